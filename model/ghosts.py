@@ -1,0 +1,55 @@
+"""Ghosts: what the model remembers for the properties, and no process can see.
+
+`vouched[k]` is what the last operation naming slot `k` wrote into the template for it: nothing (ABSENT) once
+that operation has taken the device or medium out of xenstore again, or has given up before it was in.
+`torn` says that the hypervisor has a memory target that xenstore has not been told: an operation is between
+its two writes, or died there.
+
+The ghosts follow from what a step touched, so no step mentions them and a user's own step keeps them right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from model.footprint import Footprint
+from model.language import ABSENT, Config, Slot, any_of, either, neg, pointwise
+from model.state import Local, Shared
+from model.step import Signature
+
+
+def names_every_slot(signature: Signature) -> bool:
+    """True of create and destroy: they are about the whole configuration."""
+    return "draft" in signature.takes or "alive" in signature.writes
+
+
+def settle(signature: Signature, s: Shared, me: Local) -> None:
+    """The operation no longer vouches for what is not in xenstore, or empty there."""
+
+    def still(k: Slot) -> Config:
+        gone = any_of(neg(s.xenstore[k].present), s.xenstore[k].empty)
+        return either(gone, ABSENT, s.vouched[k])
+
+    if names_every_slot(signature):
+        s.vouched = pointwise(still)
+    elif signature.slot:
+        s.vouched[me.slot] = still(me.slot)
+
+
+def follow(signature: Signature, touched: Footprint) -> Callable[[Shared, Local], None]:
+    """What the ghosts do after a step with this footprint."""
+
+    def after(s: Shared, me: Local) -> None:
+        if "template" in touched.writes_shared:
+            if names_every_slot(signature):
+                s.vouched = s.template
+            elif signature.slot:
+                s.vouched[me.slot] = s.template[me.slot]
+        elif "xenstore" in touched.writes_shared:
+            settle(signature, s, me)
+        if "memory" in touched.writes_shared:
+            s.torn = False
+        elif "granted" in touched.writes_shared:
+            s.torn = s.granted != s.memory
+
+    return after

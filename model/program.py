@@ -1,0 +1,289 @@
+"""A design and bounds, made ready to run: its locations, and the small steps from any state.
+
+This is the whole semantics. A process is idle or at a *point*: an operation and the steps it still has to take.
+From idle it starts any operation with any arguments; starting and the operation's first step are one
+transition, for an operation that has taken no step has touched nothing. At a point it takes its next step, or is
+refused by a guard, or the step fails, or it dies.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+from model import ghosts
+from model.concrete import Blocked, Layout, Refused, WordCells
+from model.footprint import Footprint, footprint, probe
+from model.language import EMPTY, FIRST_CONFIG, ConcreteSlot, LanguageError, Sort
+from model.state import LOCKS, RESULT, Bounds, Local, Shared
+from model.step import SIGNATURES, Design, Operation, Signature, Step
+
+IDLE = 0
+"""The local word of an idle process: it remembers nothing."""
+
+
+class Kind(Enum):
+    """What a transition is: the step was taken; refused by a guard; made to fail; or the process died."""
+
+    STEP = "takes"
+    REFUSED = "is refused"
+    FAILS = "fails"
+    CRASH = "dies"
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A location: the operation, and the steps still to take, the next one first."""
+
+    operation: str
+    remaining: tuple[Step, ...]
+    done: int
+    """How many of the operation's steps are done; in a clean-up, -1."""
+
+    @property
+    def step(self) -> Step:
+        return self.remaining[0]
+
+    @property
+    def cleaning_up(self) -> bool:
+        return self.done < 0
+
+    def __str__(self) -> str:
+        where = "clean-up" if self.cleaning_up else str(self.done + 1)
+        return f"{self.operation}.{where} {self.step.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A transition's name: what happened at which point."""
+
+    kind: Kind
+    point: int
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """One outcome at a point: the bits it writes in the shared word and in the local one, and where it leads."""
+
+    kind: Kind
+    shared_mask: int
+    shared_bits: int
+    local_mask: int
+    local_bits: int
+    goes_to: int
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One small step of one process, from a shared and a local word to another."""
+
+    label: Label
+    shared: int
+    local: int
+    started: int = IDLE
+    """The local word the operation began with, where this is its first step."""
+
+
+class Program:
+    """A design within bounds. LanguageError if the design is no design; see `problems`."""
+
+    def __init__(self, design: Design, bounds: Bounds, watches: int = 1) -> None:
+        self.design, self.bounds = design, bounds
+        self.footprints: dict[Step, Footprint] = {}
+        for name, operation in design.operations():
+            for s in (*operation.steps, *(u.step for u in operation.clean_up)):
+                if s not in self.footprints:
+                    self.footprints[s] = footprint(s)
+            self._validate(name, operation)
+        self.points: list[Point] = [Point("idle", (), 0)]
+        self.first: dict[str, int] = {}
+        self._numbers: dict[tuple[str, tuple[Step, ...], int], int] = {}
+        self._next: dict[int, int] = {}
+        self._failed: dict[int, int] = {}
+        for name, operation in design.operations():
+            self._number_points(name, operation)
+        self.shared_layout = Layout(Shared, bounds, {})
+        self.local_layout = Layout(Local, bounds, {Sort.LOCATION: len(self.points), Sort.WATCH: watches})
+        self._at = self.local_layout.places["at"]
+        self.live = self._liveness()
+        self.initial = 0
+        """The initial shared word: no domain, no file, nothing held."""
+        self.starts = [w for name in self.first for w in self._starts(name)]
+
+    def _validate(self, name: str, operation: Operation) -> None:
+        where = f"design `{self.design.name}`, operation `{name}`"
+        if not operation.steps:
+            raise LanguageError(f"{where}: it has no steps")
+        touched = {f for s in operation.steps for f in self.footprints[s].writes_shared}
+        missing = [f for f in SIGNATURES[name].writes if f not in touched]
+        if missing:
+            raise LanguageError(
+                f"{where}: no step of it writes `{'`, `'.join(missing)}`: it would return success without doing "
+                f"what its name says ({SIGNATURES[name].words})"
+            )
+        given = {*SIGNATURES[name].takes, *(("slot",) if SIGNATURES[name].slot else ())}
+        given |= set(RESULT) if "draft" in given else set()
+        known = given | {"holds", "holds_device_lock"}
+        for i, s in enumerate(operation.steps):
+            lacking = sorted(self.footprints[s].reads_local - known)
+            if lacking:
+                raise LanguageError(
+                    f"{where}: step {i + 1}, `{s.name}`, uses `me.{lacking[0]}`, which nothing has given a value: "
+                    f"{name} is given {', '.join(sorted(given)) or 'nothing'}, and no earlier step sets it"
+                )
+            known |= self.footprints[s].writes_local
+
+    def _point(self, name: str, remaining: tuple[Step, ...], done: int) -> int:
+        if not remaining:
+            return 0
+        key = (name, remaining, done)
+        if key not in self._numbers:
+            self._numbers[key] = len(self.points)
+            self.points.append(Point(name, remaining, done))
+        return self._numbers[key]
+
+    def _number_points(self, name: str, operation: Operation) -> None:
+        steps = operation.steps
+        self.first[name] = self._point(name, steps, 0)
+        for i in range(len(steps)):
+            here = self._point(name, steps[i:], i)
+            self._next[here] = self._point(name, steps[i + 1 :], i + 1)
+        for i in range(len(steps)):
+            clean_up = operation.clean_up_after(i)
+            self._failed[self._numbers[name, steps[i:], i]] = self._point(name, clean_up, -1)
+            for j in range(len(clean_up)):
+                here = self._point(name, clean_up[j:], -1)
+                self._next[here] = self._failed[here] = self._point(name, clean_up[j + 1 :], -1)
+
+    def _liveness(self) -> list[int]:
+        """Per point, the mask of the locals that some later step may read: the rest is forgotten at once."""
+        always = {"at", *LOCKS.values(), "watch"}
+        live: list[set[str]] = [set() for _ in self.points]
+        for here in sorted(self._next, key=lambda p: len(self.points[p].remaining)):
+            point = self.points[here]
+            touched = self.footprints[point.step]
+            after = live[self._next[here]] - touched.replaces_local
+            live[here] = set(touched.reads_local) | after | live[self._failed[here]] | always
+            if SIGNATURES[point.operation].slot:
+                live[here].add("slot")
+            if point.operation == "retrieve" and not point.cleaning_up and self._answered(point):
+                live[here] |= set(RESULT)
+        return [self.local_layout.mask(names) for names in live]
+
+    def _answered(self, point: Point) -> bool:
+        """True where the result has begun: some step before has written it."""
+        done = self.design.retrieve.steps[: point.done]
+        return any(self.footprints[s].writes_local & set(RESULT) for s in done)
+
+    def _starts(self, name: str) -> Iterator[int]:
+        """The local words with which an operation can begin: one for each choice of arguments."""
+        b, sig, put = self.bounds, SIGNATURES[name], self.local_layout.put
+        word = put(IDLE, "at", self.first[name])
+        configs = range(FIRST_CONFIG, FIRST_CONFIG + b.configs)
+        slots = (
+            [k for k in self.shared_layout.slots if k.ejectable == (sig.slot == "ejectable")] if sig.slot else [None]
+        )
+        if "draft" in sig.takes:
+            each = [(EMPTY if k.ejectable else 0, *configs) for k in self.shared_layout.slots]
+            yield from (put(word, "draft", whole) for whole in itertools.product(*each))
+            return
+        values = {"config": configs, "new_name": range(b.names), "amount": range(b.amounts)}
+        for k, *given in itertools.product(slots, *(values[t] for t in sig.takes)):
+            w = put(word, "slot", k) if isinstance(k, ConcreteSlot) else word
+            for t, v in zip(sig.takes, given, strict=True):
+                w = put(w, t, v)
+            yield w
+
+    def point_of(self, local: int) -> int:
+        """The number of the point a process is at; 0 if it is idle."""
+        return local >> self._at.offset & ((1 << self._at.bits) - 1)
+
+    def signature(self, point: int) -> Signature:
+        return SIGNATURES[self.points[point].operation]
+
+    def reads(self, point: int) -> tuple[int, int]:
+        """The bits of the shared and of the local word on which the outcomes of the step at a point depend."""
+        p = self.points[point]
+        touched = self.footprints[p.step]
+        follow, sig = ghosts.follow(SIGNATURES[p.operation], touched), SIGNATURES[p.operation]
+        after = probe(follow, p.step.name, ghosts=True)
+        settled = probe(lambda s, me: ghosts.settle(sig, s, me), p.step.name, ghosts=True)
+        shared = touched.reads_shared | (after.reads_shared - touched.writes_shared) | settled.reads_shared
+        partly = {f for f in touched.writes_shared if Shared.fields()[f].per_slot} & after.reads_shared
+        local = touched.reads_local | after.reads_local | settled.reads_local
+        return self.shared_layout.mask(shared | partly), self.local_layout.mask(local)
+
+    def crash_reads(self, point: int) -> tuple[int, int]:
+        """As `reads`, for the death of a process at the point."""
+        sig = self.signature(point)
+        settled = probe(lambda s, me: ghosts.settle(sig, s, me), "crash", ghosts=True)
+        return (
+            self.shared_layout.mask(settled.reads_shared | {"crashes"}),
+            self.local_layout.mask(settled.reads_local | set(LOCKS.values())),
+        )
+
+    def outcomes(self, point: int, shared: int, local: int, seen: set[tuple[int, int, bool]]) -> list[Effect] | None:
+        """What the step at a point can come to, None if it is blocked. Guards' values are added to `seen` as
+        (point, which guard, value)."""
+        p = self.points[point]
+        s, me = WordCells(self.shared_layout, shared, []), WordCells(self.local_layout, local, [])
+        try:
+            p.step.run(Shared(s), Local(me))
+        except Blocked:
+            return None
+        except Refused:
+            return [self._gives_up(Kind.REFUSED, point, shared, local)]
+        finally:
+            seen.update((point, i, bool(g)) for i, g in enumerate(me.guards))
+        ghosts.follow(SIGNATURES[p.operation], self.footprints[p.step])(Shared(s), Local(me))
+        effects = [
+            Effect(Kind.STEP, s.written, s.word & s.written, me.written, me.word & me.written, self._next[point])
+        ]
+        if p.step.may_fail:
+            effects.append(self._gives_up(Kind.FAILS, point, shared, local))
+        return effects
+
+    def _gives_up(self, kind: Kind, point: int, shared: int, local: int) -> Effect:
+        s, me = WordCells(self.shared_layout, shared, []), WordCells(self.local_layout, local, [])
+        if not self.points[point].cleaning_up:
+            ghosts.settle(self.signature(point), Shared(s), Local(me))
+        return Effect(kind, s.written, s.word & s.written, 0, 0, self._failed[point])
+
+    def crash(self, point: int, shared: int, local: int) -> Effect | None:
+        """The death of a process at a point: its locals go, and its locks; the lock's file stays. None if the
+        bound on crashes is reached."""
+        layout = self.shared_layout
+        died = int(layout.get(shared, "crashes"))  # type: ignore[arg-type]
+        if died >= self.bounds.crashes:
+            return None
+        s, me = WordCells(layout, shared, []), WordCells(self.local_layout, local, [])
+        ghosts.settle(self.signature(point), Shared(s), Local(me))
+        s.write(Shared.fields()["crashes"], died + 1)
+        for lock, held in LOCKS.items():
+            if self.local_layout.get(local, held):
+                s.write(Shared.fields()[lock], False)
+        return Effect(Kind.CRASH, s.written, s.word & s.written, 0, 0, 0)
+
+    def apply(self, effect: Effect, point: int, shared: int, local: int, started: int = IDLE) -> Transition:
+        """The transition that an outcome at a point is, from these words."""
+        after = shared & ~effect.shared_mask | effect.shared_bits
+        then = IDLE
+        if effect.goes_to:
+            then = (local & ~effect.local_mask | effect.local_bits) & ~self._at.mask | effect.goes_to << self._at.offset
+            then &= self.live[effect.goes_to]
+        return Transition(Label(effect.kind, point), after, then, started)
+
+    def transitions(self, shared: int, local: int, seen: set[tuple[int, int, bool]]) -> Iterator[Transition]:
+        """All small steps of one process. One that changes nothing, a first step that is refused, is left out."""
+        for word in self.starts if local == IDLE else (local,):
+            point = self.point_of(word)
+            effects = self.outcomes(point, shared, word, seen) or []
+            if local != IDLE:
+                died = self.crash(point, shared, word)
+                effects = [*effects, died] if died else effects
+            for effect in effects:
+                t = self.apply(effect, point, shared, word, word if local == IDLE else IDLE)
+                if (t.shared, t.local) != (shared, local):
+                    yield t

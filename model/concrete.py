@@ -41,8 +41,11 @@ class Place:
 class Layout:
     """Where each field of a record stands, for given bounds."""
 
-    def __init__(self, record: type[Record], bounds: Bounds, extra: dict[Sort, int]) -> None:
-        """`extra`: the number of values of the sorts that bounds do not size (LOCATION, WATCH)."""
+    def __init__(
+        self, record: type[Record], bounds: Bounds, extra: dict[Sort, int], only: frozenset[str] | None = None
+    ) -> None:
+        """`extra`: the number of values of the sorts that bounds do not size (LOCATION, WATCH). `only`: the fields
+        to keep; any other takes no bits, and reads as its first value whatever is written."""
         self.record, self.bounds = record, bounds
         self.slots = bounds.all_slots()
         self.places: dict[str, Place] = {}
@@ -50,7 +53,8 @@ class Layout:
         for name, field in record.fields().items():
             size = extra[field.sort] if field.sort in extra else bounds.size(field.sort)
             count = len(self.slots) if field.per_slot else 1
-            self.places[name] = Place(field, offset, max(0, (size - 1).bit_length()), count)
+            bits = max(0, (size - 1).bit_length()) if only is None or name in only else 0
+            self.places[name] = Place(field, offset, bits, count)
             offset += self.places[name].bits * count
         self.width = offset
 
@@ -77,7 +81,7 @@ class Layout:
         values = value if isinstance(value, tuple) else (value,)
         raw = 0
         for i, v in enumerate(values):
-            raw |= (v.index if isinstance(v, ConcreteSlot) else int(v)) << i * p.bits
+            raw |= ((v.index if isinstance(v, ConcreteSlot) else int(v)) & ((1 << p.bits) - 1)) << i * p.bits
         return word & ~p.mask | raw << p.offset
 
     def show(self, name: str, value: bool | int | ConcreteSlot) -> str:

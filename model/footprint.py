@@ -18,33 +18,42 @@ from model.step import Step
 
 
 class Probe(Term):
-    """Some value, it doesn't matter which."""
+    """Some value, it doesn't matter which; `of` are the fields that it was made from."""
+
+    def __init__(self, of: frozenset[str] = frozenset()) -> None:
+        self.of = of
 
     def neg(self) -> Probe:
         return self
 
     def both(self, other: Bool) -> Probe:
-        return self
+        return Probe(self.of | sources(other))
 
     def either(self, a: Any, b: Any) -> Probe:
-        return self
+        return Probe(self.of | sources(a) | sources(b))
 
     @property
     def ejectable(self) -> Probe:
         return self
 
     def _compare(self, other: object) -> Probe:
-        return self
+        return Probe(self.of | sources(other))
 
     __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _compare  # type: ignore[assignment]
     __hash__ = None  # type: ignore[assignment]
+
+
+def sources(value: object) -> frozenset[str]:
+    """The fields that a value was made from; none for a constant."""
+    return value.of if isinstance(value, Probe) else frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Footprint:
     """The fields a step reads and writes; `replaces` are the maps and values it writes whole.
 
-    `waits`: it has a guard that can block it. `guards`: how many guards it has.
+    `waits`: it has a guard that can block it. `guards`: how many guards it has. `decides`: the fields that its
+    guards depend on. `flows`: for each field it writes, the fields that the new value is made from.
     """
 
     reads_shared: frozenset[str]
@@ -55,6 +64,8 @@ class Footprint:
     waits: bool
     refuses: bool
     guards: int
+    decides: frozenset[str]
+    flows: dict[str, frozenset[str]]
 
 
 class _ProbeCells:
@@ -65,6 +76,8 @@ class _ProbeCells:
         self.replaces: set[str] = set()
         self.waits = self.refuses = False
         self.guards = 0
+        self.decides: frozenset[str] = frozenset()
+        self.flows: dict[str, frozenset[str]] = {}
         self.also: _ProbeCells | None = None
         """The other record's cells: a guard of the locals comes before any update of the shared state."""
 
@@ -76,20 +89,23 @@ class _ProbeCells:
         if field.sort in (Sort.LOCATION, Sort.COUNT, Sort.WATCH):
             raise LanguageError(f"{field!r} is the engine's: a step neither reads nor writes it")
 
-    def _read(self, field: Field) -> None:
+    def _read(self, field: Field) -> frozenset[str]:
         self._check(field)
         if field.name not in self.replaces:
             self.reads.add(field.name)
+        return frozenset({field.name}) | self.flows.get(field.name, frozenset())
+
+    def _write(self, field: Field, *values: object) -> None:
+        self.writes.add(field.name)
+        self.flows[field.name] = self.flows.get(field.name, frozenset()).union(*map(sources, values))
 
     def read(self, field: Field) -> Probe:
-        self._read(field)
-        return Probe()
+        return Probe(self._read(field))
 
     def read_at(self, field: Field, slot: Slot) -> Probe:
-        self._read(field)
         if not isinstance(slot, Probe | ConcreteSlot):
             raise LanguageError(f"{field!r} is a map on slots: {slot!r} is no slot")
-        return Probe()
+        return Probe(self._read(field) | sources(slot))
 
     def look_behind(self, field: Field, slot: Slot) -> Probe:
         if not self.may_see_ghosts:
@@ -104,19 +120,18 @@ class _ProbeCells:
         kinds = {Sort.BOOL: bool, Sort.SLOT: ConcreteSlot}
         if not isinstance(value, Probe) and not isinstance(value, kinds.get(field.sort, int)):
             raise LanguageError(f"{field!r} holds a {field.sort.value}, not {value!r}")
-        self.writes.add(field.name)
+        self._write(field, value)
         self.replaces.add(field.name)
 
     def write_at(self, field: Field, slot: Slot, value: object) -> None:
         self._check(field)
         if not isinstance(value, Probe | int):
             raise LanguageError(f"{field!r} holds {field.sort.value}s, not {value!r}")
-        self.writes.add(field.name)
+        self._write(field, value, slot)
 
     def write_all(self, field: Field, at: Callable[[Any], object]) -> None:
         self._check(field)
-        at(Probe())
-        self.writes.add(field.name)
+        self._write(field, at(Probe()))
         self.replaces.add(field.name)
 
     def wait_until(self, condition: Bool) -> None:
@@ -133,6 +148,7 @@ class _ProbeCells:
         if self.writes or (self.also and self.also.writes):
             raise LanguageError("a guard comes before any update: a step that is refused has done nothing")
         self.guards += 1
+        self.decides |= sources(condition)
 
 
 def _where(error: BaseException, run: Callable[..., object]) -> str:
@@ -161,6 +177,8 @@ def probe(run: Callable[[Shared, Local], object], name: str, *, ghosts: bool = F
         me.waits,
         me.refuses,
         me.guards,
+        me.decides,
+        s.flows | me.flows,
     )
 
 

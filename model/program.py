@@ -40,7 +40,7 @@ class Point:
     operation: str
     remaining: tuple[Step, ...]
     done: int
-    """How many of the operation's steps are done; in a clean-up, -1."""
+    """How many of the operation's steps are done; in a clean-up, less than 0: how many of this part are left."""
 
     @property
     def step(self) -> Step:
@@ -89,11 +89,15 @@ class Transition:
 class Program:
     """A design within bounds. LanguageError if the design is no design; see `problems`."""
 
-    def __init__(self, design: Design, bounds: Bounds, watches: int = 1) -> None:
-        self.design, self.bounds = design, bounds
+    def __init__(
+        self, design: Design, bounds: Bounds, *, only: frozenset[str] | None = None, watches: int = 1
+    ) -> None:
+        """`only`: the fields to keep (see `model.slice`), all by default. `watches`: how many values `Local.watch`
+        has (see `model.search.exact`)."""
+        self.design, self.bounds, self.only = design, bounds, only
         self.footprints: dict[Step, Footprint] = {}
         for name, operation in design.operations():
-            for s in (*operation.steps, *(u.step for u in operation.clean_up)):
+            for s in (*operation.steps, *(s for u in operation.clean_up for s in u.steps)):
                 if s not in self.footprints:
                     self.footprints[s] = footprint(s)
             self._validate(name, operation)
@@ -104,13 +108,14 @@ class Program:
         self._failed: dict[int, int] = {}
         for name, operation in design.operations():
             self._number_points(name, operation)
-        self.shared_layout = Layout(Shared, bounds, {})
-        self.local_layout = Layout(Local, bounds, {Sort.LOCATION: len(self.points), Sort.WATCH: watches})
+        extra = {Sort.LOCATION: len(self.points), Sort.WATCH: watches}
+        self.shared_layout = Layout(Shared, bounds, extra, only)
+        self.local_layout = Layout(Local, bounds, extra, only)
         self._at = self.local_layout.places["at"]
         self.live = self._liveness()
         self.initial = 0
         """The initial shared word: no domain, no file, nothing held."""
-        self.starts = [w for name in self.first for w in self._starts(name)]
+        self.starts = list(dict.fromkeys(w for name in self.first for w in self._starts(name)))
 
     def _validate(self, name: str, operation: Operation) -> None:
         where = f"design `{self.design.name}`, operation `{name}`"
@@ -123,6 +128,8 @@ class Program:
                 f"{where}: no step of it writes `{'`, `'.join(missing)}`: it would return success without doing "
                 f"what its name says ({SIGNATURES[name].words})"
             )
+        if name == "retrieve" and self.footprints[operation.steps[-1]].writes_local & set(RESULT):
+            raise LanguageError(f"{where}: its last step still changes the result: end it with `answer`")
         given = {*SIGNATURES[name].takes, *(("slot",) if SIGNATURES[name].slot else ())}
         given |= set(RESULT) if "draft" in given else set()
         known = given | {"holds", "holds_device_lock"}
@@ -151,11 +158,20 @@ class Program:
             here = self._point(name, steps[i:], i)
             self._next[here] = self._point(name, steps[i + 1 :], i + 1)
         for i in range(len(steps)):
-            clean_up = operation.clean_up_after(i)
-            self._failed[self._numbers[name, steps[i:], i]] = self._point(name, clean_up, -1)
-            for j in range(len(clean_up)):
-                here = self._point(name, clean_up[j:], -1)
-                self._next[here] = self._failed[here] = self._point(name, clean_up[j + 1 :], -1)
+            parts = operation.clean_up_after(i)
+            self._failed[self._numbers[name, steps[i:], i]] = self._number_clean_up(name, parts)
+
+    def _number_clean_up(self, name: str, parts: tuple[tuple[Step, ...], ...]) -> int:
+        """Number the points of a clean-up, from its end. -> where it begins"""
+        here = 0
+        for n, part in reversed(list(enumerate(parts))):
+            rest = sum(parts[n + 1 :], ())
+            next_part = here
+            for left in range(1, len(part) + 1):
+                before = here
+                here = self._point(name, part[-left:] + rest, -left)
+                self._next[here], self._failed[here] = before, next_part
+        return here
 
     def _liveness(self) -> list[int]:
         """Per point, the mask of the locals that some later step may read: the rest is forgotten at once."""
@@ -190,8 +206,8 @@ class Program:
             yield from (put(word, "draft", whole) for whole in itertools.product(*each))
             return
         values = {"config": configs, "new_name": range(b.names), "amount": range(b.amounts)}
-        for k, *given in itertools.product(slots, *(values[t] for t in sig.takes)):
-            w = put(word, "slot", k) if isinstance(k, ConcreteSlot) else word
+        for k, given in itertools.product(slots, itertools.product(*(values[t] for t in sig.takes))):
+            w = put(word, "slot", k) if k else word
             for t, v in zip(sig.takes, given, strict=True):
                 w = put(w, t, v)
             yield w
@@ -199,6 +215,11 @@ class Program:
     def point_of(self, local: int) -> int:
         """The number of the point a process is at; 0 if it is idle."""
         return local >> self._at.offset & ((1 << self._at.bits) - 1)
+
+    def answers(self, point: int) -> bool:
+        """True at the point where a retrieve has its result and is about to return it."""
+        p = self.points[point]
+        return p.operation == "retrieve" and len(p.remaining) == 1 and not p.cleaning_up
 
     def signature(self, point: int) -> Signature:
         return SIGNATURES[self.points[point].operation]
@@ -249,7 +270,9 @@ class Program:
         s, me = WordCells(self.shared_layout, shared, []), WordCells(self.local_layout, local, [])
         if not self.points[point].cleaning_up:
             ghosts.settle(self.signature(point), Shared(s), Local(me))
-        return Effect(kind, s.written, s.word & s.written, 0, 0, self._failed[point])
+        passed_over = self.points[point].cleaning_up and kind is Kind.REFUSED
+        to = self._next[point] if passed_over else self._failed[point]
+        return Effect(kind, s.written, s.word & s.written, 0, 0, to)
 
     def crash(self, point: int, shared: int, local: int) -> Effect | None:
         """The death of a process at a point: its locals go, and its locks; the lock's file stays. None if the

@@ -29,7 +29,7 @@ class Shared(Record):
     """The stores, the host, and the ghosts: all that more than one process can see."""
 
     alive = flag("the hypervisor has a domain under this domid")
-    dying = flag("its destruction has begun")
+    paused = flag("it is not running: its creation has not ended, or its destruction has begun")
     saved = flag("there is a template file")
     template = config_map("the template: what stands at each slot")
     template_name = value("the name in the template", Sort.NAME)

@@ -43,34 +43,36 @@ def step(run: StepFunction | None = None, /, *, may_fail: bool = False) -> Step 
 
 @dataclass(frozen=True, slots=True)
 class Undo:
-    """A step of a clean-up; with `of`, only where that step has been done."""
+    """A part of a clean-up, for the case that the step `of` has been done."""
 
-    step: Step
-    of: Step | None = None
+    of: Step
+    steps: tuple[Step, ...]
 
     def __str__(self) -> str:
-        return f"{self.step} (if {self.of} was done)" if self.of else self.step.name
+        return f"once {self.of}: {', '.join(map(str, self.steps))}"
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """An order of steps, and the steps of its clean-up.
+    """An order of steps, and its clean-up.
 
-    Where a step fails, or a guard of it refuses, the operation goes on with its clean-up and returns an error.
-    There a step that fails or is refused is passed over.
+    Where a step fails, or a guard of it refuses, the operation goes on with the parts of its clean-up that apply,
+    and returns an error. There a step that is refused has nothing to undo and is passed over; one that fails ends
+    its part of the clean-up.
     """
 
     steps: tuple[Step, ...]
     clean_up: tuple[Undo, ...] = ()
 
-    def clean_up_after(self, done: int) -> tuple[Step, ...]:
-        """The clean-up of a failure in step number `done`: those before it have been done."""
-        return tuple(u.step for u in self.clean_up if u.of is None or u.of in self.steps[:done])
+    def clean_up_after(self, done: int) -> tuple[tuple[Step, ...], ...]:
+        """The parts of the clean-up of a failure in step number `done`: those before it have been done."""
+        return tuple(u.steps for u in self.clean_up if u.of in self.steps[:done] and u.steps)
 
     def without(self, *dropped: Step) -> Operation:
         """The same order with these steps left out, of the clean-up too."""
         return Operation(
-            tuple(s for s in self.steps if s not in dropped), tuple(u for u in self.clean_up if u.step not in dropped)
+            tuple(s for s in self.steps if s not in dropped),
+            tuple(Undo(u.of, tuple(s for s in u.steps if s not in dropped)) for u in self.clean_up),
         )
 
     def dropping(self, i: int) -> Operation:
@@ -92,15 +94,14 @@ class Operation:
         return Operation(self.steps + other.steps, tuple(dict.fromkeys(self.clean_up + other.clean_up)))
 
 
-def once(done: Step, *steps: Step) -> tuple[Undo, ...]:
-    """Clean-up steps that are taken only where `done` has been done."""
-    return tuple(Undo(s, of=done) for s in steps)
+def once(done: Step, *steps: Step) -> Undo:
+    """What a clean-up does where `done` has been done."""
+    return Undo(done, steps)
 
 
-def order(*steps: Step, on_failure: tuple[Step | tuple[Undo, ...], ...] = ()) -> Operation:
+def order(*steps: Step, on_failure: tuple[Undo, ...] = ()) -> Operation:
     """An operation as a design's page writes it down."""
-    clean_up = [u for item in on_failure for u in ((Undo(item),) if isinstance(item, Step) else item)]
-    return Operation(steps, tuple(clean_up))
+    return Operation(steps, on_failure)
 
 
 @dataclass(frozen=True, slots=True)

@@ -240,9 +240,10 @@ def answer(s: Shared, me: Local) -> None:
 
 @step(may_fail=True)
 def make_domain(s: Shared, me: Local) -> None:
-    """Have the hypervisor make the domain, and clear what xenstore has of the domid [`libxl__domain_make`]."""
+    """Have the hypervisor make the domain, paused, and clear what xenstore has of the domid [`libxl__domain_make`]."""
     me.fails_if(s.alive)
     s.alive = True
+    s.paused = True
     s.xenstore = pointwise(lambda k: ABSENT)
     s.closing = pointwise(lambda k: False)
     s.name = me.draft_name
@@ -271,10 +272,17 @@ def allocate_devices(s: Shared, me: Local) -> None:
 
 
 @step
-def close_devices(s: Shared, me: Local) -> None:
-    """Begin the destruction: every device is told to go away; refused if the domain is gone."""
+def unpause(s: Shared, me: Local) -> None:
+    """Let the domain run; refused if it is gone."""
     me.fails_if(neg(s.alive))
-    s.dying = True
+    s.paused = False
+
+
+@step
+def close_devices(s: Shared, me: Local) -> None:
+    """Begin the destruction: pause the domain, tell every device to go away; refused if the domain is gone."""
+    me.fails_if(neg(s.alive))
+    s.paused = True
     s.closing = pointwise(lambda k: s.xenstore[k].present)
 
 
@@ -304,7 +312,7 @@ def remove_template(s: Shared, me: Local) -> None:
 def kill_domain(s: Shared, me: Local) -> None:
     """Have the hypervisor destroy the domain; its name and memory nodes go with it."""
     s.alive = False
-    s.dying = False
+    s.paused = False
     s.name = 0
     s.memory = 0
     s.granted = 0

@@ -34,6 +34,7 @@ from model.steps import (
     take_lock,
     unload_medium,
     unlock,
+    unpause,
     write_memory,
     write_name,
     write_template,
@@ -48,7 +49,7 @@ as_posted = Design(
     name="as_posted",
     says=__doc__,
     create=order(
-        take_lock, make_domain, enter_devices, allocate_devices, save_template, drop_lock,
+        take_lock, make_domain, enter_devices, allocate_devices, save_template, unpause, drop_lock,
         on_failure=(abandon, unlock),
     ),
     attach=order(

@@ -28,6 +28,7 @@ from model.steps import (
     save_template,
     take_lock,
     unlock,
+    unpause,
     write_template,
 )
 
@@ -37,7 +38,7 @@ json_first = as_posted.but(
     "json_first",
     says=__doc__,
     create=order(
-        take_lock, make_domain, enter_devices, save_template, allocate_devices, drop_lock,
+        take_lock, make_domain, enter_devices, save_template, allocate_devices, unpause, drop_lock,
         on_failure=(abandon, unlock),
     ),
     attach=order(

@@ -35,6 +35,7 @@ from model.steps import (
     take_lock,
     unload_medium,
     unlock,
+    unpause,
     write_memory,
     write_name,
     write_template,
@@ -52,7 +53,7 @@ xenstore_first = Design(
     name="xenstore_first",
     says=__doc__,
     create=order(
-        make_domain, take_lock, save_template, drop_lock, enter_devices, allocate_devices,
+        make_domain, take_lock, save_template, drop_lock, enter_devices, allocate_devices, unpause,
         on_failure=(abandon, unlock),
     ),
     attach=order(

@@ -38,6 +38,7 @@ from model.steps import (
     take_lock,
     unload_medium,
     unlock,
+    unpause,
     write_memory,
     write_name,
     write_template,
@@ -55,7 +56,7 @@ xenstore_first_locked = Design(
     name="xenstore_first_locked",
     says=__doc__,
     create=order(
-        take_lock, make_domain, save_template, enter_devices, allocate_devices, drop_lock,
+        take_lock, make_domain, save_template, enter_devices, allocate_devices, unpause, drop_lock,
         on_failure=(abandon, unlock),
     ),
     attach=order(

@@ -1,0 +1,280 @@
+"""From what a toolstack did to the steps that it took, and what of it no step stands for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from model import steps as step
+from model.observed.trace import Act, Acts, Event, Kind, Placed, Taken
+from model.observed.transaction import Change, backend_of, changes, device_of, domain_node, is_whole_tree, looks_at_device
+from model.step import Step
+
+_TAKES = {"json_lock": step.take_lock, "dev_lock": step.take_device_lock}
+_DROPS = {"json_lock": step.drop_lock, "dev_lock": step.drop_device_lock}
+_REPLACES = {
+    "create": step.save_template,
+    "attach": step.write_template,
+    "detach": step.forget,
+    "insert": step.write_template,
+    "swap": step.write_template,
+    "eject": step.write_template_empty,
+    "retrieve": step.write_back,
+}
+_COMMITS = {
+    ("create", Change.SKELETON): step.make_domain,
+    ("create", Change.ENTERS): step.enter_devices,
+    ("attach", Change.ENTERS): step.enter_xenstore,
+    ("detach", Change.CLOSES): step.mark_closing,
+    ("detach", Change.LEAVES): step.leave_xenstore,
+    ("eject", Change.UNLOADS): step.unload_medium,
+    ("insert", Change.UNLOADS): step.unload_medium,
+    ("insert", Change.LOADS): step.replace_medium,
+    ("swap", Change.UNLOADS): step.unload_medium,
+    ("swap", Change.LOADS): step.replace_medium,
+    ("set_memory_target", Change.MEMORY): step.write_memory,
+    ("rename", Change.NAME): step.write_name,
+    ("destroy", Change.CLOSES): step.close_devices,
+    ("destroy", Change.LEAVES): step.leave_devices,
+}
+_NEEDS_A_LOOK = {step.enter_xenstore: "its slot is free", step.unload_medium: "there is a drive"}
+_NEEDS_A_LOOK[step.replace_medium] = _NEEDS_A_LOOK[step.load_medium] = "there is a drive"
+_HOTPLUG = {
+    "create": (Kind.PLUG, step.allocate_devices, "2"),
+    "attach": (Kind.PLUG, step.allocate, "2"),
+    "detach": (Kind.UNPLUG, step.release, "6"),
+    "destroy": (Kind.UNPLUG, step.release_devices, "6"),
+}
+"""The direction, the step, and the state that the backend is waited for to reach."""
+_HYPERCALLS = {
+    ("set_memory_target", "max_mem"): step.grant_memory,
+    ("destroy", "destroydomain"): step.kill_domain,
+}
+_FOR_ALL = {step.enter_devices, step.allocate_devices, step.close_devices, step.release_devices, step.leave_devices}
+_FOR_ALL |= {step.merge_devices, step.merge_media, step.merge_knobs, step.allocate, step.release}
+"""Steps that stand for many events of the same kind, however these alternate."""
+_NEEDS: dict[str, tuple[Step, ...]] = {
+    "create": (step.make_domain, step.save_template, step.enter_devices, step.allocate_devices),
+    "attach": (step.write_template, step.enter_xenstore, step.allocate),
+    "detach": (step.mark_closing, step.release, step.leave_xenstore),
+    "insert": (step.write_template,),
+    "eject": (step.unload_medium,),
+    "swap": (step.write_template,),
+    "set_memory_target": (step.grant_memory, step.write_memory),
+    "rename": (step.write_name,),
+    "retrieve": (step.read_template, step.merge_devices, step.merge_knobs),
+    "destroy": (step.close_devices, step.release_devices, step.leave_devices, step.remove_template),
+}
+"""What a run must show to be the whole operation: without it a step after it could never be taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """What a file's acts come to."""
+
+    events: tuple[Event, ...]
+    steps: tuple[Placed, ...]
+    assumed: tuple[str, ...]
+    unfit: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A step, at the act that shows it. `at` differs from it only for a step that is put in front of an act."""
+
+    step: Step
+    act: int
+    assumed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    taken: Taken
+    steps: tuple[Step, ...] = ()
+    why: str = ""
+
+
+class _Recogniser:
+    def __init__(self, operation: str | None, source: Acts) -> None:
+        self.operation = operation or ""
+        self.acts, self.coarse = source.acts, source.coarse
+        self.marks: list[_Mark | None] = [None] * len(self.acts)
+        self.found: list[_Found] = []
+        self.assumed: list[str] = []
+        self.unfit: list[str] = []
+        self.open: dict[int, list[int]] = {}
+        """Per transaction that is not ended, its acts."""
+        self.strange_locks: dict[str, int] = {}
+        self.drafts: list[int] = []
+        self.waits: list[int] = []
+        self.media: list[int] = []
+        """Commits of a medium that is not shown."""
+
+    def run(self, complete: bool) -> Recognised:
+        for i, act in enumerate(self.acts):
+            _HANDLERS[act.kind](self, i, act)
+        for members in self.open.values():
+            self._mark(members, _Mark(Taken.NOTHING, why="a transaction that was never ended"))
+            self.unfit.append(f"a transaction is begun in line {self.acts[members[0]].line} and never ended")
+        self._mark(self.drafts, _Mark(Taken.NOTHING, why="a temporary file that was not put in place"))
+        self._settle_media()
+        self._settle_hotplug()
+        self.found.sort(key=lambda f: f.act)
+        kept = self._one_for_all()
+        if complete and self.operation:
+            kept = self._imply(kept)
+            self._check(kept)
+        placed = tuple(Placed(f.step, self.acts[f.act].line, f.assumed) for f in kept)
+        return Recognised(self._events(), placed, tuple(self.assumed), "; ".join(dict.fromkeys(self.unfit)))
+
+    def _mark(self, acts: Iterable[int], mark: _Mark) -> None:
+        for i in acts:
+            self.marks[i] = mark
+
+    def _step(self, i: int, *steps: Step) -> None:
+        self.found += [_Found(s, i) for s in steps]
+        self.marks[i] = _Mark(Taken.STEP, steps)
+
+    def _unknown(self, i: int, why: str) -> None:
+        self.marks[i] = _Mark(Taken.UNKNOWN, why=why)
+
+    def _has(self, *steps: Step) -> bool:
+        return any(f.step in steps for f in self.found)
+
+    def lock(self, i: int, act: Act) -> None:
+        taken = _TAKES.get(act.path)
+        if taken:
+            self._step(i, taken)
+        else:
+            self.strange_locks[act.path] = i
+            self._unknown(i, f"`{act.path}`: no step stands for this lock")
+
+    def unlock(self, i: int, act: Act) -> None:
+        dropped, strange = _DROPS.get(act.path), self.strange_locks.pop(act.path, None)
+        if dropped:
+            self._step(i, dropped)
+        elif strange is not None:
+            self.marks[i] = _Mark(Taken.PART, why=f"drops the lock of line {self.acts[strange].line}, which is unknown")
+        else:
+            self._unknown(i, f"`{act.path}`: no step stands for this lock")
+
+    def read_template(self, i: int, _: Act) -> None:
+        self._step(i, step.read_template)
+
+    def draft(self, i: int, _: Act) -> None:
+        self.drafts.append(i)
+
+    def replace_template(self, i: int, _: Act) -> None:
+        written = _REPLACES.get(self.operation)
+        if written:
+            self._step(i, written)
+            self._mark(self.drafts, _Mark(Taken.PART, (written,)))
+            self._assume("a template's content is not in a trace: it is taken to be what its operation is for")
+        else:
+            why = "a write of the template here: no step stands for it"
+            self._unknown(i, why)
+            self._mark(self.drafts, _Mark(Taken.PART, why=why))
+        self.drafts = []
+
+    def remove_template(self, i: int, _: Act) -> None:
+        if self.operation == "destroy":
+            self._step(i, step.remove_template)
+        else:
+            self._unknown(i, "the template's removal here: no step stands for it")
+
+    def start(self, i: int, act: Act) -> None:
+        self.open[act.tx] = [i]
+
+    def commit(self, i: int, act: Act) -> None:
+        members = self._ended(i, act)
+        if members is None:
+            return
+        inside = [self.acts[m] for m in members]
+        made = changes(inside, self.operation, self.coarse)
+        if self.operation == "create" and made == {Change.MEMORY} and self._has(step.make_domain):
+            self._mark([*members, i], _Mark(Taken.PART, (step.make_domain,)))
+        elif not any(a.kind in (Kind.WRITE, Kind.REMOVE, Kind.TOUCH) for a in inside):
+            self._mark([*members, i], _Mark(Taken.NOTHING, why="a transaction that changes nothing"))
+        elif made == {Change.MEDIUM} and self.operation in ("insert", "swap", "eject"):
+            self.media.append(i)
+            self._committed(i, members, step.unload_medium)
+        elif len(made) == 1 and (self.operation, *made) in _COMMITS:
+            (change,) = made
+            taken = _COMMITS[self.operation, change]
+            if taken is step.replace_medium and self._has(step.unload_medium):
+                taken = step.load_medium
+            self._committed(i, members, taken)
+        else:
+            does = " and ".join(sorted(c.value for c in made)) or f"writes {_places(inside)}"
+            self._lose(i, members, f"a transaction that {does}: no step stands for it")
+
+    def _committed(self, i: int, members: list[int], taken: Step) -> None:
+        looks = [m for m in members if looks_at_device(self.acts[m], self.coarse)]
+        if taken in _NEEDS_A_LOOK and not looks:
+            self._lose(i, members, f"`{taken}` without a look whether {_NEEDS_A_LOOK[taken]}: no step stands for it")
+            return
+        self._mark((m for m in members if self.acts[m].kind is not Kind.PART), _Mark(Taken.PART, (taken,)))
+        self._step(i, taken)
+        renamed = [f.act for f in self.found if f.step is step.write_template]
+        if taken is step.enter_xenstore and any(looks[0] < r < i for r in renamed):
+            self._step(looks[0], step.refuse_if_present)
+
+    def _lose(self, i: int, members: list[int], why: str) -> None:
+        self._unknown(i, why)
+        self._mark(members, _Mark(Taken.PART, why=f"part of the transaction of line {self.acts[i].line}, which is unknown"))
+
+    def retry(self, i: int, act: Act) -> None:
+        members = self._ended(i, act)
+        if members is None:
+            return
+        again = f"an attempt that xenstored refused in line {act.line}"
+        self._mark([*members, i], _Mark(Taken.NOTHING, why=again))
+        for f in [f for f in self.found if members[0] < f.act < i]:
+            self.found.remove(f)
+            self.marks[f.act] = _Mark(Taken.PART, (f.step,), again)
+        self._assume(f"{again}, to be made again (EAGAIN), is counted once: as the attempt that was accepted")
+
+    def abort(self, i: int, act: Act) -> None:
+        members = self._ended(i, act)
+        if members is not None:
+            self._mark([*members, i], _Mark(Taken.NOTHING, why="a transaction that was given up"))
+
+    def _ended(self, i: int, act: Act) -> list[int] | None:
+        members = self.open.pop(act.tx, None)
+        if members is None:
+            self._unknown(i, "the end of a transaction whose start is not shown")
+        return members
+
+    def _inside(self, i: int, act: Act) -> bool:
+        if act.tx and act.tx in self.open:
+            self.open[act.tx].append(i)
+        elif act.tx:
+            self._unknown(i, "part of a transaction whose start is not shown")
+        return act.tx != 0
+
+    def read(self, i: int, act: Act) -> None:
+        if self._inside(i, act):
+            return
+        self.marks[i] = _Mark(Taken.NOTHING, why="a read of xenstore")
+        if self.operation != "retrieve" or not self._has(step.read_template):
+            return
+        node = domain_node(act.path)
+        if node == "" if self.coarse else node in ("name", "memory/target"):
+            self._step(i, step.merge_knobs)
+        elif device_of(act.path, self.coarse):
+            self._step(i, step.merge_devices, step.merge_media)
+        elif "/backend/pci/" in act.path or backend_of(act.path, self.coarse):
+            self._unknown(i, "a backend's nodes as a source of the result (libxl: PCI devices): no step stands for it")
+
+    def write(self, i: int, act: Act) -> None:
+        if self._inside(i, act):
+            return
+        backend = backend_of(act.path, self.coarse)
+        if self.operation == "destroy" and backend and backend[2] == "state" and self._has(step.release_devices_seen):
+            self.marks[i] = _Mark(Taken.PART, (step.release_devices,))
+        else:
+            self._unknown(i, f"writes {act.path} outside a transaction: no step stands for it")
+
+
+_HANDLERS: dict[Kind, Callable[[_Recogniser, int, Act], None]] = {}

@@ -1,0 +1,1 @@
+"""Exhaustive search: interned words, pair tables, sorted frontiers. NumPy; no Z3."""

@@ -1,0 +1,219 @@
+"""Breadth-first search over whole frontiers: exact, shortest first, no parent pointers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from model.program import Kind, Label, Program
+from model.search.canonical import Canonical
+from model.search.frontier import Ids, Packing, States, TooNarrow, Visited, distinct, position
+from model.search.monitor import Monitor
+from model.search.pairs import Pairs
+
+CHUNK = 1 << 18
+"""How many states are expanded at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a search is: `depth` is the number of the level being expanded, `seconds` since it began."""
+
+    states: int
+    frontier: int
+    depth: int
+    transitions: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """When to stop short. `go_on` is asked between chunks; None is no limit; `max_bytes` of memory."""
+
+    max_states: int | None = None
+    max_bytes: int | None = None
+    go_on: Callable[[Progress], bool] = field(default=lambda _: True)
+
+
+@dataclass(slots=True)
+class Found:
+    """What a search found. `stopped` says at which bound it stopped, "" if it covered everything; `depth` is the
+    last level that was covered; `first` the first state that violates each property (by bit), and its level."""
+
+    states: int = 0
+    transitions: int = 0
+    depth: int = 0
+    seconds: float = 0.0
+    met: int = 0
+    stopped: str = ""
+    peak_bytes: int = 0
+    first: dict[int, tuple[int, States]] = field(default_factory=dict)
+
+
+class Search:
+    """All reachable states of a program, level by level."""
+
+    def __init__(self, program: Program, pairs: Pairs, monitor: Monitor, *, symmetric: bool, until: int = 0) -> None:
+        """`until`: stop as soon as all of these properties (a mask) are violated; 0 is never."""
+        self.program, self.pairs, self.monitor, self.until = program, pairs, monitor, until
+        self.canonical = Canonical(pairs) if symmetric else None
+        self.packing = Packing.for_processes(program.bounds.processes)
+        self.visited = Visited()
+        self.found = Found()
+        self._taken = np.zeros(1, np.int64)
+
+    def run(self, limits: Limits) -> Found:
+        """Search to the end, or to a limit."""
+        try:
+            return self._run(limits)
+        except TooNarrow:
+            self.packing = self.packing.wider()
+            self.visited, self.found = Visited(), Found()
+            self._taken = np.zeros(1, np.int64)
+            return self._run(limits)
+
+    def _run(self, limits: Limits) -> Found:
+        began, found = time.perf_counter(), self.found
+        start = np.array([self.pairs.shared(self.program.initial)], np.int64)
+        idle = [np.zeros(1, np.int64) for _ in range(self.program.bounds.processes)]
+        frontier = self.packing.pack(*(self.canonical(start, idle) if self.canonical else (start, idle)))
+        self.visited.add_level(frontier)
+        found.states, level = 1, 0
+        while frontier.size and not found.stopped:
+            fresh: list[States] = []
+            for low in range(0, frontier.size, CHUNK):
+                new = self._expand_and_judge(frontier[low : low + CHUNK], level)
+                new = self.visited.unseen(new)
+                for other in fresh:
+                    new = new[~position(new, other)[1]] if new.size else new
+                fresh.append(new)
+                found.seconds = time.perf_counter() - began
+                found.stopped = self._reached(limits, frontier.size, level, sum(f.size for f in fresh))
+                if found.stopped:
+                    break
+            else:
+                found.depth = level
+                if self.until and not self.until & ~sum(found.first):
+                    return found
+                frontier = fresh[0] if len(fresh) == 1 else distinct(np.concatenate(fresh))
+                if frontier.size:
+                    self.visited.add_level(frontier)
+                    found.states += frontier.size
+                level += 1
+                self.packing.check(len(self.pairs.shared), len(self.pairs.local))
+        found.seconds = time.perf_counter() - began
+        return found
+
+    def _reached(self, limits: Limits, frontier: int, level: int, fresh: int) -> str:
+        """Which limit is reached, in words; "" for none."""
+        held = self.nbytes() + 8 * fresh * (self.program.bounds.processes + 1)
+        self.found.peak_bytes = max(self.found.peak_bytes, held)
+        if limits.max_states is not None and self.found.states + fresh > limits.max_states:
+            return f"the bound of {limits.max_states:,} states"
+        if limits.max_bytes is not None and held > limits.max_bytes:
+            return f"the bound of {limits.max_bytes / 2**20:,.0f} MiB of memory"
+        here = Progress(self.found.states + fresh, frontier, level, self.found.transitions, self.found.seconds)
+        return "" if limits.go_on(here) else "an interrupt"
+
+    def nbytes(self) -> int:
+        """Memory held, in bytes: the visited states, the tables."""
+        tables = self.pairs.nbytes() + (self.canonical.nbytes() if self.canonical else 0)
+        return self.visited.nbytes() + tables
+
+    def _expand_and_judge(self, states: States, level: int) -> States:
+        shared, local = self.packing.unpack(states)
+        indices = [self.pairs.index(column, shared) for column in local]
+        can_move = [self.pairs.can_move.array[i] for i in indices]
+        violated, met = self.monitor.judge(shared, local, can_move)
+        self.found.met |= met
+        for bit in _bits(int(np.bitwise_or.reduce(violated)) & ~sum(self.found.first)):
+            at = int(np.flatnonzero(violated & bit)[0])
+            self.found.first[bit] = (level, states[at : at + 1].copy())
+        out = []
+        for successors, _, used in self._successors(shared, local, indices):
+            self._count(used)
+            self.found.transitions += successors.size
+            out.append(successors)
+        return distinct(np.concatenate(out))
+
+    def _count(self, pairs: Ids) -> None:
+        counted = np.bincount(pairs, minlength=self._taken.size)
+        counted[: self._taken.size] += self._taken
+        self._taken = counted
+
+    def _successors(self, shared: Ids, local: list[Ids], indices: list[Ids]) -> Iterator[tuple[States, Ids, Ids]]:
+        """Process by process: the packed successors, the row each comes from, and the pairs that were used."""
+        for p, index in enumerate(indices):
+            rows = np.arange(shared.size)
+            used = index
+            if self.canonical and p:
+                rows = np.flatnonzero(local[p] != local[p - 1])
+                used = index[rows]
+            count = self.pairs.count.array[used]
+            end = np.cumsum(count)
+            total = int(end[-1]) if end.size else 0
+            t = np.repeat(self.pairs.first.array[used] - end + count, count) + np.arange(total)
+            source = np.repeat(rows, count)
+            to_shared = self.pairs.to_shared.array[t]
+            to_local = [c[source] for c in local]
+            to_local[p] = self.pairs.to_local.array[t]
+            yield self.packing.pack(*self.settle(p, to_shared, to_local)), source, used
+
+    def settle(self, process: int, shared: Ids, local: list[Ids]) -> tuple[Ids, list[Ids]]:  # noqa: ARG002
+        """The states a step of `process` leads to, made canonical."""
+        return self.canonical(shared, local) if self.canonical else (shared, local)
+
+    def expand(self, states: States) -> tuple[States, Ids]:
+        """The successors of states, and the row each comes from: for traces and graphs."""
+        shared, local = self.packing.unpack(states)
+        indices = [self.pairs.index(column, shared) for column in local]
+        parts = list(self._successors(shared, local, indices))
+        return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
+
+    def taken(self) -> dict[Label, int]:
+        """How often each transition was taken, over all states found."""
+        counts = np.zeros(len(self.pairs.labels), np.int64)
+        first, count = self.pairs.first.array, self.pairs.count.array
+        used = np.repeat(np.pad(self._taken, (0, first.size - self._taken.size)), count)
+        np.add.at(counts, self.pairs.to_label.array, used)
+        return {label: int(counts[n]) for label, n in self.pairs.labels.items()}
+
+    def chain(self, target: States, level: int) -> list[States]:
+        """States that lead to `target`, one of each level: a shortest path, rebuilt backwards by expanding the
+        levels again."""
+        path = [target]
+        for states in reversed(self.visited.levels[:level]):
+            for low in range(0, states.size, CHUNK):
+                chunk = states[low : low + CHUNK]
+                successors, source = self.expand(chunk)
+                hit = np.flatnonzero(successors == path[-1][0])
+                if hit.size:
+                    at = int(source[hit].min())
+                    path.append(chunk[at : at + 1].copy())
+                    break
+        assert len(path) == level + 1
+        return path[::-1]
+
+    def total(self) -> int:
+        """How many states there are without symmetry: each found one counts for its orbit."""
+        if self.canonical is None:
+            return self.found.states
+        total = 0
+        for states in self.visited.levels:
+            for low in range(0, states.size, CHUNK):
+                total += int(self.canonical.orbits(*self.packing.unpack(states[low : low + CHUNK])).sum())
+        return total
+
+
+def _bits(mask: int) -> Iterator[int]:
+    while mask:
+        yield mask & -mask
+        mask &= mask - 1
+
+
+def failing(label: Label) -> bool:
+    """True of what the environment does: a death, or a step made to fail."""
+    return label.kind in (Kind.CRASH, Kind.FAILS)

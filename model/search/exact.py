@@ -1,0 +1,143 @@
+"""`retrieve_is_exact`: linearizability of retrieve, decided exactly.
+
+First the cheap question: is the result, at the moment when its last part is read, what the domain is? If so in
+every reachable case, that moment is the linearization point and the property holds.
+
+Where it is not, the results that were out of date at that moment are suspects, and a second search decides. There a
+retrieve may, as it begins, be on the look-out for one suspect answer; as soon as the domain is what the answer
+says, at any instant and by whomever's step, the look-out ends. A retrieve that returns what it is still on the
+look-out for returns what the domain was at no instant since the call. (A prophecy variable: Abadi and Lamport,
+"The existence of refinement mappings", 1991.)
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from model.program import IDLE, Kind, Program
+from model.search.alone import Alone, Answer
+from model.search.bfs import Search
+from model.search.frontier import Ids
+from model.search.monitor import Monitor
+from model.search.pairs import Pairs
+from model.search.symmetry import Permutation, permutations
+from model.language import Sort
+from model.properties import BIT
+from model.state import RESULT
+
+
+def last_read(program: Program) -> int:
+    """The point of `retrieve` whose step reads the last part of the result."""
+    steps = program.design.retrieve.steps
+    last = max(i for i, s in enumerate(steps) if program.footprints[s].writes_local & set(RESULT))
+    return next(
+        n
+        for n, p in enumerate(program.points)
+        if p.operation == "retrieve" and not p.cleaning_up and p.remaining and p.done == last
+    )
+
+
+def suspects(pairs: Pairs) -> set[Answer]:
+    """The results that, in some reachable case, are not what the domain is when their last part is read."""
+    alone, point = Alone(pairs.program), last_read(pairs.program)
+    wanted = [n for label, n in pairs.labels.items() if label.kind is Kind.STEP and label.point == point]
+    rows = np.flatnonzero(np.isin(pairs.to_label.array, wanted))
+    found = set()
+    for g, l in set(zip(pairs.to_shared.array[rows].tolist(), pairs.to_local.array[rows].tolist(), strict=True)):
+        answer = alone.answer_of(pairs.local.words[l])
+        if answer != alone.truth(pairs.shared.words[g]):
+            found.add(answer)
+    return found
+
+
+def _renamed(answer: Answer, permutation: Permutation) -> Answer:
+    configs, name, memory = answer
+    moved = list(configs)
+    for k, c in enumerate(configs):
+        moved[permutation[Sort.SLOT][k]] = permutation[Sort.CONFIG][c]
+    return tuple(moved), permutation[Sort.NAME][name], permutation[Sort.AMOUNT][memory]
+
+
+class Watching(Pairs):
+    """Pairs in which a retrieve may begin on the look-out for one of `answers`."""
+
+    def __init__(self, program: Program, answers: list[Answer]) -> None:
+        super().__init__(program)
+        self.answers = answers
+        self._alone = Alone(program)
+        self._number = {a: i + 1 for i, a in enumerate(answers)}
+        self._truths: dict[int, int] = {}
+        self._watch = program.local_layout.places["watch"]
+
+    def truth(self, shared: int) -> int:
+        """The number of the answer that the domain is right now, 0 if it is none of them."""
+        if shared not in self._truths:
+            now = self._alone.truth(self.shared.words[shared])
+            self._truths[shared] = self._number.get(now, 0) if now else 0
+        return self._truths[shared]
+
+    def watch_of(self, word: int) -> int:
+        return (word & self._watch.mask) >> self._watch.offset
+
+    def seen_now(self, local: int, truth: int) -> int:
+        """The local number after the domain was seen to be answer number `truth`."""
+        word = self.local.words[local]
+        return self.local(word & ~self._watch.mask) if truth and self.watch_of(word) == truth else local
+
+    def watched(self, transition: tuple[int, int, int], source: tuple[int, int]) -> list[tuple[int, int, int]]:
+        shared, local, label = transition
+        word, now = self.local.words[local], self.truth(shared)
+        found = [(shared, self.seen_now(local, now), label)]
+        at = self.program.point_of(word)
+        begins = source[1] == 0 and local and self.program.points[at].operation == "retrieve"
+        if begins and not self.program.points[at].cleaning_up:
+            before = self.truth(source[0])
+            for n in self._number.values():
+                if n not in (now, before):
+                    found.append((shared, self.local(word | n << self._watch.offset), label))
+        return found
+
+
+class WatchMonitor(Monitor):
+    """Judges one thing: a retrieve that is about to return what it is still on the look-out for."""
+
+    def __init__(self, pairs: Watching) -> None:
+        self.pairs = pairs
+        super().__init__(pairs.program, pairs.shared, pairs.local, ["retrieve_is_exact"])
+
+    def _judge_local(self, word: int) -> tuple[int, int, int, int]:
+        if word != IDLE and self.program.answers(self.program.point_of(word)):
+            watch = self.pairs.watch_of(word)
+            if watch and self.alone.answer_of(word) == self.pairs.answers[watch - 1]:
+                return BIT["retrieve_is_exact"], 0, 0, 0
+        return 0, 0, 0, 0
+
+    def _judge_quiescent(self, word: int) -> tuple[int, int]:  # noqa: ARG002
+        return 0, 0
+
+
+class WatchSearch(Search):
+    """A search in which every process notices what the domain is after every step."""
+
+    pairs: Watching
+
+    def settle(self, process: int, shared: Ids, local: list[Ids]) -> tuple[Ids, list[Ids]]:
+        truths = np.array([self.pairs.truth(g) for g in range(len(self.pairs.shared))], np.int64)[shared]
+        for q, column in enumerate(local):
+            if q == process:
+                continue
+            watches = np.array([self.pairs.watch_of(w) for w in self.pairs.local.words], np.int64)[column]
+            for row in np.flatnonzero((watches > 0) & (watches == truths)).tolist():
+                column[row] = self.pairs.seen_now(int(column[row]), int(truths[row]))
+        return super().settle(process, shared, local)
+
+
+def watching(program: Program, answers: set[Answer], *, symmetric: bool) -> WatchSearch:
+    """The second search, for these suspects; with symmetry, for all that they can be renamed to."""
+    group = permutations(program.bounds) if symmetric else permutations(program.bounds)[:1]
+    closed = sorted({_renamed(a, g) for a in answers for g in group})
+    watched = Program(program.design, program.bounds, only=program.only, watches=len(closed) + 1)
+    pairs = Watching(watched, closed)
+    return WatchSearch(watched, pairs, WatchMonitor(pairs), symmetric=symmetric, until=BIT["retrieve_is_exact"])
+
+

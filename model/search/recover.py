@@ -1,0 +1,125 @@
+"""`always_recoverable`, on the explicit graph of what operations do one after another.
+
+The nodes are the quiescent states that the search found, and the states one process goes through from there
+without failing or dying; the edges are its steps. Good are the states in full agreement and, backwards, all that
+lead to one. A domain is destroyed only where its destruction had begun or its creation had not ended.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.concrete import WordCells
+from model.language import Bool, all_of, implies, neg
+from model.program import IDLE
+from model.search.bfs import CHUNK, Search, failing
+from model.search.frontier import Ids, Packing, States, distinct, position
+from model.state import Shared
+
+
+def agrees(s: Shared, slots: tuple[object, ...]) -> Bool:
+    """Full agreement: template, xenstore and resources say the same of every slot, nothing is half-way."""
+    each = [
+        all_of(
+            s.template[k] == s.attached[k],  # type: ignore[index]
+            s.resources[k] == s.xenstore[k].present,  # type: ignore[index]
+            neg(s.closing[k]),  # type: ignore[index]
+        )
+        for k in slots
+    ]
+    return all_of(*each, s.saved == s.alive, neg(s.paused), neg(s.locked), s.granted == s.memory)
+
+
+def may_be_destroyed(s: Shared) -> Bool:
+    """True where nothing else is left to do with the domain: it has no template, or it is half created or destroyed."""
+    return all_of(s.alive, implies(s.saved, s.paused))
+
+
+class Recovery:
+    """Decides for the quiescent states of a finished search which of them can be recovered."""
+
+    def __init__(self, search: Search) -> None:
+        self.search = search
+        self.program, self.pairs = search.program, search.pairs
+        self._packing = Packing(1, 32, 32)
+
+    def _over_words(self, words: list[int], judge: str) -> NDArray[np.bool_]:
+        layout, slots = self.program.shared_layout, self.program.shared_layout.slots
+        out = np.zeros(len(words), np.bool_)
+        for i, word in enumerate(words):
+            s = Shared(WordCells(layout, word, []))
+            out[i] = bool(agrees(s, slots) if judge == "agrees" else may_be_destroyed(s))
+        return out
+
+    def quiescent(self) -> list[Ids]:
+        """Per level of the search, the shared numbers of its quiescent states."""
+        found = []
+        for states in self.search.visited.levels:
+            shared, local = self.search.packing.unpack(states)
+            found.append(shared[np.logical_and.reduce([c == 0 for c in local])])
+        return found
+
+    def hopeless(self) -> tuple[Ids, bool]:
+        """The shared numbers of the quiescent states that cannot be recovered; and whether any quiescent state
+        was not in agreement to begin with."""
+        begin = np.unique(np.concatenate(self.quiescent()))
+        nodes, edges = self._explore(begin)
+        shared, (local,) = self._packing.unpack(nodes)
+        words = [self.pairs.shared.words[g] for g in shared.tolist()]
+        idle = local == 0
+        good = idle & self._over_words(words, "agrees")
+        met = bool(np.any(~good[position(self._packing.pack(begin, [np.zeros_like(begin)]), nodes)[0]]))
+        source, target = edges
+        while True:
+            more = source[good[target] & ~good[source]]
+            if not more.size:
+                break
+            good[more] = True
+        lost = shared[idle & ~good]
+        return np.intersect1d(lost, begin), met
+
+    def _explore(self, begin: Ids) -> tuple[States, tuple[Ids, Ids]]:
+        nodes = self._packing.pack(begin, [np.zeros_like(begin)])
+        frontier, sources, targets = nodes, [], []
+        while frontier.size:
+            fresh = []
+            for low in range(0, frontier.size, CHUNK):
+                states = frontier[low : low + CHUNK]
+                successors, source = self._alone(states)
+                sources.append(states[source])
+                targets.append(successors.copy())
+                fresh.append(distinct(successors))
+            new = distinct(np.concatenate(fresh))
+            frontier = new[~position(new, nodes)[1]]
+            nodes = distinct(np.concatenate((nodes, frontier)))
+        source, target = np.concatenate(sources), np.concatenate(targets)
+        return nodes, (position(source, nodes)[0], position(target, nodes)[0])
+
+    def _alone(self, states: States) -> tuple[States, Ids]:
+        """One process's steps from these states: no failure, no death, no destruction that is not called for."""
+        pairs = self.pairs
+        shared, (local,) = self._packing.unpack(states)
+        index = pairs.index(local, shared)
+        count = pairs.count.array[index]
+        end = np.cumsum(count)
+        t = np.repeat(pairs.first.array[index] - end + count, count) + np.arange(int(end[-1]))
+        source = np.repeat(np.arange(states.size), count)
+        forbidden, destroys = self._labels()
+        called_for = self._over_words([pairs.shared.words[g] for g in shared.tolist()], "destroy")
+        label = pairs.to_label.array[t]
+        starts_destroy = destroys[label] & (local[source] == IDLE)
+        keep = ~forbidden[label] & ~(starts_destroy & ~called_for[source])
+        t, source = t[keep], source[keep]
+        columns: tuple[Ids, list[Ids]] = (pairs.to_shared.array[t], [pairs.to_local.array[t]])
+        if self.search.canonical:
+            columns = self.search.canonical(*columns)
+        return self._packing.pack(*columns), source
+
+    def _labels(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        labels = list(self.pairs.labels)
+        points = self.program.points
+        return (
+            np.array([failing(label) for label in labels], np.bool_),
+            np.array([points[label.point].operation == "destroy" for label in labels], np.bool_),
+        )

@@ -1,0 +1,68 @@
+"""Symmetry: states that differ only in the names of slots, configurations and processes behave alike.
+
+No step can tell one configuration from another, one ordinary slot from another, one drive from another, nor one
+process from another (who holds a lock is a matter of where a process is). Names and amounts other than the
+first, with which a domain is created, are alike too. So one state of each orbit is enough: Ip and Dill,
+"Better verification through symmetry", 1996.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+
+from model.concrete import Layout
+from model.language import FIRST_CONFIG, Sort
+from model.state import Bounds
+
+Permutation = dict[Sort, tuple[int, ...]]
+"""For each sort, where each of its values goes. Slots are a sort too."""
+
+
+def _within(first: int, count: int, fixed_after: int = 0) -> Iterator[tuple[int, ...]]:
+    """The permutations of `count` values from `first` on; those before, and `fixed_after` more, stay."""
+    end = first + count
+    for p in itertools.permutations(range(first, end)):
+        yield (*range(first), *p, *range(end, end + fixed_after))
+
+
+def permutations(bounds: Bounds) -> list[Permutation]:
+    """The group: every way to rename slots, drives, configurations, names and amounts. The identity comes first."""
+    slots = [
+        (*ordinary[: bounds.slots], *drives[bounds.slots :])
+        for ordinary in _within(0, bounds.slots, bounds.ejectable)
+        for drives in _within(bounds.slots, bounds.ejectable)
+    ]
+    return [
+        {Sort.SLOT: k, Sort.CONFIG: c, Sort.NAME: n, Sort.AMOUNT: a}
+        for k in slots
+        for c in _within(FIRST_CONFIG, bounds.configs)
+        for n in _within(1, bounds.names - 1)
+        for a in _within(1, bounds.amounts - 1)
+    ]
+
+
+def renaming(layout: Layout, permutation: Permutation) -> Callable[[int], int]:
+    """What a permutation does to a word of this layout."""
+    cells: list[tuple[int, int, tuple[int, ...] | None, int]] = []
+    kept = 0
+    for p in layout.places.values():
+        table = permutation.get(p.field.sort)
+        moves = p.field.per_slot and permutation[Sort.SLOT] != tuple(range(len(permutation[Sort.SLOT])))
+        if p.bits == 0:
+            continue
+        if not moves and (table is None or table == tuple(range(len(table)))):
+            kept |= p.mask
+            continue
+        for k in range(p.count):
+            to = permutation[Sort.SLOT][k] if p.field.per_slot else 0
+            cells.append((p.offset + k * p.bits, (1 << p.bits) - 1, table, p.offset + to * p.bits))
+
+    def rename(word: int) -> int:
+        renamed = word & kept
+        for shift, mask, table, to in cells:
+            raw = word >> shift & mask
+            renamed |= (table[raw] if table else raw) << to
+        return renamed
+
+    return rename

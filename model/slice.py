@@ -1,0 +1,43 @@
+"""Slicing: a property is decided on the part of the state that can have a say in it.
+
+The fields a property reads, the fields that any guard depends on, and, over and over, the fields from which
+one of these is made: nothing else can change the verdict, so the rest need not be kept (the cone of
+influence; program slicing, Weiser 1981). The cone is computed from the steps' footprints. States that differ in
+the rest alone behave alike, step for step, so a slice refutes exactly what the whole refutes, by traces of the
+same length.
+"""
+
+from __future__ import annotations
+
+from model import ghosts
+from model.footprint import probe
+from model.program import Program
+from model.state import LOCKS
+from model.step import SIGNATURES
+
+
+def _flows(program: Program) -> tuple[set[str], dict[str, set[str]]]:
+    """What the guards depend on; and for each field, the fields from which some step or ghost makes it."""
+    decides: set[str] = set()
+    flows: dict[str, set[str]] = {}
+    for touched in program.footprints.values():
+        found = [touched]
+        decides |= touched.decides
+        for sig in SIGNATURES.values():
+            found.append(probe(ghosts.follow(sig, touched), "ghosts", ghosts=True))
+            found.append(probe(lambda s, me, sig=sig: ghosts.settle(sig, s, me), "ghosts", ghosts=True))  # type: ignore[misc]
+        for f in found:
+            for target, made_from in f.flows.items():
+                flows.setdefault(target, set()).update(made_from)
+    return decides, flows
+
+
+def cone(program: Program, seeds: frozenset[str]) -> frozenset[str]:
+    """The fields that can have a say in a property which reads `seeds`."""
+    decides, flows = _flows(program)
+    inside = {"at", "slot", "watch", "crashes", *LOCKS, *LOCKS.values(), *seeds} | decides
+    while True:
+        more = set().union(*(flows.get(f, set()) for f in inside)) - inside
+        if not more:
+            return frozenset(inside)
+        inside |= more

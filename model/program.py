@@ -12,6 +12,10 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from model import ghosts
 from model.concrete import Blocked, Layout, Refused, WordCells
@@ -216,6 +220,13 @@ class Program:
         """The number of the point a process is at; 0 if it is idle."""
         return local >> self._at.offset & ((1 << self._at.bits) - 1)
 
+    def points_of(self, locals_: NDArray[Any]) -> NDArray[np.int64]:
+        """`point_of`, for an array of local words."""
+        shift, mask = self._at.offset, (1 << self._at.bits) - 1
+        if locals_.dtype == object:
+            return np.array([w >> shift & mask for w in locals_], np.int64)
+        return (locals_ >> np.uint64(shift) & np.uint64(mask)).astype(np.int64)
+
     def answers(self, point: int) -> bool:
         """True at the point where a retrieve has its result and is about to return it."""
         p = self.points[point]
@@ -292,11 +303,17 @@ class Program:
     def apply(self, effect: Effect, point: int, shared: int, local: int, started: int = IDLE) -> Transition:
         """The transition that an outcome at a point is, from these words."""
         after = shared & ~effect.shared_mask | effect.shared_bits
-        then = IDLE
-        if effect.goes_to:
-            then = (local & ~effect.local_mask | effect.local_bits) & ~self._at.mask | effect.goes_to << self._at.offset
-            then &= self.live[effect.goes_to]
+        keeps, sets = self.local_change(effect)
+        then = local & keeps | sets
         return Transition(Label(effect.kind, point), after, then, started)
+
+    def local_change(self, effect: Effect) -> tuple[int, int]:
+        """The bits of the local word that an outcome keeps, and those it sets. What is dead is forgotten."""
+        if not effect.goes_to:
+            return 0, IDLE
+        live = self.live[effect.goes_to]
+        at = effect.goes_to << self._at.offset
+        return live & ~effect.local_mask & ~self._at.mask, live & (effect.local_bits | at)
 
     def transitions(self, shared: int, local: int, seen: set[tuple[int, int, bool]]) -> Iterator[Transition]:
         """All small steps of one process. One that changes nothing, a first step that is refused, is left out."""

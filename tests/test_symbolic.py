@@ -12,11 +12,13 @@ import z3  # type: ignore[import-untyped]
 from z3_carrier import AXIOM, CONFIG, EJECTABLE, NAMED, SLOT, SORTS, Relation, State, Z3Cells, Z3Term, lift, relation
 
 from model import ghosts
+from model.concrete import Layout, Plain, WordCells
 from model.designs import DESIGNS, RECOMMENDED
 from model.footprint import footprint
 from model.language import (
     ABSENT,
     EMPTY,
+    FIRST_CONFIG,
     Bool,
     ConcreteSlot,
     Field,
@@ -76,10 +78,8 @@ def term_of(value: bool | int | ConcreteSlot, sort: Sort) -> Any:
     return {Sort.BOOL: z3.BoolVal, Sort.CONFIG: CONFIGS.__getitem__}.get(sort, z3.IntVal)(value)
 
 
-def value_of(term: Any) -> bool | int | ConcreteSlot:
-    """The plain value that a term has come to; -1 if it has come to none."""
-    if term.sort() == SLOT:
-        return ConcreteSlot(SLOTS.index(term), term.eq(SLOTS[1]))
+def value_of(term: Any) -> bool | int:
+    """The plain value that a term has come to; -1 if it has come to none. No step writes a slot."""
     if term.sort() == CONFIG:
         return next((i for i, v in enumerate(CONFIGS) if v.eq(term)), -1)
     if z3.is_int_value(term):
@@ -97,9 +97,8 @@ def names_in(term: Any) -> set[str]:
     return {str(term.decl().name())}.union(*map(names_in, term.children()))
 
 
-Plain = bool | int | ConcreteSlot
-After = dict[str, tuple[Plain, ...]]
-"""The new values of the fields that a step writes, for each slot or the one."""
+After = dict[str, Plain]
+"""The new values of the fields that a step writes; of a map, for each slot."""
 
 
 class Question:
@@ -110,15 +109,15 @@ class Question:
         self.term = term
         occurring = names_in(term)
         self.inputs = [(f, v) for f, v in fields.items() if f.name in occurring]
-        self.known: dict[tuple[Any, ...], Plain] = {}
+        self.known: dict[tuple[Any, ...], bool | int] = {}
 
-    def answer(self, values: dict[str, Any]) -> Plain:
+    def answer(self, values: dict[str, Any]) -> bool | int:
         given = tuple(values[f.name] for f, _ in self.inputs)
         if given not in self.known:
             self.known[given] = self._work_out(given)
         return self.known[given]
 
-    def _work_out(self, given: tuple[Any, ...]) -> Plain:
+    def _work_out(self, given: tuple[Any, ...]) -> bool | int:
         functions: list[Any] = [(EJECTABLE, by_slot((z3.BoolVal(False), z3.BoolVal(True))))]
         constants = list(zip(NAMED, CONFIGS, strict=False))
         for (f, v), value in zip(self.inputs, given, strict=True):
@@ -151,7 +150,8 @@ class Interpreted:
 
 
 def answers(questions: dict[str, list[Question]], values: dict[str, Any]) -> After:
-    return {name: tuple(q.answer(values) for q in qs) for name, qs in questions.items()}
+    told = {name: tuple(q.answer(values) for q in qs) for name, qs in questions.items()}
+    return {name: vs if len(vs) > 1 else vs[0] for name, vs in told.items()}
 
 
 def sample(program: Program, states: int) -> set[tuple[int, int]]:
@@ -214,23 +214,20 @@ def disagreements(program: Program, pairs: set[tuple[int, int]], cells: type[Z3C
             yield f"{where}: {outcomes}, on terms {list(expected)}"
         for effect in outcomes or []:
             if effect.kind in expected:
-                yield from differences(program, effect, shared, local, expected[effect.kind], where)
+                for wrong in differences(program, effect, (shared, local), expected[effect.kind]):
+                    yield f"{where}: after {effect.kind.name} {wrong}"
 
 
-def differences(program: Program, effect: Effect, shared: int, local: int, written: After, where: str) -> Iterator[str]:
+def differences(program: Program, effect: Effect, words: tuple[int, int], written: After) -> Iterator[str]:
     """The fields with another value after the effect than the relation says; one it does not write stays."""
-    for layout, before, after in (
-        (program.shared_layout, shared, shared & ~effect.shared_mask | effect.shared_bits),
-        (program.local_layout, local, local & ~effect.local_mask | effect.local_bits),
-    ):
-        told = before
+    masks = ((effect.shared_mask, effect.shared_bits), (effect.local_mask, effect.local_bits))
+    for layout, word, (mask, bits) in zip((program.shared_layout, program.local_layout), words, masks, strict=True):
+        after, told = word & ~mask | bits, word
         for name in written.keys() & layout.places.keys():
             told = layout.put(told, name, written[name])
         if told != after:
             wrong = [n for n in layout.places if layout.get(told, n) != layout.get(after, n)]
-            yield f"{where}: after {effect.kind.name} " + ", ".join(
-                f"{n} is {layout.get(after, n)}, on terms {layout.get(told, n)}" for n in wrong
-            )
+            yield ", ".join(f"{n} is {layout.get(after, n)}, on terms {layout.get(told, n)}" for n in wrong)
 
 
 @pytest.mark.parametrize("name", DESIGNS)
@@ -377,24 +374,37 @@ def test_induction_over_one_step_for_any_number_of_slots() -> None:
     r = relation(write_template, SIGNATURES["attach"])
     k = Z3Term(z3.Const("k", SLOT))
 
-    def xenstore_has_template(s: Shared) -> Any:
-        return lift(implies(s.xenstore[k].present, s.template[k] != ABSENT), z3.BoolSort())
+    def xenstore_has_template(s: Shared, k: Slot) -> Bool:
+        return implies(s.xenstore[k].present, s.template[k] != ABSENT)
 
     config = r.before.local.values["config"]
-    given = [r.enabled, *(config != c for c in NAMED), xenstore_has_template(r.before.s)]
+    given = [r.enabled, *(config != c for c in NAMED), lift(xenstore_has_template(r.before.s, k), z3.BoolSort())]
     draft_is_template = lift(r.before.me.draft[k] == r.before.s.template[k], z3.BoolSort())
-    goal = xenstore_has_template(r.taken.s)
+    goal = lift(xenstore_has_template(r.taken.s, k), z3.BoolSort())
 
     assert valid(goal, *given, draft_is_template)
     found = counterexample(goal, *given)
-    before = {
-        name: found.eval(lift(v, CONFIG))
-        for name, v in (
-            ("draft", r.before.me.draft[k]),
-            ("template", r.before.s.template[k]),
-            ("config", r.before.me.config),
-        )
-    }
     assert found.eval(k.z != r.before.local.values["slot"]), "another slot than the one it writes"
-    assert before["draft"].eq(found.eval(NAMED[ABSENT]))
-    assert not before["template"].eq(found.eval(NAMED[ABSENT]))
+    assert replay_breaks(found, r.before, k, xenstore_has_template)
+
+
+def replay_breaks(found: Any, before: State, k: Z3Term, holds: Callable[[Shared, Slot], Bool]) -> bool:
+    """The counterexample, on plain values: slot 0 is `k`, slot 1 the one the operation names."""
+    bounds, (here, named) = Bounds(slots=2, ejectable=0, configs=1), Bounds(slots=2, ejectable=0).all_slots()
+
+    def plain(term: Any) -> int:
+        value = found.eval(term, model_completion=True)
+        return next((i for i, c in enumerate(NAMED) if value.eq(found.eval(c))), FIRST_CONFIG)
+
+    slots = (k.z, before.local.values["slot"])
+    shared_layout, local_layout = Layout(Shared, bounds, {}), Layout(Local, bounds, {Sort.LOCATION: 1, Sort.WATCH: 1})
+    shared = local = 0
+    for name in ("template", "xenstore"):
+        shared = shared_layout.put(shared, name, tuple(plain(before.shared.values[name](at)) for at in slots))
+    local = local_layout.put(local, "draft", tuple(plain(before.local.values["draft"](at)) for at in slots))
+    local = local_layout.put(local_layout.put(local, "slot", named), "config", plain(before.local.values["config"]))
+
+    s, me = Shared(WordCells(shared_layout, shared, [])), Local(WordCells(local_layout, local, []))
+    assert holds(s, here)
+    write_template.run(s, me)
+    return not holds(s, here)

@@ -25,9 +25,6 @@ NAMED = z3.Consts("ABSENT EMPTY MADE_UP", CONFIG)
 AXIOM = z3.Distinct(*NAMED)
 EJECTABLE = z3.Function("ejectable", SLOT, z3.BoolSort())
 
-Map = Callable[[Any], Any]
-"""From a slot term to a term."""
-
 
 def lift(value: object, sort: Any) -> Any:
     """The Z3 term of this sort that a value of the language stands for."""

@@ -122,14 +122,19 @@ def _lines(path: Path) -> list[str]:
     lines = text.split("\n")
     if lines[-1]:
         raise ObservedError(
-            path, len(lines), "the last line has no end, so it may be cut short", "record the run again, or end the line"
+            path,
+            len(lines),
+            "the last line has no end, so it may be cut short",
+            "record the run again, or end the line",
         )
     lines = [line.removesuffix("\r") for line in lines[:-1]]
     for number, line in enumerate(lines, 1):
         if len(line) > LONGEST_LINE:
             raise ObservedError(path, number, f"the line is longer than {LONGEST_LINE} characters", "this is no trace")
         if not line.replace("\t", " ").isprintable():
-            raise ObservedError(path, number, "the line has characters that are no text", "name a trace, not a binary file")
+            raise ObservedError(
+                path, number, "the line has characters that are no text", "name a trace, not a binary file"
+            )
     return lines
 
 

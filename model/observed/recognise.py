@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from model import steps as step
+from model.observed.order import Found, in_order
 from model.observed.trace import Act, Acts, Event, Kind, Placed, Taken
-from model.observed.transaction import Change, backend_of, changes, device_of, domain_node, is_whole_tree, looks_at_device
+from model.observed.transaction import (
+    Change,
+    backend_of,
+    changes,
+    device_of,
+    domain_node,
+    is_whole_tree,
+    looks_at_device,
+)
 from model.step import Step
 
 _TAKES = {"json_lock": step.take_lock, "dev_lock": step.take_device_lock}
@@ -51,22 +59,6 @@ _HYPERCALLS = {
     ("set_memory_target", "max_mem"): step.grant_memory,
     ("destroy", "destroydomain"): step.kill_domain,
 }
-_FOR_ALL = {step.enter_devices, step.allocate_devices, step.close_devices, step.release_devices, step.leave_devices}
-_FOR_ALL |= {step.merge_devices, step.merge_media, step.merge_knobs, step.allocate, step.release}
-"""Steps that stand for many events of the same kind, however these alternate."""
-_NEEDS: dict[str, tuple[Step, ...]] = {
-    "create": (step.make_domain, step.save_template, step.enter_devices, step.allocate_devices),
-    "attach": (step.write_template, step.enter_xenstore, step.allocate),
-    "detach": (step.mark_closing, step.release, step.leave_xenstore),
-    "insert": (step.write_template,),
-    "eject": (step.unload_medium,),
-    "swap": (step.write_template,),
-    "set_memory_target": (step.grant_memory, step.write_memory),
-    "rename": (step.write_name,),
-    "retrieve": (step.read_template, step.merge_devices, step.merge_knobs),
-    "destroy": (step.close_devices, step.release_devices, step.leave_devices, step.remove_template),
-}
-"""What a run must show to be the whole operation: without it a step after it could never be taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +69,6 @@ class Recognised:
     steps: tuple[Placed, ...]
     assumed: tuple[str, ...]
     unfit: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """A step, at the act that shows it. `at` differs from it only for a step that is put in front of an act."""
-
-    step: Step
-    act: int
-    assumed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +83,7 @@ class _Recogniser:
         self.operation = operation or ""
         self.acts, self.coarse = source.acts, source.coarse
         self.marks: list[_Mark | None] = [None] * len(self.acts)
-        self.found: list[_Found] = []
+        self.found: list[Found] = []
         self.assumed: list[str] = []
         self.unfit: list[str] = []
         self.open: dict[int, list[int]] = {}
@@ -108,32 +91,33 @@ class _Recogniser:
         self.strange_locks: dict[str, int] = {}
         self.drafts: list[int] = []
         self.waits: list[int] = []
-        self.media: list[int] = []
-        """Commits of a medium that is not shown."""
+        self.programs: list[int] = []
+        self.media: list[tuple[int, list[int]]] = []
+        """Commits of a medium that is not shown, and what they commit."""
 
     def run(self, complete: bool) -> Recognised:
         for i, act in enumerate(self.acts):
             _HANDLERS[act.kind](self, i, act)
         for members in self.open.values():
-            self._mark(members, _Mark(Taken.NOTHING, why="a transaction that was never ended"))
-            self.unfit.append(f"a transaction is begun in line {self.acts[members[0]].line} and never ended")
+            self._mark(members, _Mark(Taken.NOTHING, why="part of a transaction that was never ended"))
+            self.unfit.append(f"the transaction of line {self.acts[members[0]].line} is never ended")
         self._mark(self.drafts, _Mark(Taken.NOTHING, why="a temporary file that was not put in place"))
         self._settle_media()
         self._settle_hotplug()
-        self.found.sort(key=lambda f: f.act)
-        kept = self._one_for_all()
-        if complete and self.operation:
-            kept = self._imply(kept)
-            self._check(kept)
-        placed = tuple(Placed(f.step, self.acts[f.act].line, f.assumed) for f in kept)
-        return Recognised(self._events(), placed, tuple(self.assumed), "; ".join(dict.fromkeys(self.unfit)))
+        order = in_order(self.operation if complete else "", self.found, [a.line for a in self.acts])
+        return Recognised(
+            self._events(order.kept),
+            order.placed,
+            (*self.assumed, *order.assumed),
+            "; ".join(dict.fromkeys([*self.unfit, *order.unfit])),
+        )
 
     def _mark(self, acts: Iterable[int], mark: _Mark) -> None:
         for i in acts:
             self.marks[i] = mark
 
     def _step(self, i: int, *steps: Step) -> None:
-        self.found += [_Found(s, i) for s in steps]
+        self.found += [Found(s, i) for s in steps]
         self.marks[i] = _Mark(Taken.STEP, steps)
 
     def _unknown(self, i: int, why: str) -> None:
@@ -197,8 +181,7 @@ class _Recogniser:
         elif not any(a.kind in (Kind.WRITE, Kind.REMOVE, Kind.TOUCH) for a in inside):
             self._mark([*members, i], _Mark(Taken.NOTHING, why="a transaction that changes nothing"))
         elif made == {Change.MEDIUM} and self.operation in ("insert", "swap", "eject"):
-            self.media.append(i)
-            self._committed(i, members, step.unload_medium)
+            self.media.append((i, members))
         elif len(made) == 1 and (self.operation, *made) in _COMMITS:
             (change,) = made
             taken = _COMMITS[self.operation, change]
@@ -214,7 +197,7 @@ class _Recogniser:
         if taken in _NEEDS_A_LOOK and not looks:
             self._lose(i, members, f"`{taken}` without a look whether {_NEEDS_A_LOOK[taken]}: no step stands for it")
             return
-        self._mark((m for m in members if self.acts[m].kind is not Kind.PART), _Mark(Taken.PART, (taken,)))
+        self._mark(members, _Mark(Taken.PART, (taken,)))
         self._step(i, taken)
         renamed = [f.act for f in self.found if f.step is step.write_template]
         if taken is step.enter_xenstore and any(looks[0] < r < i for r in renamed):
@@ -222,7 +205,9 @@ class _Recogniser:
 
     def _lose(self, i: int, members: list[int], why: str) -> None:
         self._unknown(i, why)
-        self._mark(members, _Mark(Taken.PART, why=f"part of the transaction of line {self.acts[i].line}, which is unknown"))
+        self._mark(
+            members, _Mark(Taken.PART, why=f"part of the transaction of line {self.acts[i].line}, which is unknown")
+        )
 
     def retry(self, i: int, act: Act) -> None:
         members = self._ended(i, act)
@@ -271,10 +256,146 @@ class _Recogniser:
         if self._inside(i, act):
             return
         backend = backend_of(act.path, self.coarse)
-        if self.operation == "destroy" and backend and backend[2] == "state" and self._has(step.release_devices_seen):
+        forced = backend is not None and backend[2] == "state" and act.value == "6"
+        if self.operation == "destroy" and forced and self._has(step.close_devices):
             self.marks[i] = _Mark(Taken.PART, (step.release_devices,))
         else:
             self._unknown(i, f"writes {act.path} outside a transaction: no step stands for it")
 
+    def remove(self, i: int, act: Act) -> None:
+        if self._inside(i, act):
+            return
+        if self.operation == "destroy" and is_whole_tree(act.path):
+            self._step(i, step.leave_devices)
+        elif self.operation == "destroy" and domain_node(act.path) == "":
+            self._unknown(i, "name and memory go here; in the model they go with the domain, in `kill_domain`")
+        else:
+            self._unknown(i, f"removes {act.path} outside a transaction: no step stands for it")
 
-_HANDLERS: dict[Kind, Callable[[_Recogniser, int, Act], None]] = {}
+    def touch(self, i: int, act: Act) -> None:
+        if not self._inside(i, act):
+            self._unknown(i, f"makes {act.path}, or sets its permissions: no step stands for it")
+
+    def watch(self, i: int, act: Act) -> None:
+        if backend_of(act.path, self.coarse):
+            self.waits.append(i)
+        else:
+            self.marks[i] = _Mark(Taken.NOTHING, why="a watch")
+
+    def program(self, i: int, _: Act) -> None:
+        self.programs.append(i)
+
+    def hypercall(self, i: int, act: Act) -> None:
+        done = _HYPERCALLS.get((self.operation, act.path))
+        if done:
+            self._step(i, done)
+        else:
+            self._unknown(i, f"hypercall `{act.path}`: no step stands for it here")
+
+    def idle(self, i: int, act: Act) -> None:
+        self.marks[i] = _Mark(Taken.NOTHING, why=act.why)
+
+    def other(self, i: int, act: Act) -> None:
+        self._unknown(i, act.why)
+
+    def part(self, _i: int, _act: Act) -> None:
+        """Told at the end, when it is known what the other line is."""
+
+    def _settle_media(self) -> None:
+        for n, (i, members) in enumerate(self.media, 1):
+            loads = n == len(self.media) and self.operation != "eject"
+            taken = (step.load_medium if n > 1 else step.replace_medium) if loads else step.unload_medium
+            self._committed(i, members, taken)
+            self._assume(f"line {self.acts[i].line} does not show which medium it writes: it is taken for `{taken}`")
+        for f in self.found:
+            if f.step is step.load_medium:
+                self._assume(
+                    f"`load_medium` refuses a drive that is not empty; line {self.acts[f.act].line} looks only whether "
+                    "there is a drive, and relies on the `unload_medium` before it"
+                )
+
+    def _settle_hotplug(self) -> None:
+        wanted, taken, state = _HOTPLUG.get(self.operation, (Kind.OTHER, None, ""))
+        for i in self.programs:
+            act = self.acts[i]
+            if taken and (act.kind is wanted or (act.kind is Kind.DEVICE_MODEL and self.operation == "create")):
+                self._step(i, taken)
+            else:
+                self._unknown(i, f"runs {act.path}: no step stands for it here")
+        if taken is None:
+            self._mark(self.waits, _Mark(Taken.NOTHING, why="a wait for a backend"))
+            return
+        self._mark(self.waits, _Mark(Taken.PART, (taken,)))
+        ends = [i for i in self.waits if self.acts[i].kind is Kind.UNWATCH and self._reached(i, state)]
+        if not self._has(taken) and ends:
+            self._assume(f"no hotplug script is shown: `{taken}` is put where the wait for the backend ends")
+            for i in ends:
+                self._step(i, taken)
+
+    def _reached(self, i: int, state: str) -> bool:
+        """True unless the trace shows that the wait ended before the backend was in this state."""
+        path = self.acts[i].path
+        seen = [a.value for a in self.acts[:i] if a.kind is Kind.READ and a.path == path]
+        return self.coarse or seen[-1:] == [state]
+
+    def _assume(self, what: str) -> None:
+        if what not in self.assumed:
+            self.assumed.append(what)
+
+    def _events(self, kept: list[Found]) -> tuple[Event, ...]:
+        """A step that another event already stands for is part of that one."""
+        at: dict[int, tuple[Step, ...]] = {}
+        for f in kept:
+            at[f.act] = (*at.get(f.act, ()), f.step)
+        for i, mark in enumerate(self.marks):
+            if mark and mark.taken is Taken.STEP:
+                self.marks[i] = _Mark(Taken.STEP, at[i]) if i in at else _Mark(Taken.PART, mark.steps)
+        return tuple(self._event(i) for i in range(len(self.acts)))
+
+    def _event(self, i: int) -> Event:
+        act, root = self.acts[i], i
+        while self.acts[root].kind is Kind.PART and self.marks[root] is None and self.acts[root].of >= 0:
+            root = self.acts[root].of
+        mark = self.marks[root] or _Mark(Taken.UNKNOWN, why="it goes with nothing else in the trace")
+        if root != i and mark.taken is Taken.STEP:
+            mark = _Mark(Taken.PART, mark.steps)
+        elif root != i and mark.taken is Taken.UNKNOWN:
+            mark = _Mark(Taken.PART, why=f"goes with line {self.acts[root].line}, which is unknown")
+        return Event(act.line, act.text, mark.taken, mark.steps, mark.why)
+
+
+def recognise(operation: str | None, source: Acts, complete: bool) -> Recognised:
+    """What each act was taken for, and the order of steps that they come to."""
+    return _Recogniser(operation, source).run(complete)
+
+
+def _places(acts: list[Act]) -> str:
+    paths = list(dict.fromkeys(a.path for a in acts if a.kind in (Kind.WRITE, Kind.REMOVE, Kind.TOUCH)))
+    return paths[0] + (f" and {len(paths) - 1} nodes more" if len(paths) > 1 else "")
+
+
+_HANDLERS: dict[Kind, Callable[[_Recogniser, int, Act], None]] = {
+    Kind.LOCK: _Recogniser.lock,
+    Kind.UNLOCK: _Recogniser.unlock,
+    Kind.READ_TEMPLATE: _Recogniser.read_template,
+    Kind.DRAFT: _Recogniser.draft,
+    Kind.REPLACE_TEMPLATE: _Recogniser.replace_template,
+    Kind.REMOVE_TEMPLATE: _Recogniser.remove_template,
+    Kind.START: _Recogniser.start,
+    Kind.COMMIT: _Recogniser.commit,
+    Kind.RETRY: _Recogniser.retry,
+    Kind.ABORT: _Recogniser.abort,
+    Kind.READ: _Recogniser.read,
+    Kind.WRITE: _Recogniser.write,
+    Kind.TOUCH: _Recogniser.touch,
+    Kind.REMOVE: _Recogniser.remove,
+    Kind.WATCH: _Recogniser.watch,
+    Kind.UNWATCH: _Recogniser.watch,
+    Kind.PLUG: _Recogniser.program,
+    Kind.UNPLUG: _Recogniser.program,
+    Kind.DEVICE_MODEL: _Recogniser.program,
+    Kind.HYPERCALL: _Recogniser.hypercall,
+    Kind.PART: _Recogniser.part,
+    Kind.IDLE: _Recogniser.idle,
+    Kind.OTHER: _Recogniser.other,
+}

@@ -14,7 +14,7 @@ from model.search.frontier import Ids, Packing, States, TooNarrow, Visited, dist
 from model.search.monitor import Monitor
 from model.search.pairs import Pairs
 
-CHUNK = 1 << 18
+CHUNK = 1 << 17
 """How many states are expanded at a time."""
 
 
@@ -133,45 +133,69 @@ class Search:
             at = int(np.flatnonzero(violated & bit)[0])
             self.found.first[bit] = (level, states[at : at + 1].copy())
         out = []
-        for successors, _, used in self._successors(shared, local, indices):
+        for process, (rows, used) in enumerate(self._moves(local, indices)):
             self._count(used)
-            self.found.transitions += successors.size
-            out.append(successors)
-        return distinct(np.concatenate(out))
+            t, source = self._transitions(rows, used)
+            self.found.transitions += t.size
+            out.append(self._raw(process, states, shared, local, t, source))
+        successors = distinct(np.concatenate(out))
+        return distinct(self._canonical(successors)) if self.canonical else successors
 
     def _count(self, pairs: Ids) -> None:
         counted = np.bincount(pairs, minlength=self._taken.size)
         counted[: self._taken.size] += self._taken
         self._taken = counted
 
-    def _successors(self, shared: Ids, local: list[Ids], indices: list[Ids]) -> Iterator[tuple[States, Ids, Ids]]:
-        """Process by process: the packed successors, the row each comes from, and the pairs that were used."""
+    def _moves(self, local: list[Ids], indices: list[Ids]) -> Iterator[tuple[Ids, Ids]]:
+        """Process by process: the rows in which it is expanded, and its pairs. Of processes that are alike in a
+        canonical state the first is enough."""
         for p, index in enumerate(indices):
-            rows = np.arange(shared.size)
-            used = index
             if self.canonical and p:
                 rows = np.flatnonzero(local[p] != local[p - 1])
-                used = index[rows]
-            count = self.pairs.count.array[used]
-            end = np.cumsum(count)
-            total = int(end[-1]) if end.size else 0
-            t = np.repeat(self.pairs.first.array[used] - end + count, count) + np.arange(total)
-            source = np.repeat(rows, count)
-            to_shared = self.pairs.to_shared.array[t]
-            to_local = [c[source] for c in local]
-            to_local[p] = self.pairs.to_local.array[t]
-            yield self.packing.pack(*self.settle(p, to_shared, to_local)), source, used
+                yield rows, index[rows]
+            else:
+                yield np.arange(index.size), index
 
-    def settle(self, process: int, shared: Ids, local: list[Ids]) -> tuple[Ids, list[Ids]]:  # noqa: ARG002
-        """The states a step of `process` leads to, made canonical."""
-        return self.canonical(shared, local) if self.canonical else (shared, local)
+    def _transitions(self, rows: Ids, used: Ids) -> tuple[Ids, Ids]:
+        """The transitions of these pairs, and the row each comes from."""
+        count = self.pairs.count.array[used]
+        end = np.cumsum(count)
+        total = int(end[-1]) if end.size else 0
+        t = np.repeat(self.pairs.first.array[used] - end + count, count) + np.arange(total)
+        return t, np.repeat(rows, count)
+
+    def _raw(self, p: int, states: States, shared: Ids, local: list[Ids], t: Ids, source: Ids) -> States:
+        """The states that transitions of process `p` lead to, not yet canonical."""
+        if self.packing.one_word and not self.notices:
+            change = self.packing.change(p, self.pairs.change_shared.array[t], self.pairs.change_local.array[t])
+            return states[source] ^ change
+        columns = [c[source] for c in local]
+        columns[p] = self.pairs.to_local.array[t]
+        to_shared = self.pairs.to_shared.array[t]
+        self.notice(p, to_shared, columns)
+        return self.packing.pack(to_shared, columns)
+
+    notices = False
+    """True of a search whose processes notice what others do."""
+
+    def notice(self, process: int, shared: Ids, local: list[Ids]) -> None:
+        """What the other processes' ghosts do when `process` takes a step; changes `local`."""
+
+    def _canonical(self, states: States) -> States:
+        assert self.canonical
+        return self.packing.pack(*self.canonical(*self.packing.unpack(states)))
 
     def expand(self, states: States) -> tuple[States, Ids]:
         """The successors of states, and the row each comes from: for traces and graphs."""
         shared, local = self.packing.unpack(states)
         indices = [self.pairs.index(column, shared) for column in local]
-        parts = list(self._successors(shared, local, indices))
-        return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
+        successors, sources = [], []
+        for process, (rows, used) in enumerate(self._moves(local, indices)):
+            t, source = self._transitions(rows, used)
+            successors.append(self._raw(process, states, shared, local, t, source))
+            sources.append(source)
+        found = np.concatenate(successors)
+        return self._canonical(found) if self.canonical else found, np.concatenate(sources)
 
     def taken(self) -> dict[Label, int]:
         """How often each transition was taken, over all states found."""

@@ -19,7 +19,7 @@ from model.search.alone import Alone, Answer
 from model.search.bfs import Search
 from model.search.frontier import Ids
 from model.search.monitor import Monitor
-from model.search.pairs import Pairs
+from model.search.pairs import Batch, Pairs
 from model.search.symmetry import Permutation, permutations
 from model.language import Sort
 from model.properties import BIT
@@ -65,7 +65,7 @@ class Watching(Pairs):
         super().__init__(program)
         self.answers = answers
         self._alone = Alone(program)
-        self._number = {a: i + 1 for i, a in enumerate(answers)}
+        self._number_of = {a: i + 1 for i, a in enumerate(answers)}
         self._truths: dict[int, int] = {}
         self._watch = program.local_layout.places["watch"]
 
@@ -73,7 +73,7 @@ class Watching(Pairs):
         """The number of the answer that the domain is right now, 0 if it is none of them."""
         if shared not in self._truths:
             now = self._alone.truth(self.shared.words[shared])
-            self._truths[shared] = self._number.get(now, 0) if now else 0
+            self._truths[shared] = self._number_of.get(now, 0) if now else 0
         return self._truths[shared]
 
     def watch_of(self, word: int) -> int:
@@ -84,18 +84,17 @@ class Watching(Pairs):
         word = self.local.words[local]
         return self.local(word & ~self._watch.mask) if truth and self.watch_of(word) == truth else local
 
-    def watched(self, transition: tuple[int, int, int], source: tuple[int, int]) -> list[tuple[int, int, int]]:
-        shared, local, label = transition
-        word, now = self.local.words[local], self.truth(shared)
-        found = [(shared, self.seen_now(local, now), label)]
-        at = self.program.point_of(word)
-        begins = source[1] == 0 and local and self.program.points[at].operation == "retrieve"
-        if begins and not self.program.points[at].cleaning_up:
-            before = self.truth(source[0])
-            for n in self._number.values():
-                if n not in (now, before):
-                    found.append((shared, self.local(word | n << self._watch.offset), label))
-        return found
+    def watched(self, batch: Batch, local: Ids, shared: Ids) -> Batch:
+        rows = []
+        for row, to_shared, to_local, label in zip(*(c.tolist() for c in batch.columns()), strict=True):
+            word, now = self.local.words[to_local], self.truth(to_shared)
+            rows.append((row, to_shared, self.seen_now(to_local, now), label))
+            point = self.program.points[self.program.point_of(word)]
+            if local[row] == 0 and to_local and point.operation == "retrieve" and not point.cleaning_up:
+                past = (now, self.truth(int(shared[row])))
+                looks_out = [word | n << self._watch.offset for n in self._number_of.values() if n not in past]
+                rows += [(row, to_shared, self.local(w), label) for w in looks_out]
+        return Batch(*np.array(rows, np.int64).reshape(-1, 4).T)
 
 
 class WatchMonitor(Monitor):
@@ -120,8 +119,9 @@ class WatchSearch(Search):
     """A search in which every process notices what the domain is after every step."""
 
     pairs: Watching
+    notices = True
 
-    def settle(self, process: int, shared: Ids, local: list[Ids]) -> tuple[Ids, list[Ids]]:
+    def notice(self, process: int, shared: Ids, local: list[Ids]) -> None:
         truths = np.array([self.pairs.truth(g) for g in range(len(self.pairs.shared))], np.int64)[shared]
         for q, column in enumerate(local):
             if q == process:
@@ -129,7 +129,6 @@ class WatchSearch(Search):
             watches = np.array([self.pairs.watch_of(w) for w in self.pairs.local.words], np.int64)[column]
             for row in np.flatnonzero((watches > 0) & (watches == truths)).tolist():
                 column[row] = self.pairs.seen_now(int(column[row]), int(truths[row]))
-        return super().settle(process, shared, local)
 
 
 def watching(program: Program, answers: set[Answer], *, symmetric: bool) -> WatchSearch:

@@ -57,6 +57,11 @@ class Packing:
             packed = packed << np.uint64(self.local_bits) | column.astype(np.uint64)
         return packed
 
+    def change(self, process: int, shared: NDArray[np.uint64], local: NDArray[np.uint64]) -> States:
+        """Changes of the shared and of one local number, as a change of the packed word (one word only)."""
+        shift = self.local_bits * (self.processes - 1 - process)
+        return shared << np.uint64(self.local_bits * self.processes) ^ local << np.uint64(shift)
+
     def unpack(self, states: States) -> tuple[Ids, list[Ids]]:
         """The shared numbers, and the local numbers of each process."""
         if not self.one_word:

@@ -1,31 +1,61 @@
 """What one process can do in one shared state, worked out once for each distinct pair of the two.
 
 Shared words and local words are interned: a small number stands for each. A step's outcomes depend only on the
-bits it reads, so the Python function runs once per distinct reading; every pair with that reading takes the
-outcome from a table. The pair table is a directory of blocks, so memory follows the pairs that are met.
+bits it reads, so its Python function runs once per distinct *reading*; all pairs with that reading get their
+transitions from its effect by vectorised bit operations. The pair table is a directory of blocks, so memory
+follows the pairs that are met. Words of more than 64 bits are Python integers in the same arrays.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from model.program import IDLE, Effect, Kind, Label, Program
+from model.program import IDLE, Effect, Label, Program
 
 Ids = NDArray[np.int64]
-BLOCK = 8
+Words = NDArray[Any]
+"""`uint64`, or Python integers where a word has more than 64 bits."""
+BLOCK = 6
 """Pairs are kept in blocks of 2**BLOCK shared states each."""
+
+
+class Growing:
+    """An array that grows at its end."""
+
+    def __init__(self, dtype: Any) -> None:
+        self._data = np.zeros(1024, dtype)
+        self.size = 0
+
+    def extend(self, values: NDArray[Any] | list[Any]) -> None:
+        n = self.size + len(values)
+        if n > len(self._data):
+            self._data = np.concatenate((self._data, np.zeros(max(n, len(self._data)), self._data.dtype)))
+        self._data[self.size : n] = values
+        self.size = n
+
+    @property
+    def array(self) -> NDArray[Any]:
+        return self._data[: self.size]
+
+    @property
+    def nbytes(self) -> int:
+        return self._data.nbytes
 
 
 class Interned:
     """Numbers for words, in the order they are first met. Number 0 is word 0."""
 
-    def __init__(self) -> None:
+    def __init__(self, width: int) -> None:
+        """`width`: how many bits a word has."""
+        self.dtype: Any = np.uint64 if width <= 64 else object
         self.number: dict[int, int] = {0: 0}
         self.words: list[int] = [0]
+        self._array = Growing(self.dtype)
 
     def __call__(self, word: int) -> int:
         n = self.number.get(word)
@@ -37,79 +67,90 @@ class Interned:
     def __len__(self) -> int:
         return len(self.words)
 
+    def array(self) -> Words:
+        """All words, by number."""
+        self._array.extend(self.words[self._array.size :])
+        return self._array.array
 
-class Growing:
-    """An array that grows at its end."""
-
-    def __init__(self, dtype: type) -> None:
-        self._data = np.zeros(1024, dtype)
-        self.size = 0
-
-    def extend(self, values: list[int]) -> None:
-        n = self.size + len(values)
-        if n > len(self._data):
-            self._data = np.concatenate((self._data, np.zeros(max(n, len(self._data)), self._data.dtype)))
-        self._data[self.size : n] = values
-        self.size = n
-
-    @property
-    def array(self) -> NDArray[np.int64]:
-        return cast(NDArray[np.int64], self._data[: self.size])
+    def many(self, words: Words) -> Ids:
+        """The numbers of many words."""
+        distinct, where = np.unique(words, return_inverse=True)
+        return np.array([self(w) for w in distinct.tolist()], np.int64)[where]
 
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """The bits that the outcomes at a point depend on, and the outcomes known for each reading of them."""
+    """The bits that what happens at a point depends on, and for each reading of them the numbers of its effects;
+    None where the step is blocked."""
 
     shared: int
     local: int
-    known: dict[tuple[int, int], list[Effect] | None]
+    known: dict[tuple[int, int], tuple[int, ...] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Transitions as columns: the row of the pair each belongs to, the numbers it leads to, its label."""
+
+    row: Ids
+    shared: Ids
+    local: Ids
+    label: Ids
+
+    def columns(self) -> tuple[Ids, Ids, Ids, Ids]:
+        return self.row, self.shared, self.local, self.label
 
 
 class Pairs:
     """The transitions of a program, pair by pair, as arrays.
 
     Per pair (an index into these): `first`, `count` of its transitions; `can_move`, whether the process can take
-    a step other than dying, and whether idle it could start every operation. Per transition: `shared`, `local`
-    (numbers of the words it leads to), `label`.
+    a step other than dying, and if idle whether it could start every operation. Per transition: `to_shared`,
+    `to_local` (numbers of the words it leads to), `to_label`.
     """
 
     def __init__(self, program: Program) -> None:
         self.program = program
-        self.shared, self.local = Interned(), Interned()
+        self.shared = Interned(program.shared_layout.width)
+        self.local = Interned(program.local_layout.width)
         self.labels: dict[Label, int] = {}
         self.seen: set[tuple[int, int, bool]] = set()
         """Guards' values, as (point, which guard, value)."""
         self.first, self.count, self.can_move = Growing(np.int64), Growing(np.int64), Growing(np.bool_)
         self.to_shared, self.to_local, self.to_label = Growing(np.int64), Growing(np.int64), Growing(np.int32)
+        self.change_shared, self.change_local = Growing(np.uint64), Growing(np.uint64)
+        """Per transition, the exclusive or of the numbers it leads from and to."""
         for column in (self.first, self.count, self.can_move):
             column.extend([0])
         self._directory = np.zeros((64, 16), np.int32)
         self._blocks = np.zeros((64, 1 << BLOCK), np.int32)
         self._used = 1
-        self._step: dict[int, _Reading] = {}
-        self._crash: dict[tuple[int, int], dict[tuple[int, int], Effect | None]] = {}
+        self._steps: dict[int, _Reading] = {}
+        self._deaths: dict[int, _Reading] = {}
+        self._effects: list[tuple[int, int, int, int, int]] = []
+        """Per effect: the shared bits it keeps and sets, the local bits it keeps and sets, its label."""
+        self._numbers: dict[tuple[Effect, int], int] = {}
 
     def nbytes(self) -> int:
         """Memory held, in bytes, roughly."""
         columns = (self.first, self.count, self.can_move, self.to_shared, self.to_local, self.to_label)
+        changes = self.change_shared.nbytes + self.change_local.nbytes
         interned = 200 * (len(self.shared) + len(self.local))
-        return self._directory.nbytes + self._blocks.nbytes + sum(c._data.nbytes for c in columns) + interned
+        return self._directory.nbytes + self._blocks.nbytes + sum(c.nbytes for c in columns) + changes + interned
 
     def index(self, local: Ids, shared: Ids) -> Ids:
         """The index of each pair; new pairs are worked out first."""
         self._make_room()
         block = self._directory[local, shared >> BLOCK]
         found = self._blocks[block, shared & ((1 << BLOCK) - 1)]
-        if not found.all():
-            missing = np.flatnonzero(found == 0)
+        missing = np.flatnonzero(found == 0)
+        if missing.size:
             keys = np.unique(local[missing] << 32 | shared[missing])
-            for key in keys.tolist():
-                self._resolve(key >> 32, key & 0xFFFFFFFF)
+            self._enter(keys >> 32, keys & 0xFFFFFFFF)
             self._make_room()
-            block = self._directory[local, shared >> BLOCK]
-            found = self._blocks[block, shared & ((1 << BLOCK) - 1)]
-        return found.astype(np.int64)
+            block = self._directory[local[missing], shared[missing] >> BLOCK]
+            found[missing] = self._blocks[block, shared[missing] & ((1 << BLOCK) - 1)]
+        return found
 
     def _make_room(self) -> None:
         wanted = (len(self.local), (len(self.shared) >> BLOCK) + 1)
@@ -120,69 +161,129 @@ class Pairs:
             larger[: have[0], : have[1]] = self._directory
             self._directory = larger
 
-    def _resolve(self, local: int, shared: int) -> None:
-        transitions, can_move = self._transitions(local, shared)
-        pair = self.first.size
-        self.first.extend([self.to_shared.size])
-        self.count.extend([len(transitions)])
-        self.can_move.extend([can_move])
-        self.to_shared.extend([t[0] for t in transitions])
-        self.to_local.extend([t[1] for t in transitions])
-        self.to_label.extend([t[2] for t in transitions])
+    def _enter(self, local: Ids, shared: Ids) -> None:
+        """Work out these pairs, which are distinct and new, and put them into the table."""
+        batch, can_move = self._work_out(local, shared)
+        by_row = np.argsort(batch.row, kind="stable")
+        count = np.bincount(batch.row, minlength=local.size)
+        number = self.first.size + np.arange(local.size)
+        self.first.extend(self.to_shared.size + np.cumsum(count) - count)
+        self.count.extend(count)
+        self.can_move.extend(can_move)
+        row, to_shared, to_local = batch.row[by_row], batch.shared[by_row], batch.local[by_row]
+        self.to_shared.extend(to_shared)
+        self.to_local.extend(to_local)
+        self.to_label.extend(batch.label[by_row])
+        self.change_shared.extend((to_shared ^ shared[row]).astype(np.uint64))
+        self.change_local.extend((to_local ^ local[row]).astype(np.uint64))
         column = shared >> BLOCK
-        block = self._directory[local, column]
-        if block == 0:
-            if self._used == len(self._blocks):
-                self._blocks = np.concatenate((self._blocks, np.zeros_like(self._blocks)))
-            block = self._directory[local, column] = self._used
-            self._used += 1
-        self._blocks[block, shared & ((1 << BLOCK) - 1)] = pair
+        for key in np.unique(local << 32 | column).tolist():
+            at = (key >> 32, key & 0xFFFFFFFF)
+            if self._directory[at] == 0:
+                if self._used == len(self._blocks):
+                    self._blocks = np.concatenate((self._blocks, np.zeros_like(self._blocks)))
+                self._directory[at] = self._used
+                self._used += 1
+        self._blocks[self._directory[local, column], shared & ((1 << BLOCK) - 1)] = number
 
-    def _transitions(self, local: int, shared: int) -> tuple[list[tuple[int, int, int]], bool]:
-        program = self.program
-        s, me = self.shared.words[shared], self.local.words[local]
-        found: list[tuple[int, int, int]] = []
-        can_move = True
-        for word in program.starts if me == IDLE else (me,):
-            point = program.point_of(word)
-            effects = self._outcomes(point, s, word)
-            can_move &= effects is not None
-            for effect in effects or ():
-                self._add(found, effect, point, s, word, (shared, local))
-            if me != IDLE and (died := self._died(point, s, word)) is not None:
-                self._add(found, died, point, s, word, (shared, local))
-        return found, can_move
+    def _work_out(self, local: Ids, shared: Ids) -> tuple[Batch, NDArray[np.bool_]]:
+        s, me = self.shared.array()[shared], self.local.array()[local]
+        can_move = np.ones(local.size, np.bool_)
+        none = np.zeros(0, np.int64)
+        parts: list[tuple[Ids, Words, Words, Ids]] = [(none, s[:0], me[:0], none)]
+        for point, rows, words in self._by_point(me):
+            reading = self._steps.get(point)
+            if reading is None:
+                reading = self._steps[point] = _Reading(*self.program.reads(point), {})
+            blocked = self._apply(parts, reading, point, rows, s[rows], words, death=False)
+            can_move[blocked] = False
+            if local[rows[0]] != 0:
+                reading = self._deaths.get(point)
+                if reading is None:
+                    reading = self._deaths[point] = _Reading(*self.program.crash_reads(point), {})
+                self._apply(parts, reading, point, rows, s[rows], words, death=True)
+        row = np.concatenate([p[0] for p in parts])
+        to_shared = self.shared.many(np.concatenate([p[1] for p in parts]))
+        to_local = self.local.many(np.concatenate([p[2] for p in parts]))
+        label = np.concatenate([p[3] for p in parts])
+        moves = (to_shared != shared[row]) | (to_local != local[row])
+        batch = Batch(row[moves], to_shared[moves], to_local[moves], label[moves])
+        return self.watched(batch, local, shared), can_move
 
-    def _add(
-        self, found: list[tuple[int, int, int]], effect: Effect, point: int, s: int, me: int, source: tuple[int, int]
-    ) -> None:
-        t = self.program.apply(effect, point, s, me)
-        to = (self.shared(t.shared), self.local(t.local))
-        if to != source:
-            label = self.labels.setdefault(t.label, len(self.labels))
-            found.extend(self.watched((*to, label), source))
+    def _by_point(self, me: Words) -> Iterator[tuple[int, Ids, Words]]:
+        """The rows at each point, with their local words; the idle ones once for each way to start."""
+        idle = np.flatnonzero(me == 0)
+        if idle.size:
+            for start in self.program.starts:
+                yield self.program.point_of(start), idle, np.full(idle.size, start, me.dtype)
+        at_work = np.flatnonzero(me != 0)
+        if at_work.size:
+            points = self.program.points_of(me[at_work])
+            order = np.argsort(points, kind="stable")
+            cuts = np.flatnonzero(np.diff(points[order])) + 1
+            for rows in np.split(order, cuts):
+                yield int(points[rows[0]]), at_work[rows], me[at_work[rows]]
 
-    def watched(self, transition: tuple[int, int, int], source: tuple[int, int]) -> list[tuple[int, int, int]]:  # noqa: ARG002
-        """A hook for a search that watches for an answer (`model.search.exact`)."""
-        return [transition]
+    def _apply(
+        self,
+        parts: list[tuple[Ids, Words, Words, Ids]],
+        reading: _Reading,
+        point: int,
+        rows: Ids,
+        s: Words,
+        me: Words,
+        *,
+        death: bool,
+    ) -> Ids:
+        """Add what happens at the point to `parts`, in all these rows. -> the rows where the step is blocked"""
+        as_word = s.dtype.type if s.dtype != object else int
+        as_local = me.dtype.type if me.dtype != object else int
+        shared_keys, a = np.unique(s & as_word(reading.shared), return_inverse=True)
+        local_keys, b = np.unique(me & as_local(reading.local), return_inverse=True)
+        codes, one, which = np.unique(a * local_keys.size + b, return_index=True, return_inverse=True)
+        effects: list[tuple[int, ...] | None] = []
+        for i in one.tolist():
+            key = (int(shared_keys[a[i]]), int(local_keys[b[i]]))
+            if key not in reading.known:
+                reading.known[key] = self._happens(point, int(s[i]), int(me[i]), death=death)
+            effects.append(reading.known[key])
+        most = max((len(e) for e in effects if e), default=0)
+        table = np.full((codes.size, most), -1, np.int64)
+        for n, e in enumerate(effects):
+            table[n, : len(e or ())] = e or ()
+        for k in range(most):
+            effect = table[which, k]
+            hit = np.flatnonzero(effect >= 0)
+            used, where = np.unique(effect[hit], return_inverse=True)
+            rows_of = [self._effects[e] for e in used.tolist()]
+            keeps, sets, keeps_local, sets_local = (
+                np.array([r[c] for r in rows_of], s.dtype if c < 2 else me.dtype)[where] for c in range(4)
+            )
+            label = np.array([r[4] for r in rows_of], np.int64)[where]
+            parts.append((rows[hit], s[hit] & keeps | sets, me[hit] & keeps_local | sets_local, label))
+        blocked = np.array([e is None for e in effects], np.bool_)
+        return rows[blocked[which]]
 
-    def _outcomes(self, point: int, s: int, me: int) -> list[Effect] | None:
-        reading = self._step.get(point)
-        if reading is None:
-            reading = self._step[point] = _Reading(*self.program.reads(point), {})
-        key = (s & reading.shared, me & reading.local)
-        if key not in reading.known:
-            reading.known[key] = self.program.outcomes(point, s, me, self.seen)
-        return reading.known[key]
+    def _happens(self, point: int, s: int, me: int, *, death: bool) -> tuple[int, ...] | None:
+        if death:
+            died = self.program.crash(point, s, me)
+            return (self._number(died, point),) if died else ()
+        effects = self.program.outcomes(point, s, me, self.seen)
+        return None if effects is None else tuple(self._number(e, point) for e in effects)
 
-    def _died(self, point: int, s: int, me: int) -> Effect | None:
-        shared, local = self.program.crash_reads(point)
-        known = self._crash.setdefault((shared, local), {})
-        key = (s & shared, me & local)
-        if key not in known:
-            known[key] = self.program.crash(point, s, me)
-        return known[key]
+    def _number(self, effect: Effect, point: int) -> int:
+        if (effect, point) not in self._numbers:
+            shared, local = self.program.shared_layout, self.program.local_layout
+            keeps, sets = self.program.local_change(effect)
+            label = self.labels.setdefault(Label(effect.kind, point), len(self.labels))
+            everything = (1 << max(shared.width, 1)) - 1
+            whole = (1 << local.width) - 1
+            self._numbers[effect, point] = len(self._effects)
+            self._effects.append(
+                (everything & ~effect.shared_mask, effect.shared_bits, whole & keeps, sets, label)
+            )
+        return self._numbers[effect, point]
 
-    def kinds(self) -> NDArray[np.bool_]:
-        """Per label, whether it is a step taken: neither a death nor a failure."""
-        return np.array([label.kind in (Kind.STEP, Kind.REFUSED) for label in self.labels], np.bool_)
+    def watched(self, batch: Batch, local: Ids, shared: Ids) -> Batch:  # noqa: ARG002
+        """A hook for a search that is on the look-out for an answer (`model.search.exact`)."""
+        return batch

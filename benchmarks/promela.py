@@ -8,10 +8,9 @@ count of stored states is the count of product states, without any reduction.
 
 from __future__ import annotations
 
-import os
 import re
-import resource
 import subprocess
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -231,44 +230,54 @@ SPIN = ("spin", "-o1", "-o2", "-o3", "-a", "model.pml")
 COMPILER = ("gcc", "-O2", "-w", "-DSAFETY", "-DNOREDUCE", "-o", "pan", "pan.c")
 
 
-def _call(command: tuple[str, ...], where: Path) -> None:
-    done = subprocess.run(command, cwd=where, capture_output=True, text=True, check=False)
+CUT_SHORT = {
+    "depth limit reached": "`max_depth` is too small",
+    "max search depth too small": "`max_depth` is too small",
+    "MEMLIM": "`memory_mb` is too small",
+    "out of memory": "there is no more memory",
+    "Search not completed": "pan says why",
+}
+"""What pan prints when it has not searched everything."""
+LAUNCHER = """
+import os, sys
+_, status, used = os.wait4(os.spawnvp(os.P_NOWAIT, sys.argv[1], sys.argv[1:]), 0)
+print(os.waitstatus_to_exitcode(status), used.ru_utime, used.ru_stime, used.ru_maxrss, file=sys.stderr)
+"""
+"""Run a command and tell what it used. In a small process: to begin with, a child's peak is that of its parent."""
+
+
+def _call(*command: str, where: Path) -> subprocess.CompletedProcess[str]:
+    try:
+        done = subprocess.run(command, cwd=where, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        raise SpinError(f"{command[0]} is not installed") from None
     if done.returncode:
         raise SpinError(f"{' '.join(command)}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
+    return done
 
 
 def run(
-    program: Program, workdir: Path, *, memory_mb: int = 16000, log2_hash: int = 26, max_depth: int = 100_000
+    program: Program, workdir: Path, *, memory_mb: int = 16000, log2_hash: int = 26, max_depth: int = 1_000_000
 ) -> SpinResult:
-    """Have spin search all states of the program. The time is that of the search alone."""
+    """Have spin search all states of the program. The time and the memory are those of the search alone; its hash
+    table and its stack are part of it. SpinError if the search was cut short."""
     (workdir / "model.pml").write_text(generate(program))
-    _call(SPIN, workdir)
-    _call((*COMPILER, f"-DMEMLIM={memory_mb}"), workdir)
-    with (workdir / "pan.out").open("w+") as out:
-        search = subprocess.Popen(
-            ("./pan", f"-m{max_depth}", f"-w{log2_hash}", "-E", "-n"), cwd=workdir, stdout=out, stderr=subprocess.STDOUT
-        )
-        _, status, used = os.wait4(search.pid, 0)
-        search.returncode = os.waitstatus_to_exitcode(status)
-        out.seek(0)
-        said = out.read()
-    return _parsed(said, search.returncode, used)
+    _call(*SPIN, where=workdir)
+    _call(*COMPILER, f"-DMEMLIM={memory_mb}", where=workdir)
+    pan = ("./pan", f"-m{max_depth}", f"-w{log2_hash}", "-E", "-n", "-b")
+    done = _call(sys.executable, "-I", "-S", "-c", LAUNCHER, *pan, where=workdir)
+    code, user, system, peak = done.stderr.split()[-4:]
+    return _parsed(done.stdout, int(code), float(user), float(system), int(peak) * 1024)
 
 
-def _parsed(said: str, code: int, used: resource.struct_rusage) -> SpinResult:
-    for cut_short in ("max search depth too small", "MEMLIM", "out of memory", "Search not completed"):
+def _parsed(said: str, code: int, user: float, system: float, peak: int) -> SpinResult:
+    """What pan said at its end, and what it used."""
+    for cut_short, why in CUT_SHORT.items():
         if cut_short in said:
-            raise SpinError(f"the search was cut short ({cut_short}):\n{said}")
+            raise SpinError(f"the search was cut short: {why}\n{said}")
     states = re.search(r"([0-9.e+]+) states, stored", said)
     transitions = re.search(r"([0-9.e+]+) transitions", said)
     depth = re.search(r"depth reached (\d+), errors: 0", said)
     if code or not (states and transitions and depth):
         raise SpinError(f"pan returned {code}:\n{said}")
-    return SpinResult(
-        round(float(states[1])),
-        round(float(transitions[1])),
-        int(depth[1]),
-        used.ru_utime,
-        used.ru_stime,
-        used.ru_maxrss * 1024,
-    )
+    return SpinResult(round(float(states[1])), round(float(transitions[1])), int(depth[1]), user, system, peak)

@@ -20,24 +20,27 @@ from model.step import Step
 class Probe(Term):
     """Some value, it doesn't matter which; `of` are the fields that it was made from."""
 
-    def __init__(self, of: frozenset[str] = frozenset()) -> None:
+    def __init__(self, of: frozenset[str] = frozenset(), compared: list[bool] | None = None) -> None:
         self.of = of
+        self.compared = [] if compared is None else compared
 
     def neg(self) -> Probe:
         return self
 
     def both(self, other: Bool) -> Probe:
-        return Probe(self.of | sources(other))
+        return Probe(self.of | sources(other), self.compared)
 
     def either(self, a: Any, b: Any) -> Probe:
-        return Probe(self.of | sources(a) | sources(b))
+        return Probe(self.of | sources(a) | sources(b), self.compared)
 
     @property
     def ejectable(self) -> Probe:
         return self
 
     def _compare(self, other: object) -> Probe:
-        return Probe(self.of | sources(other))
+        if isinstance(other, Probe):
+            self.compared.append(True)
+        return Probe(self.of | sources(other), self.compared)
 
     __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _compare  # type: ignore[assignment]
     __hash__ = None  # type: ignore[assignment]
@@ -65,12 +68,14 @@ class Footprint:
     refuses: bool
     guards: int
     decides: frozenset[str]
+    compares: bool
     flows: dict[str, frozenset[str]]
 
 
 class _ProbeCells:
     def __init__(self, step: str, may_see_ghosts: bool) -> None:
         self.step, self.may_see_ghosts = step, may_see_ghosts
+        self.compared: list[bool] = []
         self.reads: set[str] = set()
         self.writes: set[str] = set()
         self.replaces: set[str] = set()
@@ -100,12 +105,12 @@ class _ProbeCells:
         self.flows[field.name] = self.flows.get(field.name, frozenset()).union(*map(sources, values))
 
     def read(self, field: Field) -> Probe:
-        return Probe(self._read(field))
+        return Probe(self._read(field), self.compared)
 
     def read_at(self, field: Field, slot: Slot) -> Probe:
         if not isinstance(slot, Probe | ConcreteSlot):
             raise LanguageError(f"{field!r} is a map on slots: {slot!r} is no slot")
-        return Probe(self._read(field) | sources(slot))
+        return Probe(self._read(field) | sources(slot), self.compared)
 
     def look_behind(self, field: Field, slot: Slot) -> Probe:
         if not self.may_see_ghosts:
@@ -178,6 +183,7 @@ def probe(run: Callable[[Shared, Local], object], name: str, *, ghosts: bool = F
         me.refuses,
         me.guards,
         me.decides,
+        bool(s.compared or me.compared),
         s.flows | me.flows,
     )
 

@@ -56,7 +56,7 @@ class Point:
 
     def __str__(self) -> str:
         where = "clean-up" if self.cleaning_up else str(self.done + 1)
-        return f"{self.operation}.{where} {self.step.name}"
+        return f"{self.operation}.{where} {self.step.name}" if self.remaining else "idle"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +93,7 @@ class Transition:
 class Program:
     """A design within bounds. LanguageError if the design is no design; see `problems`."""
 
-    def __init__(
-        self, design: Design, bounds: Bounds, *, only: frozenset[str] | None = None, watches: int = 1
-    ) -> None:
+    def __init__(self, design: Design, bounds: Bounds, *, only: frozenset[str] | None = None, watches: int = 1) -> None:
         """`only`: the fields to keep (see `model.slice`), all by default. `watches`: how many values `Local.watch`
         has (see `model.search.exact`)."""
         self.design, self.bounds, self.only = design, bounds, only

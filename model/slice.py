@@ -41,3 +41,10 @@ def cone(program: Program, seeds: frozenset[str]) -> frozenset[str]:
         if not more:
             return frozenset(inside)
         inside |= more
+
+
+def configurations_are_alike(program: Program) -> bool:
+    """True if no step compares two values of the state: then it is nowhere asked which configuration stands at a
+    slot, only whether one does, and a slice whose properties do not ask either can do with one configuration
+    (data independence; Wolper 1986)."""
+    return not any(touched.compares for touched in program.footprints.values())

@@ -35,9 +35,14 @@ _PLAIN = {
 
 
 def is_line(line: str) -> bool:
-    """True if it can be a line of this format."""
-    found = _LINE.fullmatch(line)
-    return found is not None and _reader(found["verb"]) is not None
+    """True if it is a line of this format."""
+    return _act(line) is not None
+
+
+def _act(line: str) -> Act | None:
+    split = _LINE.fullmatch(line)
+    read = _reader(split["verb"]) if split else None
+    return read(split["verb"], split["rest"] or "") if split and read else None
 
 
 def acts(path: Path, lines: list[str]) -> Acts:
@@ -47,9 +52,7 @@ def acts(path: Path, lines: list[str]) -> Acts:
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
-        split = _LINE.fullmatch(line)
-        read = _reader(split["verb"]) if split else None
-        act = read(split["verb"], split["rest"] or "") if split and read else None
+        act = _act(line)
         if act is None:
             raise ObservedError(
                 path, number, f"this is no line of a trace: {line[:60]!r}", "name a trace, or take the line out"
@@ -94,7 +97,7 @@ def _lock(verb: str, rest: str) -> Act | None:
 
 
 def _hypercall(_: str, rest: str) -> Act | None:
-    return Act(0, "", Kind.HYPERCALL, rest.split()[0]) if rest else None
+    return Act(0, "", Kind.HYPERCALL, rest.split(maxsplit=1)[0]) if rest else None
 
 
 def qmp(_: str, command: str) -> Act | None:
@@ -103,4 +106,4 @@ def qmp(_: str, command: str) -> Act | None:
         return Act(0, "", Kind.IDLE, why="asks QEMU")
     if command in ("", "?"):
         return Act(0, "", Kind.OTHER, why="a QMP message whose command is not shown")
-    return Act(0, "", Kind.OTHER, why=f"QMP `{command}`: what QEMU is told, no step stands for")
+    return Act(0, "", Kind.OTHER, why=f"QEMU is told `{command}` (QMP): no step stands for it")

@@ -35,13 +35,18 @@ class Observed:
 
     def describe(self) -> str:
         """The design and where it came from, for people to read."""
-        lines = [f"{self.design.name}: {len(self.taken)} operations as they were seen, {len(self.borrowed)} borrowed"]
+        seen, lent = len(self.taken), len(self.borrowed)
+        lines = [f"{self.design.name}: {seen} of {seen + lent} operations as they were seen, {lent} borrowed"]
         for name, operation in self.design.operations():
             if name in self.taken:
                 lines += ["", *self._operation(name, operation)]
-        lines += _section(f"borrowed from `{self.base}`: no trace shows", list(self.borrowed))
+        lines += _section(f"borrowed from `{self.base}`, for no trace shows them", list(self.borrowed))
         lines += _section("seen in another order, which is not the design's", [_in_a_row(t) for t in self.variations])
-        lines += _section("no step stands for", _gathered(self.unknown))
+        passed_over = [id(t) for t, _ in self.skipped]
+        used = [(t, e) for t, e in self.unknown if id(t) not in passed_over]
+        unused = [(t, e) for t, e in self.unknown if id(t) in passed_over]
+        lines += _section("unknown, so not in the design", _gathered(used))
+        lines += _section("unknown, in traces that were skipped", _gathered(unused))
         lines += _section("assumed, not seen", self.assumed)
         lines += _section("skipped", [f"{t.label}: {why}" for t, why in self.skipped])
         return "\n".join(lines) + "\n"
@@ -54,7 +59,8 @@ class Observed:
             where = f"{trace.label}:{placed.line}" + (", assumed" if placed.assumed else "")
             lines.append(f"  {n:2} {placed.step.name:<20} {where}")
         lines += [f"     on failure: {undo}, assumed" for undo in operation.clean_up]
-        return lines + ([f"     the same order in {', '.join(also)}"] if also else [])
+        more = f", and {len(also) - 4} more" if len(also) > 4 else ""
+        return lines + ([f"     the same order in {', '.join(also[:4])}{more}"] if also else [])
 
 
 def _section(title: str, items: list[str]) -> list[str]:
@@ -66,17 +72,15 @@ def _in_a_row(trace: Trace) -> str:
 
 
 def _gathered(unknown: Sequence[tuple[Trace, Event]]) -> list[str]:
-    """One line for all events that differ in numbers only."""
-    alike: dict[str, list[tuple[Trace, Event]]] = {}
+    """One line for all events of an operation that differ in numbers only."""
+    alike: dict[tuple[str | None, str], list[tuple[Trace, Event]]] = {}
     for trace, event in unknown:
-        alike.setdefault(f"{trace.operation} {re.sub('[0-9a-f]*[0-9][0-9a-f]*', 'N', event.why)}", []).append(
-            (trace, event)
-        )
+        sort = trace.operation, re.sub("[0-9a-f]*[0-9][0-9a-f]*", "N", event.why)
+        alike.setdefault(sort, []).append((trace, event))
     lines = []
-    for same in alike.values():
-        trace, event = same[0]
-        more = f" (and {len(same) - 1} more like it)" if len(same) > 1 else ""
-        lines.append(f"{trace.label}:{event.line}: {event.why}{more}")
+    for (operation, _), ((trace, event), *more) in alike.items():
+        where = f"{trace.label}:{event.line}" + (f", and {len(more)} more like it" if more else "")
+        lines.append(f"{operation or 'no operation of the model'}: {event.why} ({where})")
     return lines
 
 
@@ -89,7 +93,6 @@ def to_design(traces: Sequence[Trace], base: Design) -> Observed:
     variations: list[Trace] = []
     skipped: list[tuple[Trace, str]] = []
     orders: dict[str, Operation] = {}
-    assumed: list[str] = []
     for trace in traces:
         name, why = trace.operation, _unusable(trace, base)
         if name is None or why:
@@ -100,8 +103,8 @@ def to_design(traces: Sequence[Trace], base: Design) -> Observed:
             agreeing[name] = (*agreeing.get(name, ()), trace)
         else:
             variations.append(trace)
-    for trace in taken.values():
-        assumed += [f"{trace.label}: {a}" for a in trace.assumed]
+    each = {a: [t.label for t in taken.values() if a in t.assumed] for t in taken.values() for a in t.assumed}
+    assumed = [f"{a} ({', '.join(labels)})" for a, labels in each.items()]
     if "insert" in taken and "swap" not in taken:
         taken["swap"], orders["swap"] = taken["insert"], orders["insert"]
         assumed.append("swap: libxl has one call for both, so it is what insert was seen to be")
@@ -136,7 +139,7 @@ def _unusable(trace: Trace, base: Design) -> str:
 
 
 def _operation(steps: tuple[Step, ...]) -> Operation:
-    on_failure: list[tuple[Undo, ...]] = []
+    on_failure: list[Undo] = []
     if take_lock in steps:
         on_failure.append(unlock)
     if take_device_lock in steps:

@@ -71,7 +71,7 @@ def sources(paths: Sequence[Path]) -> Iterator[Source]:
 def _traces_in(given: Path) -> list[Path]:
     try:
         if given.is_dir():
-            found = [p for p in given.rglob("*.txt") if p.is_file() and (_is_named_as_one(p) or _begins_like_one(p))]
+            found = [p for p in given.rglob("*.txt") if p.is_file() and _looks_like_one(p)]
             if not found:
                 raise ObservedError(given, None, "there is no trace in this folder", "name a trace file, or its folder")
             return sorted(found, key=lambda p: (p.parent, p.stem))
@@ -84,14 +84,16 @@ def _traces_in(given: Path) -> list[Path]:
     return [given]
 
 
-def _is_named_as_one(path: Path) -> bool:
-    return re.match(r"events(-|$)", path.stem) is not None or _command(path.stem) is not None
-
-
-def _begins_like_one(path: Path) -> bool:
-    with path.open("rb") as file:
-        line = file.readline(1000).decode("utf-8", "replace").rstrip("\r\n")
-    return raw.is_line(line) or collapsed.is_line(line)
+def _looks_like_one(path: Path) -> bool:
+    """In a folder there are other texts too. A trace is called events, or has a line of one near its beginning."""
+    if re.match(r"events(-|$)", path.stem):
+        return True
+    try:
+        with path.open("rb") as file:
+            lines = file.read(4096).decode("utf-8", "replace").splitlines()
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    return any(raw.is_line(line) or collapsed.is_line(line) for line in lines)
 
 
 def _unreadable(path: Path, error: Exception) -> ObservedError:

@@ -86,10 +86,11 @@ def _one_for_all(found: list[Found], lines: Sequence[int], assumed: list[str], u
 def _imply(operation: str, kept: list[Found], last: int, assumed: list[str]) -> list[Found]:
     """Put in what no trace can show."""
     shown = {f.step: n for n, f in reversed(list(enumerate(kept)))}
-    if operation == "create" and step.make_domain in shown:
-        assumed.append(
-            "the hypercall that makes the domain is not shown: `make_domain` is where its nodes are committed"
-        )
+    if operation == "create":
+        assumed.append("the hypercall that makes the domain is not shown: `make_domain` is put where its nodes are")
+        if step.unpause not in shown:
+            assumed.append("the hypercall that lets the domain run is not shown: `unpause` is put last")
+            return [*kept, Found(step.unpause, last, assumed=True)]
     elif operation == "set_memory_target" and step.write_memory in shown and step.grant_memory not in shown:
         n = shown[step.write_memory]
         assumed.append("hypercalls are not shown: `grant_memory` is put before the commit of `write_memory`")

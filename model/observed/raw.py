@@ -102,8 +102,8 @@ class _Reader:
         """Lines of a QMP message that goes on in the next line."""
         self.last_program = -1
 
-    def add(self, number: int, line: str, kind: Kind, path: str = "", of: int = -1, why: str = "") -> int:
-        self.acts.append(Act(number, line, kind, path, of=of, why=why))
+    def add(self, number: int, line: str, kind: Kind, *, of: int = -1, why: str) -> int:
+        self.acts.append(Act(number, line, kind, of=of, why=why))
         return len(self.acts) - 1
 
     def take(self, number: int, line: str, pid: str, who: str, what: str) -> None:
@@ -141,7 +141,7 @@ class _Reader:
     def request(self, act: Act, i: int, pid: str, rest: str) -> None:
         if pid in self.asked:
             self._unanswered(self.acts[self.asked[pid][0]])
-        self.asked[pid] = (i, rest.split(" ")[0])
+        self.asked[pid] = (i, rest.split(" ", maxsplit=1)[0])
         tagged = _TX.fullmatch(rest)
         verb, _, rest = (tagged["rest"] if tagged else rest).partition(" ")
         act.path, _, value = rest.partition(" ")
@@ -158,7 +158,7 @@ class _Reader:
             act.why = f"`{verb}`: no step stands for it"
 
     def reply(self, act: Act, _: int, pid: str, rest: str) -> None:
-        verb, equals, answer = rest.partition(" = ")
+        verb, equals, answer = rest.partition(" =")
         asked, of = self.asked.pop(pid, (-1, ""))
         if asked < 0 or verb != of or not equals:
             act.why = "an answer to no request"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from model import steps as step
+from model.observed.meaning import COMMITS, DROPS, HOTPLUG, HYPERCALLS, NEEDS_A_LOOK, REPLACES, TAKES
 from model.observed.order import Found, in_order
 from model.observed.trace import Act, Acts, Event, Kind, Placed, Taken
 from model.observed.transaction import (
@@ -13,52 +14,12 @@ from model.observed.transaction import (
     backend_of,
     changes,
     device_of,
+    devices_written,
     domain_node,
     is_whole_tree,
-    looks_at_device,
+    looks_at,
 )
 from model.step import Step
-
-_TAKES = {"json_lock": step.take_lock, "dev_lock": step.take_device_lock}
-_DROPS = {"json_lock": step.drop_lock, "dev_lock": step.drop_device_lock}
-_REPLACES = {
-    "create": step.save_template,
-    "attach": step.write_template,
-    "detach": step.forget,
-    "insert": step.write_template,
-    "swap": step.write_template,
-    "eject": step.write_template_empty,
-    "retrieve": step.write_back,
-}
-_COMMITS = {
-    ("create", Change.SKELETON): step.make_domain,
-    ("create", Change.ENTERS): step.enter_devices,
-    ("attach", Change.ENTERS): step.enter_xenstore,
-    ("detach", Change.CLOSES): step.mark_closing,
-    ("detach", Change.LEAVES): step.leave_xenstore,
-    ("eject", Change.UNLOADS): step.unload_medium,
-    ("insert", Change.UNLOADS): step.unload_medium,
-    ("insert", Change.LOADS): step.replace_medium,
-    ("swap", Change.UNLOADS): step.unload_medium,
-    ("swap", Change.LOADS): step.replace_medium,
-    ("set_memory_target", Change.MEMORY): step.write_memory,
-    ("rename", Change.NAME): step.write_name,
-    ("destroy", Change.CLOSES): step.close_devices,
-    ("destroy", Change.LEAVES): step.leave_devices,
-}
-_NEEDS_A_LOOK = {step.enter_xenstore: "its slot is free", step.unload_medium: "there is a drive"}
-_NEEDS_A_LOOK[step.replace_medium] = _NEEDS_A_LOOK[step.load_medium] = "there is a drive"
-_HOTPLUG = {
-    "create": (Kind.PLUG, step.allocate_devices, "2"),
-    "attach": (Kind.PLUG, step.allocate, "2"),
-    "detach": (Kind.UNPLUG, step.release, "6"),
-    "destroy": (Kind.UNPLUG, step.release_devices, "6"),
-}
-"""The direction, the step, and the state that the backend is waited for to reach."""
-_HYPERCALLS = {
-    ("set_memory_target", "max_mem"): step.grant_memory,
-    ("destroy", "destroydomain"): step.kill_domain,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +65,8 @@ class _Recogniser:
         self._mark(self.drafts, _Mark(Taken.NOTHING, why="a temporary file that was not put in place"))
         self._settle_media()
         self._settle_hotplug()
+        if self.coarse and self.found:
+            self._assume("paths are cut short and values are left out: which node is meant is told by the operation")
         order = in_order(self.operation if complete else "", self.found, [a.line for a in self.acts])
         return Recognised(
             self._events(order.kept),
@@ -127,7 +90,7 @@ class _Recogniser:
         return any(f.step in steps for f in self.found)
 
     def lock(self, i: int, act: Act) -> None:
-        taken = _TAKES.get(act.path)
+        taken = TAKES.get(act.path)
         if taken:
             self._step(i, taken)
         else:
@@ -135,7 +98,7 @@ class _Recogniser:
             self._unknown(i, f"`{act.path}`: no step stands for this lock")
 
     def unlock(self, i: int, act: Act) -> None:
-        dropped, strange = _DROPS.get(act.path), self.strange_locks.pop(act.path, None)
+        dropped, strange = DROPS.get(act.path), self.strange_locks.pop(act.path, None)
         if dropped:
             self._step(i, dropped)
         elif strange is not None:
@@ -150,13 +113,13 @@ class _Recogniser:
         self.drafts.append(i)
 
     def replace_template(self, i: int, _: Act) -> None:
-        written = _REPLACES.get(self.operation)
+        written = REPLACES.get(self.operation)
         if written:
             self._step(i, written)
             self._mark(self.drafts, _Mark(Taken.PART, (written,)))
             self._assume("a template's content is not in a trace: it is taken to be what its operation is for")
         else:
-            why = "a write of the template here: no step stands for it"
+            why = "a write of the template: no step stands for it here"
             self._unknown(i, why)
             self._mark(self.drafts, _Mark(Taken.PART, why=why))
         self.drafts = []
@@ -165,7 +128,7 @@ class _Recogniser:
         if self.operation == "destroy":
             self._step(i, step.remove_template)
         else:
-            self._unknown(i, "the template's removal here: no step stands for it")
+            self._unknown(i, "the template's removal: no step stands for it here")
 
     def start(self, i: int, act: Act) -> None:
         self.open[act.tx] = [i]
@@ -182,20 +145,21 @@ class _Recogniser:
             self._mark([*members, i], _Mark(Taken.NOTHING, why="a transaction that changes nothing"))
         elif made == {Change.MEDIUM} and self.operation in ("insert", "swap", "eject"):
             self.media.append((i, members))
-        elif len(made) == 1 and (self.operation, *made) in _COMMITS:
+        elif len(made) == 1 and (self.operation, *made) in COMMITS:
             (change,) = made
-            taken = _COMMITS[self.operation, change]
+            taken = COMMITS[self.operation, change]
             if taken is step.replace_medium and self._has(step.unload_medium):
                 taken = step.load_medium
             self._committed(i, members, taken)
         else:
             does = " and ".join(sorted(c.value for c in made)) or f"writes {_places(inside)}"
-            self._lose(i, members, f"a transaction that {does}: no step stands for it")
+            self._lose(i, members, f"a transaction that {does}: no step stands for it here")
 
     def _committed(self, i: int, members: list[int], taken: Step) -> None:
-        looks = [m for m in members if looks_at_device(self.acts[m], self.coarse)]
-        if taken in _NEEDS_A_LOOK and not looks:
-            self._lose(i, members, f"`{taken}` without a look whether {_NEEDS_A_LOOK[taken]}: no step stands for it")
+        written = devices_written([self.acts[m] for m in members], self.coarse)
+        looks = [m for m in members if looks_at(self.acts[m], written, self.coarse)]
+        if taken in NEEDS_A_LOOK and not looks:
+            self._lose(i, members, f"`{taken}` without a look whether {NEEDS_A_LOOK[taken]}: no step stands for it")
             return
         self._mark(members, _Mark(Taken.PART, (taken,)))
         self._step(i, taken)
@@ -286,9 +250,11 @@ class _Recogniser:
         self.programs.append(i)
 
     def hypercall(self, i: int, act: Act) -> None:
-        done = _HYPERCALLS.get((self.operation, act.path))
+        done = HYPERCALLS.get((self.operation, act.path))
         if done:
             self._step(i, done)
+        elif (self.operation, act.path) == ("destroy", "pausedomain"):
+            self.marks[i] = _Mark(Taken.PART, (step.close_devices,))
         else:
             self._unknown(i, f"hypercall `{act.path}`: no step stands for it here")
 
@@ -315,7 +281,7 @@ class _Recogniser:
                 )
 
     def _settle_hotplug(self) -> None:
-        wanted, taken, state = _HOTPLUG.get(self.operation, (Kind.OTHER, None, ""))
+        wanted, taken, state = HOTPLUG.get(self.operation, (Kind.OTHER, None, ""))
         for i in self.programs:
             act = self.acts[i]
             if taken and (act.kind is wanted or (act.kind is Kind.DEVICE_MODEL and self.operation == "create")):
@@ -346,10 +312,10 @@ class _Recogniser:
         """A step that another event already stands for is part of that one."""
         at: dict[int, tuple[Step, ...]] = {}
         for f in kept:
-            at[f.act] = (*at.get(f.act, ()), f.step)
+            at[f.act] = at.get(f.act, ()) + (() if f.assumed else (f.step,))
         for i, mark in enumerate(self.marks):
             if mark and mark.taken is Taken.STEP:
-                self.marks[i] = _Mark(Taken.STEP, at[i]) if i in at else _Mark(Taken.PART, mark.steps)
+                self.marks[i] = _Mark(Taken.STEP, at[i]) if at.get(i) else _Mark(Taken.PART, mark.steps)
         return tuple(self._event(i) for i in range(len(self.acts)))
 
     def _event(self, i: int) -> Event:
@@ -371,7 +337,7 @@ def recognise(operation: str | None, source: Acts, complete: bool) -> Recognised
 
 def _places(acts: list[Act]) -> str:
     paths = list(dict.fromkeys(a.path for a in acts if a.kind in (Kind.WRITE, Kind.REMOVE, Kind.TOUCH)))
-    return paths[0] + (f" and {len(paths) - 1} nodes more" if len(paths) > 1 else "")
+    return paths[0] + (f" and {len(paths) - 1} more" if len(paths) > 1 else "")
 
 
 _HANDLERS: dict[Kind, Callable[[_Recogniser, int, Act], None]] = {

@@ -78,8 +78,7 @@ class Trace:
     @property
     def label(self) -> str:
         """A short name: a file that is called `events...` goes by its folder too."""
-        parts = self.path.absolute().parts[-2:] if self.path.stem.startswith("events") else (self.path.name,)
-        return shown(Path(*parts))
+        return shown(Path(*self.path.parts[-2 if self.path.stem.startswith("events") else -1 :]))
 
     @property
     def order(self) -> tuple[Step, ...]:

@@ -65,10 +65,16 @@ def domain_node(path: str) -> str | None:
     return None if found is None else found["leaf"] or ""
 
 
-def looks_at_device(act: Act, coarse: bool) -> bool:
-    """True of a read of the very node whose being there says that the device exists."""
+def devices_written(acts: Sequence[Act], coarse: bool) -> set[tuple[str, str]]:
+    """Kind and id of each device that a transaction writes."""
+    found = (device_of(a.path, coarse) for a in acts if a.kind is Kind.WRITE)
+    return {device[:2] for device in found if device}
+
+
+def looks_at(act: Act, devices: set[tuple[str, str]], coarse: bool) -> bool:
+    """True of a read of the very node that says whether one of these devices exists."""
     device = device_of(act.path, coarse)
-    return act.kind is Kind.READ and device is not None and device[2] in ("", "frontend")
+    return act.kind is Kind.READ and device is not None and device[:2] in devices and device[2] in ("", "frontend")
 
 
 def changes(acts: Sequence[Act], operation: str | None, coarse: bool) -> set[Change]:

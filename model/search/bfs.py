@@ -40,8 +40,8 @@ class Limits:
 
 @dataclass(slots=True)
 class Found:
-    """What a search found. `stopped` says at which bound it stopped, "" if it covered everything; `depth` is the
-    last level that was covered; `first` the first state that violates each property (by bit), and its level."""
+    """What a search found. `stopped` says at which bound it stopped, "" for none; `depth` is the
+    last level that was covered; `complete` is false where enough was known before everything was covered; `first` the first state that violates each property (by bit), and its level."""
 
     states: int = 0
     transitions: int = 0
@@ -49,6 +49,7 @@ class Found:
     seconds: float = 0.0
     met: int = 0
     stopped: str = ""
+    complete: bool = True
     peak_bytes: int = 0
     first: dict[int, tuple[int, States]] = field(default_factory=dict)
 
@@ -56,26 +57,25 @@ class Found:
 class Search:
     """All reachable states of a program, level by level."""
 
-    def __init__(self, program: Program, pairs: Pairs, monitor: Monitor, *, symmetric: bool, until: int = 0) -> None:
-        """`until`: stop as soon as all of these properties (a mask) are violated; 0 is never."""
-        self.program, self.pairs, self.monitor, self.until = program, pairs, monitor, until
+    def __init__(self, program: Program, pairs: Pairs, monitor: Monitor, *, symmetric: bool) -> None:
+        self.program, self.pairs, self.monitor = program, pairs, monitor
         self.canonical = Canonical(pairs) if symmetric else None
         self.packing = Packing.for_processes(program.bounds.processes)
         self.visited = Visited()
         self.found = Found()
         self._taken = np.zeros(1, np.int64)
 
-    def run(self, limits: Limits) -> Found:
-        """Search to the end, or to a limit."""
+    def run(self, limits: Limits, enough: Callable[[int], bool] = lambda _: False) -> Found:
+        """Search to the end, to a limit, or until `enough` of the level that was just covered."""
         try:
-            return self._run(limits)
+            return self._run(limits, enough)
         except TooNarrow:
             self.packing = self.packing.wider()
             self.visited, self.found = Visited(), Found()
             self._taken = np.zeros(1, np.int64)
-            return self._run(limits)
+            return self._run(limits, enough)
 
-    def _run(self, limits: Limits) -> Found:
+    def _run(self, limits: Limits, enough: Callable[[int], bool]) -> Found:
         began, found = time.perf_counter(), self.found
         start = np.array([self.pairs.shared(self.program.initial)], np.int64)
         idle = [np.zeros(1, np.int64) for _ in range(self.program.bounds.processes)]
@@ -96,7 +96,8 @@ class Search:
                     break
             else:
                 found.depth = level
-                if self.until and not self.until & ~sum(found.first):
+                if enough(level):
+                    found.complete = False
                     return found
                 frontier = fresh[0] if len(fresh) == 1 else distinct(np.concatenate(fresh))
                 if frontier.size:
@@ -196,6 +197,18 @@ class Search:
             sources.append(source)
         found = np.concatenate(successors)
         return self._canonical(found) if self.canonical else found, np.concatenate(sources)
+
+    def follow(self, shared: Ids, local: list[Ids], wanted: States) -> tuple[int, Ids, list[Ids]]:
+        """From one state, as it is, a step whose canonical form is `wanted`. -> the process, the state as it is"""
+        here = self.packing.pack(shared, local)
+        for process, column in enumerate(local):
+            index = self.pairs.index(column, shared)
+            t, source = self._transitions(np.zeros(1, np.int64), index)
+            raw = self._raw(process, here, shared, local, t, source)
+            hit = np.flatnonzero((self._canonical(raw) if self.canonical else raw) == wanted[0])
+            if hit.size:
+                return process, *self.packing.unpack(raw[hit[:1]])
+        raise AssertionError("the path has a gap")
 
     def taken(self) -> dict[Label, int]:
         """How often each transition was taken, over all states found."""

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from model.language import Sort
 from model.search.frontier import Ids
 from model.search.pairs import Interned, Pairs
 from model.search.symmetry import permutations, renaming
@@ -39,7 +40,7 @@ class Canonical:
 
     def __init__(self, pairs: Pairs) -> None:
         program = pairs.program
-        group = permutations(program.bounds)
+        group = [{**g, Sort.WATCH: pairs.renamed_watch(g)} for g in permutations(program.bounds)]
         self.order = len(group)
         self.shared = _Images(pairs.shared, [renaming(program.shared_layout, g) for g in group])
         self.local = _Images(pairs.local, [renaming(program.local_layout, g) for g in group])

@@ -76,6 +76,9 @@ class Watching(Pairs):
             self._truths[shared] = self._number_of.get(now, 0) if now else 0
         return self._truths[shared]
 
+    def renamed_watch(self, permutation: Permutation) -> tuple[int, ...]:
+        return (0, *(self._number_of[_renamed(a, permutation)] for a in self.answers))
+
     def watch_of(self, word: int) -> int:
         return (word & self._watch.mask) >> self._watch.offset
 
@@ -137,6 +140,4 @@ def watching(program: Program, answers: set[Answer], *, symmetric: bool) -> Watc
     closed = sorted({_renamed(a, g) for a in answers for g in group})
     watched = Program(program.design, program.bounds, only=program.only, watches=len(closed) + 1)
     pairs = Watching(watched, closed)
-    return WatchSearch(watched, pairs, WatchMonitor(pairs), symmetric=symmetric, until=BIT["retrieve_is_exact"])
-
-
+    return WatchSearch(watched, pairs, WatchMonitor(pairs), symmetric=symmetric)

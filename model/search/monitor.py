@@ -116,7 +116,8 @@ class Monitor:
 
     def _judge_quiescent(self, word: int) -> tuple[int, int]:
         """(violated, met) of a state in which no operation is at work."""
-        return self.alone.judge(word)
+        asked = any(PROPERTIES[n].decided is Decided.ALONE for n in self.names)
+        return self.alone.judge(word) if asked else (0, 0)
 
     def judge(self, shared: Ids, local: list[Ids], can_move: list[NDArray[np.bool_]]) -> tuple[Ids, int]:
         """For each state a mask of what it violates; and the mask of all cases met."""

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.program import IDLE, Effect, Label, Program
+from model.search.symmetry import Permutation
 
 Ids = NDArray[np.int64]
 Words = NDArray[Any]
@@ -279,10 +280,12 @@ class Pairs:
             everything = (1 << max(shared.width, 1)) - 1
             whole = (1 << local.width) - 1
             self._numbers[effect, point] = len(self._effects)
-            self._effects.append(
-                (everything & ~effect.shared_mask, effect.shared_bits, whole & keeps, sets, label)
-            )
+            self._effects.append((everything & ~effect.shared_mask, effect.shared_bits, whole & keeps, sets, label))
         return self._numbers[effect, point]
+
+    def renamed_watch(self, permutation: Permutation) -> tuple[int, ...]:  # noqa: ARG002
+        """Where a renaming takes each value of `Local.watch`."""
+        return (0,)
 
     def watched(self, batch: Batch, local: Ids, shared: Ids) -> Batch:  # noqa: ARG002
         """A hook for a search that is on the look-out for an answer (`model.search.exact`)."""

@@ -11,36 +11,45 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.concrete import WordCells
-from model.language import Bool, all_of, implies, neg
+from model.language import Bool, ConcreteSlot, all_of, implies, neg
 from model.program import IDLE
 from model.search.bfs import CHUNK, Search, failing
 from model.search.frontier import Ids, Packing, States, distinct, position
 from model.state import Shared
 
 
-def agrees(s: Shared, slots: tuple[object, ...]) -> Bool:
-    """Full agreement: template, xenstore and resources say the same of every slot, nothing is half-way."""
+def devices_agree(s: Shared, slots: tuple[ConcreteSlot, ...]) -> Bool:
+    """Template, xenstore and resources say the same of every slot, and nothing is half-way."""
     each = [
         all_of(
-            s.template[k] == s.attached[k],  # type: ignore[index]
-            s.resources[k] == s.xenstore[k].present,  # type: ignore[index]
-            neg(s.closing[k]),  # type: ignore[index]
+            s.template[k] == s.attached[k],
+            s.resources[k] == s.xenstore[k].present,
+            neg(s.closing[k]),
         )
         for k in slots
     ]
-    return all_of(*each, s.saved == s.alive, neg(s.paused), neg(s.locked), s.granted == s.memory)
+    return all_of(*each, s.saved == s.alive, neg(s.paused), neg(s.locked))
+
+
+def runs(s: Shared) -> Bool:
+    """There is a whole domain: created, and not about to be destroyed."""
+    return all_of(s.alive, s.saved, neg(s.paused))
 
 
 def may_be_destroyed(s: Shared) -> Bool:
-    """True where nothing else is left to do with the domain: it has no template, or it is half created or destroyed."""
-    return all_of(s.alive, implies(s.saved, s.paused))
+    """Nothing else is left to do with the domain: it has no template, or it is half created or destroyed."""
+    return all_of(s.alive, neg(runs(s)))
 
 
 class Recovery:
     """Decides for the quiescent states of a finished search which of them can be recovered."""
 
     def __init__(self, search: Search) -> None:
+        """Of the search's slice: with templates in it, the devices are brought back to agreement, by all operations;
+        else the knobs of a whole domain, by the operations that leave its devices alone."""
         self.search = search
+        only = search.program.only
+        self.devices = only is None or "template" in only
         self.program, self.pairs = search.program, search.pairs
         self._packing = Packing(1, 32, 32)
 
@@ -49,7 +58,12 @@ class Recovery:
         out = np.zeros(len(words), np.bool_)
         for i, word in enumerate(words):
             s = Shared(WordCells(layout, word, []))
-            out[i] = bool(agrees(s, slots) if judge == "agrees" else may_be_destroyed(s))
+            if judge == "destroy":
+                out[i] = bool(may_be_destroyed(s))
+            elif self.devices:
+                out[i] = bool(all_of(devices_agree(s, slots), s.granted == s.memory))
+            else:
+                out[i] = bool(implies(runs(s), s.granted == s.memory))
         return out
 
     def quiescent(self) -> list[Ids]:
@@ -59,6 +73,18 @@ class Recovery:
             shared, local = self.search.packing.unpack(states)
             found.append(shared[np.logical_and.reduce([c == 0 for c in local])])
         return found
+
+    def first_hopeless(self) -> tuple[tuple[int, States] | None, bool]:
+        """The first state that cannot be recovered, with its level, if there is one; and what `hopeless` says else."""
+        lost, met = self.hopeless()
+        if not lost.size:
+            return None, met
+        for level, states in enumerate(self.search.visited.levels):
+            shared, local = self.search.packing.unpack(states)
+            hit = np.flatnonzero(np.isin(shared, lost) & np.logical_and.reduce([c == 0 for c in local]))
+            if hit.size:
+                return (level, states[hit[:1]].copy()), met
+        raise AssertionError("a quiescent state that is in no level")
 
     def hopeless(self) -> tuple[Ids, bool]:
         """The shared numbers of the quiescent states that cannot be recovered; and whether any quiescent state
@@ -105,21 +131,28 @@ class Recovery:
         end = np.cumsum(count)
         t = np.repeat(pairs.first.array[index] - end + count, count) + np.arange(int(end[-1]))
         source = np.repeat(np.arange(states.size), count)
-        forbidden, destroys = self._labels()
+        forbidden, destroys, touches = self._labels()
         called_for = self._over_words([pairs.shared.words[g] for g in shared.tolist()], "destroy")
         label = pairs.to_label.array[t]
-        starts_destroy = destroys[label] & (local[source] == IDLE)
-        keep = ~forbidden[label] & ~(starts_destroy & ~called_for[source])
+        starting = local[source] == IDLE
+        if self.devices:
+            keep = ~forbidden[label] & ~(starting & destroys[label] & ~called_for[source])
+        else:
+            keep = ~forbidden[label] & ~(starting & touches[label])
         t, source = t[keep], source[keep]
         columns: tuple[Ids, list[Ids]] = (pairs.to_shared.array[t], [pairs.to_local.array[t]])
         if self.search.canonical:
             columns = self.search.canonical(*columns)
         return self._packing.pack(*columns), source
 
-    def _labels(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    def _labels(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
+        """Per label: it is a failure or a death; a step of destroy; a step of an operation that touches more than
+        the domain's knobs."""
         labels = list(self.pairs.labels)
-        points = self.program.points
+        operations = [self.program.points[label.point].operation for label in labels]
+        knobs = ("set_memory_target", "rename")
         return (
             np.array([failing(label) for label in labels], np.bool_),
-            np.array([points[label.point].operation == "destroy" for label in labels], np.bool_),
+            np.array([o == "destroy" for o in operations], np.bool_),
+            np.array([o not in knobs for o in operations], np.bool_),
         )

@@ -1,0 +1,239 @@
+"""Check designs: which properties hold within bounds, and the shortest trace for each that does not.
+
+Each property is decided on the slices of the state that can have a say in it (`model.slice`), and the
+properties with the same slice in one search. A search ends when it has covered everything, or nothing in it is
+open any more.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from model.footprint import probe
+from model.program import Point, Program
+from model.properties import BIT, PROPERTIES, Decided
+from model.search.bfs import Limits, Search
+from model.search.exact import suspects, watching
+from model.search.frontier import States
+from model.search.monitor import Monitor
+from model.search.pairs import Pairs
+from model.search.rebuild import rebuild
+from model.search.recover import Recovery
+from model.slice import cone, configurations_are_alike
+from model.state import RESULT, Bounds
+from model.step import Design
+from model.verdict import Cell, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Properties that are decided together, and the fields they are about. `which`: it matters which
+    configuration stands at a slot, and not only whether one does."""
+
+    name: str
+    properties: tuple[str, ...]
+    seeds: frozenset[str]
+    which: bool
+
+
+def _over_stores() -> frozenset[str]:
+    overs = [f for p in PROPERTIES.values() for f in (p.holds, p.met) if f]
+    return frozenset(x for o in overs for x in probe(lambda s, me, o=o: o(s, me.slot), "", ghosts=True).reads_shared)  # type: ignore[misc]
+
+
+SLICES = (
+    Slice("processes", ("lock_is_exclusive", "lock_order_is_acyclic", "every_operation_ends"), frozenset(), False),
+    Slice(
+        "devices",
+        tuple(n for n, p in PROPERTIES.items() if p.decided is not Decided.PROCESSES and n != "knobs_are_reflected"),
+        _over_stores() | {"draft"},
+        True,
+    ),
+    Slice(
+        "knobs",
+        ("retrieve_is_exact", "knobs_are_reflected", "retrieve_is_a_fixed_point", "always_recoverable"),
+        frozenset({"alive", "saved", "paused", "name", "memory", "granted", "torn", *RESULT}) - {"draft"},
+        False,
+    ),
+)
+"""A whole configuration is exact, or a fixed point, or in agreement, if its devices are and its knobs are."""
+
+
+@dataclass(slots=True)
+class _Open:
+    """What one slice has found of its properties."""
+
+    refuted: dict[str, tuple[int, Search, States]] = field(default_factory=dict)
+    met: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """A design's cells; and over all its searches how often each transition was taken, and the values seen of
+    each guard, by (operation, step) and (operation, step, which guard)."""
+
+    cells: list[Cell]
+    taken: dict[tuple[str, str, str], int]
+    guards: dict[tuple[str, str, int], frozenset[bool]]
+    states: int
+    transitions: int
+    peak_bytes: int
+
+
+class Examination:
+    """The searches that decide a design's properties."""
+
+    def __init__(
+        self,
+        design: Design,
+        bounds: Bounds,
+        names: Iterable[str],
+        *,
+        symmetric: bool = True,
+        limits: Limits | None = None,
+    ) -> None:
+        """LanguageError if the design is no design."""
+        self.whole = Program(design, bounds)
+        self.names = tuple(names)
+        self.symmetric, self.limits = symmetric, limits or Limits()
+        self._searches: dict[str, tuple[Search, _Open]] = {}
+        self._seconds: dict[str, float] = {}
+
+    def run(self) -> Examined:
+        """Decide all properties asked for."""
+        for part in SLICES:
+            asked = [n for n in part.properties if n in self.names]
+            if asked:
+                began = time.perf_counter()
+                self._search(part, asked)
+                self._seconds[part.name] = time.perf_counter() - began
+        taken, guards = self._coverage()
+        searches = [s for s, _ in self._searches.values()]
+        return Examined(
+            [self._cell(n) for n in self.names],
+            taken,
+            guards,
+            sum(s.found.states for s in searches),
+            sum(s.found.transitions for s in searches),
+            max((s.found.peak_bytes for s in searches), default=0),
+        )
+
+    def _shortest_so_far(self, name: str) -> int | None:
+        lengths = [o.refuted[name][0] for _, o in self._searches.values() if name in o.refuted]
+        return min(lengths, default=None)
+
+    def _search(self, part: Slice, asked: list[str]) -> None:
+        bounds = self.whole.bounds
+        if not part.which and configurations_are_alike(self.whole):
+            bounds = replace(bounds, configs=1)
+        program = Program(self.whole.design, bounds, only=cone(self.whole, part.seeds))
+        pairs = Pairs(program)
+        search = Search(program, pairs, Monitor(program, pairs.shared, pairs.local, asked), symmetric=self.symmetric)
+        known = {n: self._shortest_so_far(n) for n in asked}
+        state = _Open()
+        self._searches[part.name] = (search, state)
+        by_search = [n for n in asked if PROPERTIES[n].decided not in (Decided.GRAPH, Decided.WATCH)]
+        others = [n for n in asked if n not in by_search]
+        tried = 0
+
+        def settled(name: str, level: int) -> bool:
+            found = BIT[name] in search.found.first or name in state.refuted
+            length = known[name]
+            return found or (length is not None and level >= length)
+
+        def enough(level: int) -> bool:
+            nonlocal tried
+            if not all(settled(n, level) for n in by_search):
+                return False
+            left = [n for n in others if not settled(n, level)]
+            if left and search.found.states >= 1.5 * tried:
+                tried = search.found.states
+                self._decide(search, state, left, level)
+            return all(settled(n, level) for n in others)
+
+        search.run(self.limits, enough)
+        if not search.found.stopped:
+            self._decide(search, state, [n for n in others if not settled(n, search.found.depth)], None)
+        for n in by_search:
+            if BIT[n] in search.found.first:
+                level, target = search.found.first[BIT[n]]
+                state.refuted[n] = (level, search, target)
+        state.met |= search.found.met
+
+    def _decide(self, search: Search, state: _Open, names: list[str], level: int | None) -> None:
+        """Decide what takes more than a look at each state; `level` is the last one covered, None if all are."""
+        if "always_recoverable" in names:
+            first, met = Recovery(search).first_hopeless()
+            state.met |= BIT["always_recoverable"] if met else 0
+            if first:
+                state.refuted["always_recoverable"] = (first[0], search, first[1])
+        if "retrieve_is_exact" in names and (suspected := suspects(search.pairs)):
+            watch = watching(search.program, suspected, symmetric=self.symmetric)
+            bit = BIT["retrieve_is_exact"]
+            found = watch.run(self.limits, lambda n: bit in watch.found.first or (level is not None and n >= level))
+            if bit in found.first:
+                state.refuted["retrieve_is_exact"] = (found.first[bit][0], watch, found.first[bit][1])
+            elif found.stopped:
+                search.found.stopped = found.stopped
+
+    def _cell(self, name: str) -> Cell:
+        found = [(s, o, part) for part, (s, o) in self._searches.items() if name in _slice(part).properties]
+        refuted = [o.refuted[name] for _, o, _ in found if name in o.refuted]
+        stopped = next((s.found.stopped for s, _, _ in found if s.found.stopped), "")
+        met = any(o.met & BIT[name] for _, o, _ in found)
+        seconds = sum(self._seconds[part] for _, _, part in found)
+        verdict = Verdict.BOUNDED if stopped else Verdict.EXHAUSTED
+        trace, depth = None, max(s.found.depth for s, _, _ in found)
+        if refuted:
+            verdict = Verdict.REFUTED
+            depth, search, target = min(refuted, key=lambda r: r[0])
+            trace = rebuild(search, self.whole, target, depth)
+        return Cell(
+            self.whole.design.name,
+            name,
+            verdict,
+            self.whole.bounds,
+            sum(s.found.states for s, _, _ in found),
+            sum(s.found.transitions for s, _, _ in found),
+            depth,
+            seconds,
+            vacuous=verdict is Verdict.EXHAUSTED and not met,
+            stopped="" if refuted else stopped,
+            trace=trace,
+        )
+
+    def _coverage(self) -> tuple[dict[tuple[str, str, str], int], dict[tuple[str, str, int], frozenset[bool]]]:
+        taken: dict[tuple[str, str, str], int] = {}
+        guards: dict[tuple[str, str, int], set[bool]] = {}
+        points = self.whole.points
+        for search, _ in self._searches.values():
+            for label, count in search.taken().items():
+                key = (*_place(points[label.point]), label.kind.value)
+                taken[key] = taken.get(key, 0) + count
+            for point, which, value in search.pairs.seen:
+                guards.setdefault((*_place(points[point]), which), set()).add(value)
+        return taken, {k: frozenset(v) for k, v in guards.items()}
+
+
+def _slice(name: str) -> Slice:
+    return next(s for s in SLICES if s.name == name)
+
+
+def _place(point: Point) -> tuple[str, str]:
+    """An operation and the step in it, by its number; a clean-up's is marked so."""
+    number = "clean-up" if point.cleaning_up else str(point.done + 1)
+    return point.operation, f"{number} {point.step.name}"
+
+
+def check(
+    design: Design,
+    bounds: Bounds,
+    names: Iterable[str] = PROPERTIES,
+    *,
+    symmetric: bool = True,
+    limits: Limits | None = None,
+) -> Examined:
+    """Decide properties of a design within bounds. LanguageError if the design is no design."""
+    return Examination(design, bounds, names, symmetric=symmetric, limits=limits).run()

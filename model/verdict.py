@@ -1,0 +1,64 @@
+"""Verdicts: what is known of a design and a property, and on what evidence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from model.state import Bounds
+from model.trace import Trace
+
+
+class Verdict(Enum):
+    """What is known. Nothing is green by reaching a limit."""
+
+    PROVED = "PROVED"
+    EXHAUSTED = "EXHAUSTED"
+    BOUNDED = "BOUNDED"
+    REFUTED = "REFUTED"
+    UNKNOWN = "UNKNOWN"
+
+    @property
+    def words(self) -> str:
+        return {
+            Verdict.PROVED: "holds for any size",
+            Verdict.EXHAUSTED: "holds in every state within the bounds",
+            Verdict.BOUNDED: "not refuted before a bound was reached",
+            Verdict.REFUTED: "does not hold",
+            Verdict.UNKNOWN: "not decided",
+        }[self]
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One design and one property. `states` (up to symmetry) and `transitions` are those of the searches that
+    decided it, `depth` the length of the shortest trace if refuted, else the last level searched. `vacuous`: the
+    case that makes the property interesting was never met. `stopped`: which bound was reached, "" for none."""
+
+    design: str
+    property: str
+    verdict: Verdict
+    bounds: Bounds
+    states: int
+    transitions: int
+    depth: int
+    seconds: float
+    vacuous: bool = False
+    stopped: str = ""
+    trace: Trace | None = None
+
+    @property
+    def token(self) -> str:
+        """What replays the counterexample; "" if there is none."""
+        return self.trace.token(self.property) if self.trace else ""
+
+
+EXIT_OK, EXIT_REFUTED, EXIT_BAD_INPUT, EXIT_OPEN = 0, 1, 2, 3
+
+
+def exit_code(cells: list[Cell]) -> int:
+    """0 all hold; 1 something is refuted; 3 something is bounded or unknown (and nothing refuted)."""
+    verdicts = {c.verdict for c in cells}
+    if Verdict.REFUTED in verdicts:
+        return EXIT_REFUTED
+    return EXIT_OPEN if verdicts & {Verdict.BOUNDED, Verdict.UNKNOWN} else EXIT_OK

@@ -88,10 +88,10 @@ def neg(condition: Bool) -> Bool:
 def all_of(*conditions: Bool) -> Bool:
     total: Bool = True
     for c in conditions:
-        if isinstance(c, Term):
-            total = c.both(total)
+        if isinstance(total, Term):
+            total = total.both(c)
         else:
-            total = total.both(c) if isinstance(total, Term) else (total and c)
+            total = c.both(total) if isinstance(c, Term) else total and c
     return total
 
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from model import ghosts
 from model.concrete import Blocked, Layout, Refused, WordCells
 from model.footprint import Footprint, footprint, probe
-from model.language import EMPTY, FIRST_CONFIG, ConcreteSlot, LanguageError, Sort
+from model.language import EMPTY, FIRST_CONFIG, LanguageError, Sort
 from model.state import LOCKS, RESULT, Bounds, Local, Shared
 from model.step import SIGNATURES, Design, Operation, Signature, Step
 

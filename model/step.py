@@ -132,7 +132,7 @@ class Design:
         unknown = sorted(set(changed) - set(SIGNATURES))
         if unknown:
             raise LanguageError(f"no such operation: {', '.join(unknown)}; there are {', '.join(SIGNATURES)}")
-        return replace(self, name=name, says=says, **changed)  # type: ignore[arg-type]
+        return replace(self, name=name, says=says, **changed)
 
     def without(self, name: str, says: str, *dropped: Step) -> Design:
         """A variant: this design with these steps left out of every operation."""

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from model.program import Program, Transition
 from model.state import Bounds
 
-
 LETTERS = {
     "s": "slots",
     "e": "ejectable",
@@ -73,7 +72,7 @@ def initial(program: Program) -> Whole:
     return Whole(program.initial, (0,) * program.bounds.processes)
 
 
-def step(program: Program, state: Whole, process: int, choice: int, transition: Transition) -> Move:
+def step(state: Whole, process: int, choice: int, transition: Transition) -> Move:
     """The move that a transition of a process is in a whole state."""
     local = (*state.local[:process], transition.local, *state.local[process + 1 :])
     return Move(process, choice, transition, state, Whole(transition.shared, local))
@@ -124,7 +123,7 @@ def replay(program: Program, token: Token) -> Trace:
                 f"step {n + 1} of the token takes transition {choice} of process {process}, which has {len(found)} "
                 "there: the design or the steps have changed since the token was made"
             )
-        moves.append(step(program, state, process, choice, found[choice]))
+        moves.append(step(state, process, choice, found[choice]))
         state = moves[-1].after
     if checksum(moves) != token.checksum:
         raise TokenError("the steps do something else than when the token was made: the design or the steps changed")

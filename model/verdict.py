@@ -36,7 +36,7 @@ class Cell:
     case that makes the property interesting was never met. `stopped`: which bound was reached, "" for none."""
 
     design: str
-    property: str
+    property_name: str
     verdict: Verdict
     bounds: Bounds
     states: int
@@ -50,7 +50,7 @@ class Cell:
     @property
     def token(self) -> str:
         """What replays the counterexample; "" if there is none."""
-        return self.trace.token(self.property) if self.trace else ""
+        return self.trace.token(self.property_name) if self.trace else ""
 
 
 EXIT_OK, EXIT_REFUTED, EXIT_BAD_INPUT, EXIT_OPEN = 0, 1, 2, 3

@@ -32,6 +32,7 @@ from model.language import (
     neg,
 )
 from model.program import IDLE, Effect, Kind, Program
+from model.properties import PROPERTIES, Property
 from model.state import Bounds, Local, Shared
 from model.step import SIGNATURES, Step
 from model.steps import write_template
@@ -51,6 +52,17 @@ def test_every_step_and_every_ghost_runs_on_terms(name: str) -> None:
         k = z3.Const("k", SLOT)
         for f, value in state.fields().items():
             assert (value(k) if f.per_slot else value).sort() == SORTS[f.sort], f"{operation}, {step}: {f}"
+
+
+@pytest.mark.parametrize("p", [p for p in PROPERTIES.values() if p.holds and p.met], ids=lambda p: p.name)
+def test_every_property_over_the_stores_is_a_formula(p: Property) -> None:
+    """It can hold and fail, its interesting case can be met and not."""
+    assert p.holds
+    assert p.met
+    s, k = State.any().s, Z3Term(z3.Const("k", SLOT))
+    for formula in (p.holds(s, k), p.met(s, k)):
+        assert counterexample(lift(formula, z3.BoolSort())) is not None
+        assert counterexample(lift(neg(formula), z3.BoolSort())) is not None
 
 
 # ------------------------------------------------------------------ agreement of the two carriers
@@ -372,10 +384,9 @@ def test_induction_over_one_step_for_any_number_of_slots() -> None:
     is in the template. Were the draft older, it would not."""
     assert write_template in DESIGNS["xenstore_first_locked"].attach.steps
     r = relation(write_template, SIGNATURES["attach"])
+    xenstore_has_template = PROPERTIES["xenstore_has_template"].holds
+    assert xenstore_has_template
     k = Z3Term(z3.Const("k", SLOT))
-
-    def xenstore_has_template(s: Shared, k: Slot) -> Bool:
-        return implies(s.xenstore[k].present, s.template[k] != ABSENT)
 
     config = r.before.local.values["config"]
     given = [r.enabled, *(config != c for c in NAMED), lift(xenstore_has_template(r.before.s, k), z3.BoolSort())]

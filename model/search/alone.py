@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from model.concrete import WordCells
+from model.concrete import Plain, WordCells
 from model.language import MADE_UP
 from model.program import IDLE, Program
 from model.properties import BIT
@@ -80,7 +80,8 @@ class Alone:
     def recreated(self, answer: Answer) -> tuple[Answer | None, Answer | None]:
         """Create a domain from an answer on an empty host: what it is, and what a retrieve of it returns."""
         word = self.program.local_layout.put(IDLE, "at", self.program.first["create"])
-        for field, part in zip(RESULT, answer, strict=True):
+        parts: tuple[Plain, ...] = answer
+        for field, part in zip(RESULT, parts, strict=True):
             word = self.program.local_layout.put(word, field, part)
         shared, _ = self.run(self.program.initial, word)
         return self.truth(shared), self.retrieve(shared)

@@ -40,8 +40,9 @@ class Limits:
 
 @dataclass(slots=True)
 class Found:
-    """What a search found. `stopped` says at which bound it stopped, "" for none; `depth` is the
-    last level that was covered; `complete` is false where enough was known before everything was covered; `first` the first state that violates each property (by bit), and its level."""
+    """What a search found. `stopped` says at which bound it stopped, "" for none; `depth` is the last level that was
+    covered; `complete` is false where enough was known before everything was covered; `first` is the first state
+    that violates each property (by bit), and its level."""
 
     states: int = 0
     transitions: int = 0
@@ -180,7 +181,7 @@ class Search:
     """True of a search whose processes notice what others do."""
 
     def notice(self, process: int, shared: Ids, local: list[Ids]) -> None:
-        """What the other processes' ghosts do when `process` takes a step; changes `local`."""
+        """What the other processes' ghosts do when `process` takes a step to `shared`; changes `local`."""
 
     def _canonical(self, states: States) -> States:
         assert self.canonical

@@ -95,7 +95,8 @@ class Canonical:
             if i:
                 run = np.where(column == local[i - 1], run + 1, 1)
                 orders //= run
-        return orders * self.order // same
+        found: Ids = orders * self.order // same
+        return found
 
 
 def _ascending(columns: list[Ids]) -> list[Ids]:

@@ -14,15 +14,15 @@ from __future__ import annotations
 
 import numpy as np
 
+from model.language import Sort
 from model.program import IDLE, Kind, Program
+from model.properties import BIT
 from model.search.alone import Alone, Answer
 from model.search.bfs import Search
 from model.search.frontier import Ids
 from model.search.monitor import Monitor
 from model.search.pairs import Batch, Pairs
 from model.search.symmetry import Permutation, permutations
-from model.language import Sort
-from model.properties import BIT
 from model.state import RESULT
 
 
@@ -43,8 +43,8 @@ def suspects(pairs: Pairs) -> set[Answer]:
     wanted = [n for label, n in pairs.labels.items() if label.kind is Kind.STEP and label.point == point]
     rows = np.flatnonzero(np.isin(pairs.to_label.array, wanted))
     found = set()
-    for g, l in set(zip(pairs.to_shared.array[rows].tolist(), pairs.to_local.array[rows].tolist(), strict=True)):
-        answer = alone.answer_of(pairs.local.words[l])
+    for g, me in set(zip(pairs.to_shared.array[rows].tolist(), pairs.to_local.array[rows].tolist(), strict=True)):
+        answer = alone.answer_of(pairs.local.words[me])
         if answer != alone.truth(pairs.shared.words[g]):
             found.add(answer)
     return found

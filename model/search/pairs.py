@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from model.program import IDLE, Effect, Label, Program
+from model.program import Effect, Label, Program
 from model.search.symmetry import Permutation
 
 Ids = NDArray[np.int64]
@@ -151,15 +151,18 @@ class Pairs:
             self._make_room()
             block = self._directory[local[missing], shared[missing] >> BLOCK]
             found[missing] = self._blocks[block, shared[missing] & ((1 << BLOCK) - 1)]
-        return found
+        return cast(Ids, found)
 
     def _make_room(self) -> None:
-        wanted = (len(self.local), (len(self.shared) >> BLOCK) + 1)
-        have = self._directory.shape
-        if wanted[0] > have[0] or wanted[1] > have[1]:
-            shape = tuple(h if w <= h else max(w, 2 * h) for w, h in zip(wanted, have, strict=True))
+        rows, columns = self._directory.shape
+        wanted_rows, wanted_columns = len(self.local), (len(self.shared) >> BLOCK) + 1
+        if wanted_rows > rows or wanted_columns > columns:
+            shape = (
+                rows if wanted_rows <= rows else max(wanted_rows, 2 * rows),
+                columns if wanted_columns <= columns else max(wanted_columns, 2 * columns),
+            )
             larger = np.zeros(shape, np.int32)
-            larger[: have[0], : have[1]] = self._directory
+            larger[:rows, :columns] = self._directory
             self._directory = larger
 
     def _enter(self, local: Ids, shared: Ids) -> None:

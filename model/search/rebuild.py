@@ -48,5 +48,5 @@ def _move(whole: Program, sliced: Program, state: Whole, process: int, shared: i
     for choice, t in enumerate(whole.transitions(state.shared, state.local[process], set())):
         same = _projection(t.shared, whole.shared_layout, sliced.shared_layout) == shared
         if same and _projection(t.local, whole.local_layout, sliced.local_layout) == local:
-            return step(whole, state, process, choice, t)
+            return step(state, process, choice, t)
     raise AssertionError("a step of the slice is no step of the whole: the slice is wrong")

@@ -42,7 +42,7 @@ class Probe(Term):
             self.compared.append(True)
         return Probe(self.of | sources(other), self.compared)
 
-    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _compare  # type: ignore[assignment]
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _compare
     __hash__ = None  # type: ignore[assignment]
 
 

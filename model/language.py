@@ -90,8 +90,10 @@ def all_of(*conditions: Bool) -> Bool:
     for c in conditions:
         if isinstance(total, Term):
             total = total.both(c)
+        elif isinstance(c, Term):
+            total = c.both(total)
         else:
-            total = c.both(total) if isinstance(c, Term) else total and c
+            total = total and c
     return total
 
 

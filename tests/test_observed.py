@@ -12,6 +12,7 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -546,7 +547,7 @@ def test_what_is_no_file(tmp_path: Path) -> None:
         (tmp_path / "none.txt", "no such file"),
         (tmp_path, "no trace in this folder"),
         (Path("/dev/null"), "not a file"),
-        (Path("a\0b"), ""),
+        (Path("a\0b"), r"a\?b: "),
     ):
         with pytest.raises(ObservedError, match=wrong):
             read([path])
@@ -651,10 +652,7 @@ def test_any_events_in_the_raw_format(name: str, events: list[tuple[str, tuple[s
 
 @fuzz
 @given(st.sampled_from(sorted(HOSTS.rglob("events.txt"))), st.randoms(use_true_random=False))
-def test_a_real_trace_with_events_lost_doubled_and_exchanged(path: Path, random: object) -> None:
-    from random import Random  # noqa: PLC0415
-
-    assert isinstance(random, Random)
+def test_a_real_trace_with_events_lost_doubled_and_exchanged(path: Path, random: Random) -> None:
     what = [line.partition("#")[2].partition(" ")[2] for line in path.read_text().splitlines() if " xl #" in line]
     for _ in range(3):
         i, j = random.randrange(len(what)), random.randrange(len(what))

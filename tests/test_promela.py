@@ -69,7 +69,7 @@ SMALL = [
 LARGER = [
     Bounds(ejectable=0, configs=2, names=1, amounts=1, processes=2, crashes=1),
     Bounds(slots=0, ejectable=0, configs=1, names=1, amounts=1, processes=3, crashes=1),
-    Bounds(configs=1, names=1, amounts=1, processes=2, crashes=2),
+    Bounds(slots=0, configs=1, names=1, amounts=1, processes=2, crashes=2),
     Bounds(slots=2, ejectable=1, configs=1, names=1, amounts=1, processes=1, crashes=1),
 ]
 

@@ -139,7 +139,7 @@ class Search:
             self._count(used)
             t, source = self._transitions(rows, used)
             self.found.transitions += t.size
-            out.append(self._raw(process, states, shared, local, t, source))
+            out.append(self._raw(process, states, local, t, source))
         successors = distinct(np.concatenate(out))
         return distinct(self._canonical(successors)) if self.canonical else successors
 
@@ -166,7 +166,7 @@ class Search:
         t = np.repeat(self.pairs.first.array[used] - end + count, count) + np.arange(total)
         return t, np.repeat(rows, count)
 
-    def _raw(self, p: int, states: States, shared: Ids, local: list[Ids], t: Ids, source: Ids) -> States:
+    def _raw(self, p: int, states: States, local: list[Ids], t: Ids, source: Ids) -> States:
         """The states that transitions of process `p` lead to, not yet canonical."""
         if self.packing.one_word and not self.notices:
             change = self.packing.change(p, self.pairs.change_shared.array[t], self.pairs.change_local.array[t])
@@ -194,7 +194,7 @@ class Search:
         successors, sources = [], []
         for process, (rows, used) in enumerate(self._moves(local, indices)):
             t, source = self._transitions(rows, used)
-            successors.append(self._raw(process, states, shared, local, t, source))
+            successors.append(self._raw(process, states, local, t, source))
             sources.append(source)
         found = np.concatenate(successors)
         return self._canonical(found) if self.canonical else found, np.concatenate(sources)
@@ -205,7 +205,7 @@ class Search:
         for process, column in enumerate(local):
             index = self.pairs.index(column, shared)
             t, source = self._transitions(np.zeros(1, np.int64), index)
-            raw = self._raw(process, here, shared, local, t, source)
+            raw = self._raw(process, here, local, t, source)
             hit = np.flatnonzero((self._canonical(raw) if self.canonical else raw) == wanted[0])
             if hit.size:
                 return process, *self.packing.unpack(raw[hit[:1]])

@@ -1,0 +1,129 @@
+"""A user's own design: a Python file with lists of steps.
+
+    \"\"\"My design, in a sentence or two.\"\"\"
+    base = "xenstore_first_locked"     # where the operations come from that the file does not give
+    attach = [take_lock, read_template, write_template, drop_lock, enter_xenstore, allocate]
+    on_failure = {"attach": [once(take_lock, drop_lock)]}
+
+All steps of `model.steps` are there by name, and so is what a step of one's own is written with (`step`, `once`,
+`order`, `neg`, `either`, `pointwise`, ...). A file with several designs gives `designs = {name: {...}}`, each such
+a dict. The file is run as Python: it is code, trust it as such.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+
+from model import language, state, steps
+from model.designs import DESIGNS, RECOMMENDED
+from model.language import LanguageError
+from model.program import Program
+from model.state import Bounds
+from model.step import SIGNATURES, Design, Operation, Step, Undo, once, order, step
+from model.steps import unlock
+
+MAX_BYTES = 1 << 20
+_KNOWN = {"base", "on_failure", "designs", "says"}
+
+
+class DesignFileError(Exception):
+    """What is wrong with a design file, where, and what to write instead."""
+
+
+def _vocabulary() -> dict[str, object]:
+    """The names a design file can use without importing them."""
+    words = ("ABSENT", "EMPTY", "MADE_UP", "all_of", "any_of", "either", "implies", "neg", "pointwise")
+    found: dict[str, object] = {n: s for n, s in vars(steps).items() if isinstance(s, Step | Undo)}
+    found |= {w: getattr(language, w) for w in words}
+    return found | {"step": step, "once": once, "order": order, "Shared": state.Shared, "Local": state.Local}
+
+
+def load(path: Path) -> dict[str, Design]:
+    """The designs in a file, by name. DesignFileError names the file, the line and the way out."""
+    try:
+        source = path.read_bytes()
+    except OSError as error:
+        raise DesignFileError(f"{path}: cannot be read: {error.strerror}") from None
+    if len(source) > MAX_BYTES:
+        raise DesignFileError(f"{path}: {len(source):,} bytes are no design: the most is {MAX_BYTES:,}")
+    names = _vocabulary()
+    given = names.copy()
+    try:
+        exec(compile(source, str(path), "exec"), names)  # noqa: S102
+    except SyntaxError as error:
+        raise DesignFileError(f"{path}:{error.lineno}: {error.msg}") from None
+    except LanguageError as error:
+        raise DesignFileError(f"{path}: {error}") from None
+    except (Exception, SystemExit) as error:  # noqa: BLE001
+        lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
+        where = f":{lines[-1]}" if lines else ""
+        raise DesignFileError(f"{path}{where}: {type(error).__name__}: {error}") from None
+    mine = {n: v for n, v in names.items() if given.get(n, given) is not v and not n.startswith("_")}
+    several = mine.get("designs")
+    if several is None:
+        says = str(names.get("__doc__") or mine.get("says") or "")
+        return {path.stem: _design(str(path), path.stem, says, mine)}
+    if not isinstance(several, Mapping) or not several:
+        raise DesignFileError(f"{path}: `designs` should be a dict from names to dicts of operations")
+    found = {}
+    for name, its in several.items():
+        if not isinstance(name, str) or not isinstance(its, Mapping):
+            raise DesignFileError(f"{path}: `designs` should be a dict from names to dicts of operations")
+        found[name] = _design(f"{path}, design `{name}`", name, str(its.get("says", "")), its)
+    return found
+
+
+def _design(where: str, name: str, says: str, mine: Mapping[str, object]) -> Design:
+    if not name.isidentifier():
+        raise DesignFileError(f"{where}: `{name}` is no name for a design: use letters, digits and _ (rename the file)")
+    if name in DESIGNS:
+        raise DesignFileError(f"{where}: there is a registered design `{name}` already: use another name")
+    operations = {n: v for n, v in mine.items() if n in SIGNATURES}
+    strays = [
+        n for n, v in mine.items() if n not in SIGNATURES and n not in _KNOWN and isinstance(v, list | tuple | Operation)
+    ]
+    if strays:
+        raise DesignFileError(
+            f"{where}: `{strays[0]}` is no operation; there are {', '.join(SIGNATURES)} (a list of your own that is "
+            "none may start with _)"
+        )
+    if not operations:
+        raise DesignFileError(f"{where}: it gives no operation: write for example attach = [take_lock, ...]")
+    base = mine.get("base")
+    if base is None and len(operations) < len(SIGNATURES):
+        lacking = ", ".join(n for n in SIGNATURES if n not in operations)
+        raise DesignFileError(f'{where}: it lacks {lacking}: give them, or say base = "{RECOMMENDED}" to take them from there')
+    if base is not None and (not isinstance(base, str) or base not in DESIGNS):
+        raise DesignFileError(f"{where}: base = {base!r} is no registered design; there are {', '.join(DESIGNS)}")
+    clean_ups = mine.get("on_failure", {})
+    if not isinstance(clean_ups, Mapping) or any(n not in operations for n in clean_ups):
+        raise DesignFileError(f"{where}: `on_failure` should be a dict from operations that the file gives to lists")
+    given = {n: _operation(f"{where}, operation `{n}`", v, clean_ups.get(n)) for n, v in operations.items()}
+    try:
+        design = DESIGNS[base if isinstance(base, str) else RECOMMENDED].but(name, says or name, **given)
+        Program(design, Bounds())
+    except LanguageError as error:
+        raise DesignFileError(f"{where}: {error}") from None
+    return design
+
+
+def _operation(where: str, given: object, clean_up: object) -> Operation:
+    if isinstance(given, Operation):
+        if clean_up is not None:
+            raise DesignFileError(f"{where}: say its clean-up once: in order(...) or in on_failure")
+        return given
+    if not isinstance(given, list | tuple):
+        raise DesignFileError(f"{where}: it should be a list of steps, not {given!r}")
+    found = []
+    for i, item in enumerate(given):
+        if callable(item) and not isinstance(item, type):
+            item = step(item)  # noqa: PLW2901
+        if not isinstance(item, Step):
+            raise DesignFileError(f"{where}: item {i + 1}, {item!r}, is no step")
+        found.append(item)
+    parts = [unlock] if clean_up is None else clean_up
+    if not isinstance(parts, list | tuple) or not all(isinstance(u, Undo) for u in parts):
+        raise DesignFileError(f"{where}: its clean-up should be a list such as [once(take_lock, drop_lock)]")
+    return Operation(tuple(found), tuple(parts))

@@ -1,0 +1,84 @@
+"""The manifest: the verdict that is expected of every design and property, the refuted ones included.
+
+A difference in either direction is a failure: a property that no longer holds, and one that no longer fails.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TypedDict, cast
+
+from model.state import Bounds
+from model.verdict import Cell
+
+
+class Expected(TypedDict):
+    """One cell: `depth` is the length of the shortest trace of a refuted one, the last level of another."""
+
+    verdict: str
+    vacuous: bool
+    depth: int
+    states: int
+
+
+class Manifest(TypedDict):
+    bounds: dict[str, int]
+    designs: dict[str, dict[str, Expected]]
+
+
+class ManifestError(Exception):
+    """A manifest that can't be read: the file and what is wrong with it."""
+
+
+def expected_of(cell: Cell) -> Expected:
+    """What a manifest would say of a cell."""
+    return Expected(verdict=cell.verdict.value, vacuous=cell.vacuous, depth=cell.depth, states=cell.states)
+
+
+def of(cells: Iterable[Cell], bounds: Bounds) -> str:
+    """The manifest that these cells would be as expected by, as JSON text."""
+    designs: dict[str, dict[str, Expected]] = {}
+    for c in cells:
+        designs.setdefault(c.design, {})[c.property_name] = expected_of(c)
+    return json.dumps({"bounds": asdict(bounds), "designs": designs}, indent=1) + "\n"
+
+
+def read(path: Path) -> Manifest:
+    """Read a manifest. ManifestError names the file and the place."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ManifestError(f"{path}: cannot be read: {error.strerror}") from None
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ManifestError(f"{path}: is no JSON: {error}") from None
+    if not isinstance(data, dict) or set(data) != {"bounds", "designs"}:
+        raise ManifestError(f"{path}: should be an object with `bounds` and `designs`")
+    keys = set(Expected.__annotations__)
+    for design, cells in data["designs"].items() if isinstance(data["designs"], dict) else [("designs", None)]:
+        for name, cell in cells.items() if isinstance(cells, dict) else [("", None)]:
+            if not isinstance(cell, dict) or set(cell) != keys:
+                raise ManifestError(f"{path}: {design} {name}: should be an object with {', '.join(sorted(keys))}")
+    return cast(Manifest, data)
+
+
+def differences(manifest: Manifest, cells: Iterable[Cell], bounds: Bounds) -> list[str]:
+    """In what the cells differ from the manifest, a sentence each; cells that only one of them has included."""
+    if manifest["bounds"] != asdict(bounds):
+        return [f"the manifest is for the bounds {manifest['bounds']}, and these are {asdict(bounds)}"]
+    found = {(c.design, c.property_name): expected_of(c) for c in cells}
+    wanted = {(d, p): e for d, each in manifest["designs"].items() for p, e in each.items()}
+    out = []
+    for key in sorted(found.keys() | wanted.keys()):
+        where = f"{key[0]} {key[1]}"
+        if key not in wanted:
+            out.append(f"{where}: {found[key]['verdict']}, and the manifest does not have it")
+        elif key not in found:
+            out.append(f"{where}: {wanted[key]['verdict']} expected, and it was not checked")
+        elif found[key] != wanted[key]:
+            was, now = dict(wanted[key]), dict(found[key])
+            changed = ", ".join(f"{k} {was[k]} -> {now[k]}" for k in was if was[k] != now[k])
+            out.append(f"{where}: not as expected: {changed}")
+    return out

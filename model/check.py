@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from model.footprint import probe
-from model.program import Point, Program
+from model.program import Program
 from model.properties import BIT, PROPERTIES, Decided
 from model.search.bfs import Limits, Search
 from model.search.exact import suspects, watching
@@ -210,21 +210,15 @@ class Examination:
         points = self.whole.points
         for search, _ in self._searches.values():
             for label, count in search.taken().items():
-                key = (*_place(points[label.point]), label.kind.value)
+                key = (*points[label.point].place, label.kind.value)
                 taken[key] = taken.get(key, 0) + count
             for point, which, value in search.pairs.seen:
-                guards.setdefault((*_place(points[point]), which), set()).add(value)
+                guards.setdefault((*points[point].place, which), set()).add(value)
         return taken, {k: frozenset(v) for k, v in guards.items()}
 
 
 def _slice(name: str) -> Slice:
     return next(s for s in SLICES if s.name == name)
-
-
-def _place(point: Point) -> tuple[str, str]:
-    """An operation and the step in it, by its number; a clean-up's is marked so."""
-    number = "clean-up" if point.cleaning_up else str(point.done + 1)
-    return point.operation, f"{number} {point.step.name}"
 
 
 def check(

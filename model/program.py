@@ -54,9 +54,10 @@ class Point:
     def cleaning_up(self) -> bool:
         return self.done < 0
 
-    def __str__(self) -> str:
-        where = "clean-up" if self.cleaning_up else str(self.done + 1)
-        return f"{self.operation}.{where} {self.step.name}" if self.remaining else "idle"
+    @property
+    def place(self) -> tuple[str, str]:
+        """The operation, and the step by its number in it; a clean-up's is marked so."""
+        return self.operation, f"{'clean-up' if self.cleaning_up else self.done + 1} {self.step.name}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,10 @@ from model.step import Design
 from model.verdict import Cell, Verdict
 
 
+AGAIN = 3
+"""How many times as many states there must be before it is asked again what takes more than a look at each."""
+
+
 @dataclass(frozen=True, slots=True)
 class Slice:
     """Properties that are decided together, and the fields they are about. `which`: it matters which
@@ -53,8 +57,14 @@ SLICES = (
     ),
     Slice(
         "knobs",
-        ("retrieve_is_exact", "knobs_are_reflected", "retrieve_is_a_fixed_point", "always_recoverable"),
-        frozenset({"alive", "saved", "paused", "name", "memory", "granted", "torn", *RESULT}) - {"draft"},
+        ("retrieve_is_exact", "knobs_are_reflected", "retrieve_is_a_fixed_point"),
+        frozenset({"alive", "saved", "name", "memory", "granted", "torn", *RESULT}) - {"draft"},
+        False,
+    ),
+    Slice(
+        "memory",
+        ("always_recoverable",),
+        frozenset({"alive", "saved", "paused", "memory", "granted"}),
         False,
     ),
 )
@@ -148,7 +158,7 @@ class Examination:
             if not all(settled(n, level) for n in by_search):
                 return False
             left = [n for n in others if not settled(n, level)]
-            if left and search.found.states >= 1.5 * tried:
+            if left and search.found.states >= AGAIN * tried:
                 tried = search.found.states
                 self._decide(search, state, left, level)
             return all(settled(n, level) for n in others)

@@ -27,7 +27,8 @@ def violates(trace: Trace, name: str) -> bool:
         search.visited.add_level(search.packing.pack(shared, local))
         quiet = all(word == 0 for word in trace.last.local)
         return quiet and bool(Recovery(search).hopeless()[0].size)
-    can_move = [pairs.can_move.array[pairs.index(column, shared)] for column in local]
+    indices = [pairs.index(column, shared) for column in local]
+    can_move = [pairs.can_move.array[i] for i in indices]
     violated, _ = search.monitor.judge(shared, local, can_move)
     return bool(violated[0] & BIT[name])
 

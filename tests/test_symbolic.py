@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-import z3  # type: ignore[import-untyped]
+import z3
 from z3_carrier import AXIOM, CONFIG, EJECTABLE, NAMED, SLOT, SORTS, Relation, State, Z3Cells, Z3Term, lift, relation
 
 from model import ghosts

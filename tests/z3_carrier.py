@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self
 
-import z3  # type: ignore[import-untyped]
+import z3
 
 from model import ghosts
 from model.footprint import footprint

@@ -2,26 +2,22 @@
 
 The new template is written before xenstore is; the lock need not be held across the device's addition, only
 across the update of the template. Unplug runs it in reverse, and forgets the entry only if the slot is still
-absent from xenstore. What does not touch the file takes no lock at all [X1, X2, X4, X5, X6, U1, L1].
+absent from xenstore. What does not touch the file takes no lock at all [X1, X2, X4, X5, X6, U1, L1]. Creation
+and destruction were not at issue: they hold the lock throughout, as in the other designs.
 """
 
+from model.designs.common import create, destroy
 from model.step import Design, once, order
 from model.steps import (
     allocate,
-    allocate_devices,
     answer,
-    close_devices,
     drop_lock,
-    enter_devices,
     enter_xenstore,
     forget_if_absent,
     grant_memory,
     grant_what_xenstore_says,
-    kill_domain,
-    leave_devices,
     leave_xenstore,
     load_medium,
-    make_domain,
     mark_closing,
     merge_devices,
     merge_knobs,
@@ -29,20 +25,15 @@ from model.steps import (
     read_template,
     refuse_unless_empty,
     release,
-    release_devices,
-    remove_template,
-    save_template,
     take_lock,
     unload_medium,
     unlock,
-    unpause,
     write_memory,
     write_name,
     write_template,
     write_template_empty,
 )
 
-abandon = once(make_domain, close_devices, release_devices, leave_devices, remove_template, kill_domain)
 insert = order(take_lock, read_template, write_template, drop_lock, load_medium, on_failure=(unlock,))
 eject = order(
     unload_medium, take_lock, read_template, refuse_unless_empty, write_template_empty, drop_lock,
@@ -52,10 +43,7 @@ eject = order(
 xenstore_first = Design(
     name="xenstore_first",
     says=__doc__,
-    create=order(
-        make_domain, take_lock, save_template, drop_lock, enter_devices, allocate_devices, unpause,
-        on_failure=(abandon, unlock),
-    ),
+    create=create,
     attach=order(
         take_lock, read_template, write_template, drop_lock, enter_xenstore, allocate,
         on_failure=(unlock,),
@@ -76,8 +64,5 @@ xenstore_first = Design(
         take_lock, read_template, drop_lock, merge_devices, merge_media, merge_knobs, answer,
         on_failure=(unlock,),
     ),
-    destroy=order(
-        close_devices, release_devices, leave_devices, take_lock, remove_template, drop_lock, kill_domain,
-        on_failure=(unlock,),
-    ),
+    destroy=destroy,
 )  # fmt: skip

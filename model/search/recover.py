@@ -52,19 +52,23 @@ class Recovery:
         self.devices = only is None or "template" in only
         self.program, self.pairs = search.program, search.pairs
         self._packing = Packing(1, 32, 32)
+        self._known: dict[str, dict[int, bool]] = {}
+        reads = {"template", "xenstore", "closing", "resources", "alive", "saved", "paused", "locked", "granted", "memory"}
+        self._mask = self.program.shared_layout.mask(reads)
 
     def _over_words(self, words: list[int], judge: str) -> NDArray[np.bool_]:
-        layout, slots = self.program.shared_layout, self.program.shared_layout.slots
-        out = np.zeros(len(words), np.bool_)
-        for i, word in enumerate(words):
-            s = Shared(WordCells(layout, word, []))
-            if judge == "destroy":
-                out[i] = bool(may_be_destroyed(s))
-            elif self.devices:
-                out[i] = bool(all_of(devices_agree(s, slots), s.granted == s.memory))
-            else:
-                out[i] = bool(implies(runs(s), s.granted == s.memory))
-        return out
+        known = self._known.setdefault(judge, {})
+        mask = self._mask
+        for key in {w & mask for w in words} - known.keys():
+            known[key] = self._judge(judge, Shared(WordCells(self.program.shared_layout, key, [])))
+        return np.array([known[w & mask] for w in words], np.bool_)
+
+    def _judge(self, judge: str, s: Shared) -> bool:
+        if judge == "destroy":
+            return bool(may_be_destroyed(s))
+        if self.devices:
+            return bool(all_of(devices_agree(s, self.program.shared_layout.slots), s.granted == s.memory))
+        return bool(implies(runs(s), s.granted == s.memory))
 
     def quiescent(self) -> list[Ids]:
         """Per level of the search, the shared numbers of its quiescent states."""

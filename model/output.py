@@ -1,0 +1,177 @@
+"""Cells for others to read: JSON, JUnit XML, and tables with the stories of what does not hold."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
+from importlib.resources import files
+from io import BytesIO
+from typing import cast
+
+from junitparser import Error, Failure, JUnitXml, TestCase, TestSuite
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from model.events import events
+from model.properties import PROPERTIES
+from model.story import story, story_text
+from model.tables import STYLE
+from model.trace import Trace
+from model.verdict import Cell, Verdict
+from model.wrong import wrong
+
+JUNIT_WIDTH = 120
+WITH_NUMBERS, WITH_STATEMENTS = 84, 130
+"""The console widths from which numbers, and statements, have columns of their own."""
+
+
+def schema() -> dict[str, object]:
+    """The JSON schema of `as_json`."""
+    text = files("model").joinpath("cells.schema.json").read_text(encoding="utf-8")
+    return cast("dict[str, object]", json.loads(text))
+
+
+def as_json(cells: Iterable[Cell]) -> str:
+    """The cells as a JSON array; see `schema`."""
+    return json.dumps([_object(c) for c in cells], indent=2)
+
+
+def _object(c: Cell) -> dict[str, object]:
+    return {
+        "design": c.design,
+        "property": c.property_name,
+        "verdict": c.verdict.value,
+        "vacuous": c.vacuous,
+        "states": c.states,
+        "transitions": c.transitions,
+        "depth": c.depth,
+        "seconds": round(c.seconds, 3),
+        "bounds": asdict(c.bounds),
+        "stopped": c.stopped,
+        "trace": list(_entries(c.trace)) if c.trace else [],
+        "token": c.token,
+    }
+
+
+def _entries(trace: Trace) -> Iterator[dict[str, object]]:
+    for e in events(trace):
+        yield {
+            "process": e.process,
+            "operation": e.point.operation,
+            "arguments": e.arguments,
+            "step": e.point.step.name,
+            "kind": e.kind.value,
+            "changed": {place: {"from": was, "to": now} for place, (was, now) in e.changed.items()},
+        }
+
+
+def as_junit(cells: Iterable[Cell], elapsed: float) -> str:
+    """The cells as JUnit XML: a suite per design, a test case per property. What is refuted is a failure, with its
+    story; what is not decided an error. `elapsed`: seconds in all. Properties that were decided in one search
+    each have the whole of its time, so a suite has that of its longest case."""
+    xml = JUnitXml("confsync")
+    for design, of_design in _by_design(cells):
+        suite = TestSuite(design)
+        for c in of_design:
+            suite.add_testcase(_test_case(c))
+        xml.add_testsuite(suite)
+    xml.update_statistics()  # type: ignore[no-untyped-call]
+    for suite in xml:
+        suite.time = max((case.time or 0.0 for case in suite), default=0.0)
+    xml.time = round(elapsed, 3)
+    out = BytesIO()
+    xml.write(out, pretty=True)
+    return out.getvalue().decode()
+
+
+def _test_case(c: Cell) -> TestCase:
+    case = TestCase(c.property_name, c.design, round(c.seconds, 3))
+    said = f"{c.verdict.value}: {c.verdict.words}"
+    if c.verdict is Verdict.REFUTED:
+        found = wrong(c.trace, c.property_name) if c.trace else []
+        failure = Failure(found[0] if found else said, c.verdict.value)
+        if c.trace:
+            failure.text = story_text(c.trace, c.property_name, width=JUNIT_WIDTH, command=_replay(c))
+        case.result = [failure]
+    elif c.verdict not in (Verdict.PROVED, Verdict.EXHAUSTED):
+        case.result = [Error(f"{said}{_stopped(c)}", c.verdict.value)]
+    case.system_out = "\n".join([f"{said}{_stopped(c)}", _searched(c), *_vacuous(c)])
+    return case
+
+
+def _searched(c: Cell) -> str:
+    return f"{c.states:,} states, {c.transitions:,} transitions, depth {c.depth}, {c.seconds:.2f} s, at {c.bounds}"
+
+
+def _stopped(c: Cell) -> str:
+    return f": stopped at {c.stopped}" if c.stopped else ""
+
+
+def _vacuous(c: Cell) -> list[str]:
+    return [f"vacuous: it was never so that {PROPERTIES[c.property_name].sometimes}"] if c.vacuous else []
+
+
+def _replay(c: Cell) -> str:
+    return f"confsync replay '{c.token}'"
+
+
+def as_text(cells: Iterable[Cell], console: Console, *, stories: bool) -> None:
+    """Print a table per design; with `stories`, then those of what is refuted."""
+    for design, of_design in _by_design(cells):
+        console.print(_table(design, of_design, console.width))
+        for stopped in dict.fromkeys(c.stopped for c in of_design if c.stopped):
+            names = ", ".join(c.property_name for c in of_design if c.stopped == stopped)
+            console.print(Text(f"not decided, stopped at {stopped}: {names}", style=STYLE[Verdict.BOUNDED]))
+        for c in of_design:
+            if stories and c.trace:
+                console.print()
+                console.rule(style="dim")
+                console.print(story(c.trace, c.property_name, width=console.width, command=_replay(c)))
+        console.print()
+
+
+def _by_design(cells: Iterable[Cell]) -> Iterator[tuple[str, list[Cell]]]:
+    """The cells of each design together, designs in the order in which they first come."""
+    found: dict[str, list[Cell]] = {}
+    for c in cells:
+        found.setdefault(c.design, []).append(c)
+    yield from found.items()
+
+
+def _table(design: str, cells: Sequence[Cell], width: int) -> Table:
+    numbers, statements = width >= WITH_NUMBERS, width >= WITH_STATEMENTS
+    bounds = "; ".join(dict.fromkeys(str(c.bounds) for c in cells))
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, title_justify="left")
+    table.title = Text.assemble((design, "bold"), f", at {bounds}")
+    table.add_column("property", overflow="fold")
+    table.add_column("verdict", overflow="fold")
+    for header in ("shortest", "states", "seconds") if numbers else ():
+        table.add_column(header, justify="right", no_wrap=True)
+    if statements:
+        table.add_column("what it says", overflow="fold")
+    for c in cells:
+        table.add_row(*_row(c, numbers, statements))
+    return table
+
+
+def _row(c: Cell, numbers: bool, statements: bool) -> Iterator[RenderableType]:
+    statement = PROPERTIES[c.property_name].statement
+    figures = [f"{c.depth} steps" if c.verdict is Verdict.REFUTED else "", f"{c.states:,}", f"{c.seconds:.2f}"]
+    verdict = Text(c.verdict.value, style=STYLE[c.verdict])
+    if c.vacuous:
+        verdict.append(" (vacuous)", style="yellow")
+    if not numbers:
+        shortest, states, seconds = figures
+        verdict.append("".join(f"\n{f}" for f in (shortest, f"{states} states", f"{seconds} s") if f), style="dim")
+    yield Text(c.property_name) if statements else _under(Text(c.property_name), statement)
+    yield verdict
+    yield from figures if numbers else ()
+    yield from (statement,) if statements else ()
+
+
+def _under(name: Text, statement: str) -> Group:
+    return Group(name, Padding(Text(statement, style="dim"), (0, 0, 0, 2)))

@@ -31,16 +31,16 @@ LEAST_OF_PROCESS, LEAST_OF_CHANGES, MOST_OF_PROCESS, GAP = 24, 18, 60, 2
 def story(trace: Trace, property_name: str, *, width: int, command: str) -> Group:
     """A trace as a counterexample to a property ("" for none), for a console of this width. `command` replays
     it: `confsync replay '<token>'`."""
-    told = list(events(trace))
+    told, found = list(events(trace)), wrong(trace, property_name) if property_name else []
     steps = f"{len(told)} step{'' if len(told) == 1 else 's'}"
     name = trace.program.design.name
-    title = f"{name} violates {property_name} in {steps}" if property_name else f"{name}: a run of {steps}"
+    title = f"{name} violates {property_name} in {steps}" if found else f"{name}: a run of {steps}"
     return Group(
         Text(title, style="bold"),
         Text(_legend(trace.program), style="dim"),
         Text(),
         _table(trace.program, told, width),
-        *(_ending(trace, property_name) if property_name else ()),
+        *(_ending(property_name, found) if property_name else ()),
         Text(),
         Text("Replay it:"),
         Text("\n".join(shell_lines(command, width))),
@@ -80,8 +80,8 @@ def _legend(program: Program) -> str:
     return "; ".join(said)
 
 
-def _ending(trace: Trace, property_name: str) -> Iterator[RenderableType]:
-    p, found = PROPERTIES[property_name], wrong(trace, property_name)
+def _ending(property_name: str, found: Sequence[str]) -> Iterator[RenderableType]:
+    p = PROPERTIES[property_name]
     yield Text()
     if not found:
         yield Text(f"Nothing in the last state violates {property_name}.", style="bold")

@@ -101,7 +101,9 @@ def _bounds(command: Callable[..., None]) -> Callable[..., None]:
 def _limits(command: Callable[..., None]) -> Callable[..., None]:
     """The options that say how to search."""
     for option in (
-        click.option("--jobs", type=click.IntRange(1), default=cores(), help="Designs at a time.  [default: all cores]"),
+        click.option(
+            "--jobs", type=click.IntRange(1), default=cores(), help="Designs at a time.  [default: all cores]"
+        ),
         click.option("--max-memory", type=Size(), help="Stop a design's search at so much memory, such as 4G."),
         click.option("--max-states", type=click.IntRange(1), help="Stop a search at so many states."),
         click.option("--no-symmetry", is_flag=True, help="Tell slots, drives, configurations and processes apart."),
@@ -161,14 +163,16 @@ def _examine(request: Request) -> list[Examined]:
 def _console() -> Console:
     """Standard output; as wide as the terminal, and wide enough for any table where it is none."""
     plain = Console()
-    return plain if plain.is_terminal else Console(width=180)
+    return plain if plain.is_terminal else Console(width=200)
 
 
 @click.command()
 @click.argument("designs", nargs=-1)
 @_DESIGN_FILE
-@click.option("--observed", type=_PATH, multiple=True, help="Traces of a real toolstack, or a folder of them, as a design.")
-@click.option("--property", "names", multiple=True, help="Only this property. May be repeated.")
+@click.option(
+    "--observed", type=_PATH, multiple=True, help="Traces of a real toolstack, or a folder of them, as a design."
+)
+@click.option("--property", "asked", multiple=True, help="Only this property. May be repeated.")
 @_bounds
 @_limits
 @click.option("--coverage", is_flag=True, help="How often each transition was taken, and the values of each guard.")
@@ -179,7 +183,7 @@ def check(
     designs: tuple[str, ...],
     files: tuple[Path, ...],
     observed: tuple[Path, ...],
-    names: tuple[str, ...],
+    asked: tuple[str, ...],
     coverage: bool,
     stories: bool | None,
     form: str,
@@ -193,7 +197,7 @@ def check(
     seen = to_design(read(observed), DESIGNS[RECOMMENDED]) if observed else None
     if seen and not seen.taken:
         raise ObservedError(f"no operation could be read from {', '.join(map(str, observed))}:\n{seen.describe()}")
-    request = _request(_chosen(designs, files, seen), _properties(names), options)
+    request = _request(_chosen(designs, files, seen), _properties(asked), options)
     began = time.perf_counter()
     examined = _examine(request)
     cells = [c for e in examined for c in e.cells]
@@ -223,7 +227,11 @@ def check(
 @click.option("--write-manifest", type=_PATH, help="Write what was found as a manifest. Review it before you trust it.")
 @_guarded
 def matrix(
-    designs: tuple[str, ...], files: tuple[Path, ...], manifest: Path | None, write_manifest: Path | None, **options: object
+    designs: tuple[str, ...],
+    files: tuple[Path, ...],
+    manifest: Path | None,
+    write_manifest: Path | None,
+    **options: object,
 ) -> int:
     """Designs x properties, the verdict in each cell.
 
@@ -311,4 +319,3 @@ def list_properties() -> int:
 
 
 COMMANDS: list[click.Command] = [check, matrix, claims, replay_token, list_designs, list_properties]
-

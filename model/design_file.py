@@ -82,7 +82,9 @@ def _design(where: str, name: str, says: str, mine: Mapping[str, object]) -> Des
         raise DesignFileError(f"{where}: there is a registered design `{name}` already: use another name")
     operations = {n: v for n, v in mine.items() if n in SIGNATURES}
     strays = [
-        n for n, v in mine.items() if n not in SIGNATURES and n not in _KNOWN and isinstance(v, list | tuple | Operation)
+        n
+        for n, v in mine.items()
+        if n not in SIGNATURES and n not in _KNOWN and isinstance(v, list | tuple | Operation)
     ]
     if strays:
         raise DesignFileError(
@@ -94,7 +96,9 @@ def _design(where: str, name: str, says: str, mine: Mapping[str, object]) -> Des
     base = mine.get("base")
     if base is None and len(operations) < len(SIGNATURES):
         lacking = ", ".join(n for n in SIGNATURES if n not in operations)
-        raise DesignFileError(f'{where}: it lacks {lacking}: give them, or say base = "{RECOMMENDED}" to take them from there')
+        raise DesignFileError(
+            f'{where}: it lacks {lacking}: give them, or say base = "{RECOMMENDED}" to take them from there'
+        )
     if base is not None and (not isinstance(base, str) or base not in DESIGNS):
         raise DesignFileError(f"{where}: base = {base!r} is no registered design; there are {', '.join(DESIGNS)}")
     clean_ups = mine.get("on_failure", {})

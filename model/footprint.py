@@ -12,38 +12,79 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from model.language import Bool, ConcreteSlot, Field, LanguageError, Slot, Sort, Term
+from model.language import FIRST_CONFIG, Bool, ConcreteSlot, Entry, Field, LanguageError, Slot, Sort, Term
 from model.state import Local, Shared
 from model.step import Step
 
 
 class Probe(Term):
-    """Some value, it doesn't matter which; `of` are the fields that it was made from."""
+    """Some value of a sort (None: a number), it doesn't matter which; `of` are the fields that it was made from."""
 
-    def __init__(self, of: frozenset[str] = frozenset(), compared: list[bool] | None = None) -> None:
-        self.of = of
-        self.compared = [] if compared is None else compared
+    def __init__(self, sort: Sort | None, of: frozenset[str], compared: list[bool]) -> None:
+        self.sort, self.of, self.compared = sort, of, compared
+
+    def __repr__(self) -> str:
+        made_from = " and ".join(f"`{f}`" for f in sorted(self.of))
+        return a_value(self.sort) + (f" made from {made_from}" if made_from else "")
+
+    def _made(self, sort: Sort | None, *others: object) -> Probe:
+        return Probe(sort, self.of.union(*map(sources, others)), self.compared)
 
     def neg(self) -> Probe:
-        return self
+        return self.both(True)
 
     def both(self, other: Bool) -> Probe:
-        return Probe(self.of | sources(other), self.compared)
+        for c in (self, other):
+            if not fits(c, Sort.BOOL):
+                raise LanguageError(f"a condition is needed, not {c!r}")
+        return self._made(Sort.BOOL, other)
 
     def either(self, a: Any, b: Any) -> Probe:
-        return Probe(self.of | sources(a) | sources(b), self.compared)
+        if not fits(self, Sort.BOOL):
+            raise LanguageError(f"a condition is needed, not {self!r}")
+        sort = next((p.sort for p in (a, b) if isinstance(p, Probe)), Sort.BOOL if isinstance(a, bool) else None)
+        if not (fits(a, sort) and fits(b, sort)):
+            raise LanguageError(f"a choice is between values of one sort, not between {a!r} and {b!r}")
+        return self._made(sort, a, b)
 
     @property
     def ejectable(self) -> Probe:
-        return self
+        if self.sort is not Sort.SLOT:
+            raise LanguageError(f"only a slot is ejectable or not, not {self!r}")
+        return self._made(Sort.BOOL)
 
     def _compare(self, other: object) -> Probe:
+        if not fits(other, self.sort):
+            raise LanguageError(f"{self!r} is never equal to {other!r}: compare values of one sort")
         if isinstance(other, Probe):
             self.compared.append(True)
-        return Probe(self.of | sources(other), self.compared)
+        return self._made(Sort.BOOL, other)
 
-    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _compare
-    __hash__ = None  # type: ignore[assignment]
+    def _refuse(self, _: object) -> Probe:
+        raise LanguageError(f"{self!r}: a step can ask of values only whether they are equal")
+
+    __eq__ = __ne__ = _compare  # type: ignore[assignment]
+    __lt__ = __le__ = __gt__ = __ge__ = __add__ = __radd__ = __sub__ = __rsub__ = _refuse
+    __hash__ = None
+
+
+def a_value(sort: Sort | None) -> str:
+    kind = sort.value if sort else "number"
+    return f"{'an' if kind[0] == 'A' else 'a'} {kind}"
+
+
+def fits(value: object, sort: Sort | None) -> bool:
+    """True where a value can be of the sort. A configuration written as a number is one of those with a name."""
+    if isinstance(value, Entry):
+        value.refuse()
+    if isinstance(value, Probe):
+        numbers = (None, Sort.CONFIG, Sort.NAME, Sort.AMOUNT, Sort.COUNT, Sort.LOCATION, Sort.WATCH)
+        return value.sort is sort or (None in (sort, value.sort) and sort in numbers and value.sort in numbers)
+    if isinstance(value, bool) or sort is Sort.BOOL:
+        return isinstance(value, bool) and sort is Sort.BOOL
+    if sort is Sort.SLOT:
+        return isinstance(value, ConcreteSlot)
+    return isinstance(value, int) and (sort is not Sort.CONFIG or value in range(FIRST_CONFIG))
 
 
 def sources(value: object) -> frozenset[str]:
@@ -90,9 +131,23 @@ class _ProbeCells:
         if self.may_see_ghosts:
             return
         if field.ghost:
-            raise LanguageError(f"{field!r} is a ghost: no process can see it or write it")
+            raise LanguageError(
+                f"{field!r} is a ghost: no process can see it or write it; it follows by itself from what a step "
+                "touches, so leave it out"
+            )
         if field.sort in (Sort.LOCATION, Sort.COUNT, Sort.WATCH):
             raise LanguageError(f"{field!r} is the engine's: a step neither reads nor writes it")
+
+    def _check_slot(self, field: Field, slot: object) -> None:
+        self._check(field)
+        if not fits(slot, Sort.SLOT):
+            raise LanguageError(f"{field!r} is a map on slots: {slot!r} is no slot")
+
+    def _check_value(self, field: Field, value: object) -> None:
+        self._check(field)
+        if not fits(value, field.sort):
+            named = " (those with a name are ABSENT, EMPTY, MADE_UP)" if field.sort is Sort.CONFIG else ""
+            raise LanguageError(f"{field!r} holds {a_value(field.sort)}, not {value!r}{named}")
 
     def _read(self, field: Field) -> frozenset[str]:
         self._check(field)
@@ -105,12 +160,11 @@ class _ProbeCells:
         self.flows[field.name] = self.flows.get(field.name, frozenset()).union(*map(sources, values))
 
     def read(self, field: Field) -> Probe:
-        return Probe(self._read(field), self.compared)
+        return Probe(field.sort, self._read(field), self.compared)
 
     def read_at(self, field: Field, slot: Slot) -> Probe:
-        if not isinstance(slot, Probe | ConcreteSlot):
-            raise LanguageError(f"{field!r} is a map on slots: {slot!r} is no slot")
-        return Probe(self._read(field) | sources(slot), self.compared)
+        self._check_slot(field, slot)
+        return Probe(field.sort, self._read(field) | sources(slot), self.compared)
 
     def look_behind(self, field: Field, slot: Slot) -> Probe:
         if not self.may_see_ghosts:
@@ -121,22 +175,19 @@ class _ProbeCells:
         return self.read_at(field, slot)
 
     def write(self, field: Field, value: object) -> None:
-        self._check(field)
-        kinds = {Sort.BOOL: bool, Sort.SLOT: ConcreteSlot}
-        if not isinstance(value, Probe) and not isinstance(value, kinds.get(field.sort, int)):
-            raise LanguageError(f"{field!r} holds a {field.sort.value}, not {value!r}")
+        self._check_value(field, value)
         self._write(field, value)
         self.replaces.add(field.name)
 
     def write_at(self, field: Field, slot: Slot, value: object) -> None:
-        self._check(field)
-        if not isinstance(value, Probe | int):
-            raise LanguageError(f"{field!r} holds {field.sort.value}s, not {value!r}")
+        self._check_slot(field, slot)
+        self._check_value(field, value)
         self._write(field, value, slot)
 
     def write_all(self, field: Field, at: Callable[[Any], object]) -> None:
-        self._check(field)
-        self._write(field, at(Probe()))
+        value = at(Probe(Sort.SLOT, frozenset(), self.compared))
+        self._check_value(field, value)
+        self._write(field, value)
         self.replaces.add(field.name)
 
     def wait_until(self, condition: Bool) -> None:
@@ -148,7 +199,7 @@ class _ProbeCells:
         self.refuses = True
 
     def _guard(self, condition: Bool) -> None:
-        if not isinstance(condition, Probe | bool):
+        if not fits(condition, Sort.BOOL):
             raise LanguageError(f"a guard needs a condition, not {condition!r}")
         if self.writes or (self.also and self.also.writes):
             raise LanguageError("a guard comes before any update: a step that is refused has done nothing")
@@ -168,11 +219,16 @@ def probe(run: Callable[[Shared, Local], object], name: str, *, ghosts: bool = F
     s, me = _ProbeCells(name, ghosts), _ProbeCells(name, ghosts)
     me.also = s
     try:
-        run(Shared(s), Local(me))
+        result = run(Shared(s), Local(me))
     except LanguageError as error:
         raise LanguageError(f"step `{name}` ({_where(error, run)}): {error}") from None
     except (TypeError, AttributeError, NameError, ValueError, IndexError, KeyError) as error:
         raise LanguageError(f"step `{name}` ({_where(error, run)}): {type(error).__name__}: {error}") from None
+    if result is not None and not ghosts:
+        raise LanguageError(
+            f"step `{name}` ({_where(LanguageError(), run)}): it returns a {type(result).__name__}, and a step returns "
+            "nothing: it assigns to fields of s and me"
+        )
     return Footprint(
         frozenset(s.reads),
         frozenset(me.reads),

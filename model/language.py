@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Protocol, Self, TypeVar, cast, overload
+from typing import Any, NoReturn, Protocol, Self, TypeVar, cast, overload
 
 
 class LanguageError(Exception):
@@ -150,7 +150,7 @@ class Record:
         object.__setattr__(self, "cells", cells)
 
     def __setattr__(self, name: str, value: object) -> None:
-        if not isinstance(getattr(type(self), name, None), Field):
+        if not isinstance(getattr(type(self), name, None), Field | behind):
             raise LanguageError(f"there is no field `{name}`; the fields are {', '.join(self.fields())}")
         object.__setattr__(self, name, value)
 
@@ -232,33 +232,44 @@ class _Map(Field):
         if isinstance(source, Pointwise):
             record.cells.write_all(self, source.at)
         elif isinstance(source, Entries):
-            raise LanguageError("a configuration can't be rebuilt from xenstore: an entry shows only that it is there")
-        elif isinstance(source, _View):
-            record.cells.write_all(self, source.raw)
+            source.refuse()
+        elif isinstance(source, Configs | Flags | Behind):
+            record.cells.write_all(self, source.__getitem__)
         else:
             raise LanguageError(f"{self!r} is a map: assign another map, or pointwise(...)")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _View:
     field: Field
     cells: Cells
 
-    def raw(self, k: Slot) -> Any:
+    def _raw(self, k: Slot) -> Any:
         return self.cells.read_at(self.field, k)
+
+    def __repr__(self) -> str:
+        return f"the map {self.field!r}"
+
+    def _compare(self, _: object) -> bool:
+        raise LanguageError(f"{self.field!r} is a map: compare what two maps hold at a slot")
+
+    __eq__ = __ne__ = _compare
+    __hash__ = None  # type: ignore[assignment]
 
     def __iter__(self) -> Any:
         raise LanguageError(f"{self.field!r} has no first slot and no last: use pointwise(lambda k: ...)")
 
     def __len__(self) -> int:
-        raise LanguageError(f"{self.field!r} has no length: there can be any number of slots")
+        raise LanguageError(
+            f"{self.field!r} has no length, there can be any number of slots: use pointwise(lambda k: ...)"
+        )
 
 
 class Configs(_View):
     """A map from slots to configurations."""
 
     def __getitem__(self, k: Slot) -> Config:
-        return cast(Config, self.raw(k))
+        return cast(Config, self._raw(k))
 
     def __setitem__(self, k: Slot, config: Config) -> None:
         self.cells.write_at(self.field, k, config)
@@ -268,32 +279,48 @@ class Flags(_View):
     """A map from slots to yes or no."""
 
     def __getitem__(self, k: Slot) -> Bool:
-        return cast(Bool, self.raw(k))
+        return cast(Bool, self._raw(k))
 
     def __setitem__(self, k: Slot, yes: Bool) -> None:
         self.cells.write_at(self.field, k, yes)
 
 
-@dataclass(frozen=True, slots=True)
 class Entry:
     """What a process can learn of a device in xenstore: that it is there, and whether it is empty (J3)."""
 
-    behind: Config
+    __slots__ = ("_config", "_of")
+
+    def __init__(self, config: Config, of: Entries) -> None:
+        self._config, self._of = config, of
 
     @property
     def present(self) -> Bool:
-        return self.behind != ABSENT
+        return self._config != ABSENT
 
     @property
     def empty(self) -> Bool:
-        return self.behind == EMPTY
+        return self._config == EMPTY
+
+    def refuse(self, *_: object) -> Any:
+        """It is no value: it can't be compared, copied or taken for a condition."""
+        self._of.refuse()
+
+    __bool__ = __eq__ = __ne__ = refuse
+    __hash__ = None  # type: ignore[assignment]
 
 
 class Entries(_View):
     """A map from slots to xenstore entries: written with a configuration, read as an `Entry`."""
 
     def __getitem__(self, k: Slot) -> Entry:
-        return Entry(cast(Config, self.raw(k)))
+        return Entry(cast(Config, self._raw(k)), self)
+
+    def refuse(self) -> NoReturn:
+        """Nothing but whether it is there, and empty, can be learned of an entry."""
+        raise LanguageError(
+            f"a configuration can't be rebuilt from xenstore: of an entry of {self.field!r}, ask whether it is "
+            "`.present` or `.empty`"
+        )
 
     def __setitem__(self, k: Slot, config: Config) -> None:
         self.cells.write_at(self.field, k, config)
@@ -354,5 +381,17 @@ class behind:
     def __init__(self, entries: entry_map) -> None:
         self.entries = entries
 
-    def __get__(self, record: Record, owner: type) -> Behind:
-        return Behind(self.entries, record.cells)
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    @overload
+    def __get__(self, record: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, record: Record, owner: type) -> Behind: ...
+    def __get__(self, record: Record | None, owner: type) -> Self | Behind:
+        return self if record is None else Behind(self.entries, record.cells)
+
+    def __set__(self, record: Record, source: object) -> None:
+        raise LanguageError(
+            f"`{self.name}` is no place of its own: it is what stands behind {self.entries!r}, assign that"
+        )

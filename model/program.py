@@ -99,14 +99,21 @@ class Program:
         has (see `model.search.exact`)."""
         self.design, self.bounds, self.only = design, bounds, only
         self.footprints: dict[Step, Footprint] = {}
+        runs: dict[str, Step] = {}
         for name, operation in design.operations():
             for s in (*operation.steps, *(s for u in operation.clean_up for s in u.steps)):
                 if s not in self.footprints:
                     self.footprints[s] = footprint(s)
+                    runs[s.name] = s
+                elif (runs[s.name].run, runs[s.name].may_fail) != (s.run, s.may_fail):
+                    raise LanguageError(
+                        f"design `{design.name}`, operation `{name}`: there are two different steps `{s.name}`; "
+                        "give one another name"
+                    )
             self._validate(name, operation)
         self.points: list[Point] = [Point("idle", (), 0)]
         self.first: dict[str, int] = {}
-        self._numbers: dict[tuple[str, tuple[Step, ...], int], int] = {}
+        self._numbers: dict[tuple[str, tuple[Step, ...], int, int], int] = {}
         self._next: dict[int, int] = {}
         self._failed: dict[int, int] = {}
         for name, operation in design.operations():
@@ -123,7 +130,7 @@ class Program:
     def _validate(self, name: str, operation: Operation) -> None:
         where = f"design `{self.design.name}`, operation `{name}`"
         if not operation.steps:
-            raise LanguageError(f"{where}: it has no steps")
+            raise LanguageError(f"{where}: it has no steps: write order(...) with those that {SIGNATURES[name].words}")
         touched = {f for s in operation.steps for f in self.footprints[s].writes_shared}
         missing = [f for f in SIGNATURES[name].writes if f not in touched]
         if missing:
@@ -137,18 +144,29 @@ class Program:
         given |= set(RESULT) if "draft" in given else set()
         known = given | {"holds", "holds_device_lock"}
         for i, s in enumerate(operation.steps):
-            lacking = sorted(self.footprints[s].reads_local - known)
-            if lacking:
-                raise LanguageError(
-                    f"{where}: step {i + 1}, `{s.name}`, uses `me.{lacking[0]}`, which nothing has given a value: "
-                    f"{name} is given {', '.join(sorted(given)) or 'nothing'}, and no earlier step sets it"
-                )
+            for part in operation.clean_up_after(i):
+                so_far = set(known)
+                for undo in part:
+                    self._check_known(f"{where}: clean-up of step {i + 1},", undo, so_far, name, given)
+                    if not (self.footprints[undo].refuses or undo.may_fail):
+                        so_far |= self.footprints[undo].writes_local
+            self._check_known(f"{where}: step {i + 1},", s, known, name, given)
             known |= self.footprints[s].writes_local
 
-    def _point(self, name: str, remaining: tuple[Step, ...], done: int) -> int:
+    def _check_known(self, where: str, s: Step, known: set[str], name: str, given: set[str]) -> None:
+        """A step reads no local that nothing has set; writing a map at one slot keeps what it holds at the others."""
+        touched = self.footprints[s]
+        lacking = sorted((touched.reads_local | touched.writes_local - touched.replaces_local) - known)
+        if lacking:
+            raise LanguageError(
+                f"{where} `{s.name}`, uses `me.{lacking[0]}`, which nothing has given a value: "
+                f"{name} is given {', '.join(sorted(given)) or 'nothing'}, and no earlier step sets it"
+            )
+
+    def _point(self, name: str, remaining: tuple[Step, ...], done: int, next_part: int = 0) -> int:
         if not remaining:
             return 0
-        key = (name, remaining, done)
+        key = (name, remaining, done, next_part)
         if key not in self._numbers:
             self._numbers[key] = len(self.points)
             self.points.append(Point(name, remaining, done))
@@ -162,7 +180,7 @@ class Program:
             self._next[here] = self._point(name, steps[i + 1 :], i + 1)
         for i in range(len(steps)):
             parts = operation.clean_up_after(i)
-            self._failed[self._numbers[name, steps[i:], i]] = self._number_clean_up(name, parts)
+            self._failed[self._point(name, steps[i:], i)] = self._number_clean_up(name, parts)
 
     def _number_clean_up(self, name: str, parts: tuple[tuple[Step, ...], ...]) -> int:
         """Number the points of a clean-up, from its end. -> where it begins"""
@@ -172,7 +190,7 @@ class Program:
             next_part = here
             for left in range(1, len(part) + 1):
                 before = here
-                here = self._point(name, part[-left:] + rest, -left)
+                here = self._point(name, part[-left:] + rest, -left, next_part)
                 self._next[here], self._failed[here] = before, next_part
         return here
 

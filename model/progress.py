@@ -20,7 +20,12 @@ def showing(request: Request) -> Iterator[OnProgress]:
     if not console.is_terminal:
         yield lambda _design, _progress: None
         return
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), TextColumn("{task.fields[said]}"))
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[said]}"),
+    )
     with Bar(*columns, console=console, transient=True) as bar:
         whole = bar.add_task("designs", said=f"0 of {len(request.designs)}")
         tasks: dict[str, TaskID] = {}

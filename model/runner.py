@@ -164,7 +164,8 @@ class WorkerDied(Exception):
 def _with_traces(examined: Examined, request: Request, i: int, tokens: list[str]) -> Examined:
     program = Program(request.designs[i], request.bounds)
     cells = [
-        replace(c, trace=replay(program, read_token(t))) if t else c for c, t in zip(examined.cells, tokens, strict=True)
+        replace(c, trace=replay(program, read_token(t))) if t else c
+        for c, t in zip(examined.cells, tokens, strict=True)
     ]
     return replace(examined, cells=cells)
 

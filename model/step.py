@@ -86,6 +86,10 @@ class Operation:
 
     def before(self, old: Step, *new: Step) -> Operation:
         """The same order with `new` put in before the first `old`."""
+        if old not in self.steps:
+            raise LanguageError(
+                f"`{old}` is no step of this operation; its steps are {', '.join(map(str, self.steps))}"
+            )
         i = self.steps.index(old)
         return replace(self, steps=self.steps[:i] + new + self.steps[i:])
 
@@ -101,6 +105,12 @@ def once(done: Step, *steps: Step) -> Undo:
 
 def order(*steps: Step, on_failure: tuple[Undo, ...] = ()) -> Operation:
     """An operation as a design's page writes it down."""
+    for s in (*steps, *(s for u in on_failure if isinstance(u, Undo) for s in (u.of, *u.steps))):
+        if not isinstance(s, Step):
+            raise LanguageError(f"`{getattr(s, '__name__', s)}` is no step: write @step before its definition")
+    for u in on_failure:
+        if not isinstance(u, Undo):
+            raise LanguageError(f"`{u}` is no part of a clean-up: write once(the step it undoes, {u})")
     return Operation(steps, on_failure)
 
 
@@ -131,11 +141,16 @@ class Design:
         """A variant: this design with some operations changed."""
         unknown = sorted(set(changed) - set(SIGNATURES))
         if unknown:
-            raise LanguageError(f"no such operation: {', '.join(unknown)}; there are {', '.join(SIGNATURES)}")
+            raise LanguageError(
+                f"design `{name}`: no such operation: {', '.join(unknown)}; there are {', '.join(SIGNATURES)}"
+            )
         return replace(self, name=name, says=says, **changed)
 
     def without(self, name: str, says: str, *dropped: Step) -> Design:
         """A variant: this design with these steps left out of every operation."""
+        for s in dropped:
+            if not any(s in o.steps for _, o in self.operations()):
+                raise LanguageError(f"design `{name}`: `{s}` is no step of `{self.name}`, so it can't be left out")
         return self.but(name, says, **{n: o.without(*dropped) for n, o in self.operations()})
 
 

@@ -312,8 +312,7 @@ def violated_by(program: Program, moves: Iterable[Move]) -> set[str]:
     for m in moves:
         assert (m.before.shared, m.before.local) == state
         seen = [
-            naive.notices(seen[q], state[0], word, m.transition, mine=q == m.process)
-            for q, word in enumerate(state[1])
+            naive.notices(seen[q], state[0], word, m.transition, mine=q == m.process) for q, word in enumerate(state[1])
         ]
         state = (m.after.shared, m.after.local)
     inexact = any(naive.inexact(state[0], word, s) for word, s in zip(state[1], seen, strict=True))

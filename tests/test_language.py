@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -47,67 +47,6 @@ def wrong(*says: str) -> Callable[[Callable[..., object]], object]:
 
 BRANCH = ("must not branch on state", "`neg(a)`", "`all_of(a, b)`", "`any_of(a, b)`", "`either(condition, a, b)`")
 UNSEEN = ("`.present`", "`.empty`", "Shared.xenstore")
-
-ACCEPTED_TODAY = {
-    "a draft of which one slot has been set",
-    "branches_on_an_entry",
-    "takes_an_entry_for_a_condition",
-    "takes_an_entry_for_one_condition_of_two",
-    "copies_what_is_behind_the_entries",
-    "copies_entries_one_by_one",
-    "copies_an_entry_in_a_choice",
-    "compares_an_entry_with_a_configuration",
-    "asks_whether_an_entry_is_another",
-    "takes_the_configuration_out_of_an_entry",
-    "writes_a_number_into_a_map_of_flags",
-    "writes_a_number_into_every_flag",
-    "writes_a_configuration_that_has_no_name",
-    "writes_a_yes_into_a_name",
-    "writes_an_amount_into_a_name",
-    "writes_a_configuration_into_a_flag",
-    "copies_flags_into_a_map_of_configurations",
-    "compares_a_name_with_an_amount",
-    "compares_amounts_by_size",
-    "compares_two_maps",
-    "compares_with_a_configuration_that_has_no_name",
-    "writes_at_a_number",
-    "reads_at_a_configuration",
-    "takes_an_amount_for_a_condition",
-    "guards_with_an_amount",
-    "returns_a_value",
-    "is_a_generator",
-    "a clean-up with a draft that nothing has read",
-    "two different steps of one name",
-    "leaving out what is not there",
-}
-POORLY_SAID_TODAY = {
-    "a clean-up of steps",
-    "a function that is no step",
-    "counts_a_map",
-    "branches_on_a_map",
-    "writes_the_ghost_torn",
-    "writes_the_ghost_vouched",
-    "writes_the_ghost_vouched_at_its_slot",
-    "reads_the_ghost_vouched",
-    "reads_the_ghost_watch",
-    "writes_what_is_behind_the_entries",
-    "copies_the_entries",
-    "copies_an_entry",
-    "copies_an_entry_into_a_value",
-    "writes_a_map_into_a_value",
-    "counts_with_an_amount",
-    "an operation without steps",
-    "an operation that there is not",
-    "a place that there is not",
-}
-
-
-def cases(names: Iterable[str]) -> list[Any]:
-    """The names as parameters; those that are not refused as they should be yet are expected to fail."""
-    today = dict.fromkeys(ACCEPTED_TODAY, "is accepted") | dict.fromkeys(POORLY_SAID_TODAY, "is poorly said")
-    marks = {n: (pytest.mark.xfail(strict=True, reason=today[n]),) for n in today}
-    return [pytest.param(n, marks=marks.get(n, ())) for n in names]
-
 
 # ------------------------------------------------------------------ branches on state
 
@@ -458,7 +397,7 @@ def names_what_is_not_there(s: Any, _: Any) -> None:
     s.alive = allocated  # type: ignore[name-defined] # noqa: F821 # here
 
 
-@pytest.mark.parametrize("name", cases(WRONG))
+@pytest.mark.parametrize("name", WRONG)
 def test_what_is_no_step_is_refused_by_name_and_place_with_the_way_out(name: str) -> None:
     run, says = WRONG[name]
     lines, first = inspect.getsourcelines(run)
@@ -585,7 +524,7 @@ NO_DESIGN: dict[str, tuple[Callable[[], object], tuple[str, ...]]] = {
 }
 
 
-@pytest.mark.parametrize("name", cases(NO_DESIGN))
+@pytest.mark.parametrize("name", NO_DESIGN)
 def test_what_is_no_design_is_refused_by_name_and_place_with_the_way_out(name: str) -> None:
     make, says = NO_DESIGN[name]
     with pytest.raises(LanguageError) as error:
@@ -656,7 +595,7 @@ def compare_in_a_choice(s: Shared, me: Local) -> None:
         (steps.refuse_if_present, False),
         (steps.merge_media, False),
         (compare, True),
-        pytest.param(compare_in_a_choice, True, marks=pytest.mark.xfail(strict=True, reason="is not noticed")),
+        (compare_in_a_choice, True),
     ],
     ids=str,
 )

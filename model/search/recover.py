@@ -53,7 +53,18 @@ class Recovery:
         self.program, self.pairs = search.program, search.pairs
         self._packing = Packing(1, 32, 32)
         self._known: dict[str, dict[int, bool]] = {}
-        reads = {"template", "xenstore", "closing", "resources", "alive", "saved", "paused", "locked", "granted", "memory"}
+        reads = {
+            "template",
+            "xenstore",
+            "closing",
+            "resources",
+            "alive",
+            "saved",
+            "paused",
+            "locked",
+            "granted",
+            "memory",
+        }
         self._mask = self.program.shared_layout.mask(reads)
 
     def _over_words(self, words: list[int], judge: str) -> NDArray[np.bool_]:

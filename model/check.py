@@ -26,7 +26,6 @@ from model.state import RESULT, Bounds
 from model.step import Design
 from model.verdict import Cell, Verdict
 
-
 AGAIN = 3
 """How many times as many states there must be before it is asked again what takes more than a look at each."""
 

@@ -18,7 +18,8 @@ class Claim:
     """What was said, of which design, and the properties that are what it comes to.
 
     `of`: the design it was said of, as the text has it. `needs`: the design in which the unsaid condition is
-    added, and the condition in words. `refutes`: the claim is that something goes wrong, and stands if the
+    added, and the condition in words. `without`: designs that are as the claim's but for what it asks for, which
+    show what it is good for. `refutes`: the claim is that something goes wrong, and stands if the
     properties are refuted. A claim without properties is one the model takes as given; `given` says how.
     """
 
@@ -27,6 +28,7 @@ class Claim:
     of: str = ""
     properties: tuple[str, ...] = ()
     needs: tuple[str, str] | None = None
+    without: tuple[str, ...] = ()
     refutes: bool = False
     given: str = ""
 
@@ -76,16 +78,19 @@ CLAIMS = {
         Claim("R2", "of an empty drive the medium is dropped from the entry", LITERAL, ("retrieve_is_exact",), _LOCK),
         Claim("R3", "the resulting list replaces the old one: on disk too", "xenstore_first_write_back",
               ("no_lost_update", "xenstore_has_template"),
-              ("xenstore_first_locked_write_back", "the lock is held until xenstore is committed, and across retrieve's "
-               "read and write; the list returned may always replace the old one")),
+              ("xenstore_first_locked_write_back", "the lock is held until xenstore is committed, and across "
+               "retrieve's read and write; the list returned may always replace the old one")),
         Claim("C1", "the medium in xenstore always equals the template's, unless xenstore says empty", LITERAL,
               ("medium_agrees",), _LOCK),
         Claim("C2", "so a swap is an eject, then an insert; then `retrieve` is always right", LITERAL,
-              ("retrieve_is_exact",), _LOCK),
+              ("retrieve_is_exact",), _LOCK,
+              without=("xenstore_first_locked_direct_swap_template_first",
+                       "xenstore_first_locked_direct_swap_xenstore_first")),
         Claim("U1", "unplug runs the chosen order in reverse", LITERAL, ("xenstore_has_template", "always_recoverable"),
               (LOCKED, "leaving xenstore and forgetting the entry are under one lock")),
         Claim("L1", "a lock on the template excludes concurrent updates", LOCKED,
-              ("lock_is_exclusive", "no_lost_update", "lock_order_is_acyclic", "every_operation_ends")),
+              ("lock_is_exclusive", "no_lost_update", "lock_order_is_acyclic", "every_operation_ends"),
+              without=("xenstore_first_unlocked",)),
     )
 }  # fmt: skip
 
@@ -113,30 +118,41 @@ def judge(claim: Claim, cells: Mapping[tuple[str, str], Cell]) -> Outcome:
     if not claim.properties:
         return Outcome(claim, "GIVEN", f"built into the model: {claim.given}", ())
     own = tuple(cells[claim.of, p] for p in claim.properties)
-    standing = _standing(own)
+    word, words = _judge(claim, own, cells)
+    lacking = tuple(cells[d, p] for d in claim.without for p in claim.properties)
+    for design in claim.without:
+        if shown := _broken(c for c in lacking if c.design == design):
+            words += f". Without it, under {design}: {shown}"
+    return Outcome(claim, word, words, own + lacking)
+
+
+def _judge(claim: Claim, own: tuple[Cell, ...], cells: Mapping[tuple[str, str], Cell]) -> tuple[str, str]:
+    standing, broken = _standing(own), _broken(own)
     if standing in (Verdict.BOUNDED, Verdict.UNKNOWN):
-        return Outcome(claim, "OPEN", f"{claim.of}: not decided within the bounds that were reached", own)
-    refuted = [c for c in own if c.verdict is Verdict.REFUTED]
+        return "OPEN", f"{claim.of}: not decided within the bounds that were reached"
     if claim.refutes:
-        words = f"it happens under {claim.of}" if refuted else f"it does not happen under {claim.of}"
-        return Outcome(claim, "TRUE" if refuted else "FALSE", words, own)
-    if not refuted:
-        return Outcome(claim, "TRUE", f"holds under {claim.of}", own)
-    broken = ", ".join(f"{c.property_name} (in {c.depth} steps)" for c in refuted)
-    if claim.needs:
-        design, condition = claim.needs
-        mended = tuple(cells[design, p] for p in claim.properties)
-        words = f"false as it stands, under {claim.of}: {broken}"
-        if _standing(mended) in (Verdict.EXHAUSTED, Verdict.PROVED):
-            return Outcome(claim, "NEEDS MORE", f"{words}. It holds under {design}, where {condition}", own + mended)
-        return Outcome(claim, "FALSE", f"{words}; and under {design} too", own + mended)
-    return Outcome(claim, "FALSE", f"under {claim.of}: {broken}", own)
+        happens = f"happens under {claim.of}: {broken}" if broken else f"does not happen under {claim.of}"
+        return "TRUE" if broken else "FALSE", f"it {happens}"
+    if not broken:
+        return "TRUE", f"holds under {claim.of}"
+    words = f"false as it stands, under {claim.of}: {broken}"
+    if not claim.needs:
+        return "FALSE", words
+    design, condition = claim.needs
+    if _standing(cells[design, p] for p in claim.properties) in (Verdict.EXHAUSTED, Verdict.PROVED):
+        return "NEEDS MORE", f"{words}. It holds under {design}, where {condition}"
+    return "FALSE", f"{words}; and under {design} too"
+
+
+def _broken(cells: Iterable[Cell]) -> str:
+    """The refuted ones, with the length of the shortest trace of each."""
+    return ", ".join(f"{c.property_name} (in {c.depth} steps)" for c in cells if c.verdict is Verdict.REFUTED)
 
 
 def needed() -> list[tuple[str, str]]:
     """The cells, as (design, property), that the claims rest on."""
     found = []
     for c in CLAIMS.values():
-        designs = [c.of, *([c.needs[0]] if c.needs else [])] if c.properties else []
+        designs = (c.of, *((c.needs[0],) if c.needs else ()), *c.without) if c.properties else ()
         found += [(d, p) for d in designs for p in c.properties]
     return list(dict.fromkeys(found))

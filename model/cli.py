@@ -20,8 +20,8 @@ from model.design_file import DesignFileError, load
 from model.designs import DESIGNS, RECOMMENDED
 from model.language import LanguageError
 from model.observed import Observed, ObservedError, read, to_design
-from model.progress import showing
 from model.program import Program
+from model.progress import showing
 from model.properties import PROPERTIES
 from model.runner import Request, WorkerDied, cores, run
 from model.state import Bounds
@@ -30,7 +30,14 @@ from model.trace import TokenError, read_token, replay
 from model.verdict import EXIT_BAD_INPUT, EXIT_OK, EXIT_REFUTED, exit_code
 
 P = ParamSpec("P")
+
+
+class AskedWrong(Exception):
+    """A command was asked for something that is not there."""
+
+
 BAD_INPUT = (
+    AskedWrong,
     DesignFileError,
     LanguageError,
     ObservedError,
@@ -130,14 +137,14 @@ def _chosen(names: Iterable[str], files: tuple[Path, ...], observed: Observed | 
     wanted = tuple(names) or tuple(n for n in known if n not in DESIGNS) or tuple(known)
     for name in wanted:
         if name not in known:
-            raise DesignFileError(f"there is no design `{name}`; there are {', '.join(known)}")
+            raise AskedWrong(f"there is no design `{name}`; there are {', '.join(known)}")
     return tuple(known[n] for n in dict.fromkeys(wanted))
 
 
 def _properties(names: tuple[str, ...]) -> tuple[str, ...]:
     for name in names:
         if name not in PROPERTIES:
-            raise DesignFileError(f"there is no property `{name}`; there are {', '.join(PROPERTIES)}")
+            raise AskedWrong(f"there is no property `{name}`; there are {', '.join(PROPERTIES)}")
     return tuple(dict.fromkeys(names)) or tuple(PROPERTIES)
 
 
@@ -196,7 +203,7 @@ def check(
     """
     seen = to_design(read(observed), DESIGNS[RECOMMENDED]) if observed else None
     if seen and not seen.taken:
-        raise ObservedError(f"no operation could be read from {', '.join(map(str, observed))}:\n{seen.describe()}")
+        raise AskedWrong(f"no operation could be read from {', '.join(map(str, observed))}:\n{seen.describe()}")
     request = _request(_chosen(designs, files, seen), _properties(asked), options)
     began = time.perf_counter()
     examined = _examine(request)

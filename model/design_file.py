@@ -51,12 +51,12 @@ def load(path: Path) -> dict[str, Design]:
     names = _vocabulary()
     given = names.copy()
     try:
-        exec(compile(source, str(path), "exec"), names)  # noqa: S102
+        exec(compile(source, str(path), "exec"), names)
     except SyntaxError as error:
         raise DesignFileError(f"{path}:{error.lineno}: {error.msg}") from None
     except LanguageError as error:
         raise DesignFileError(f"{path}: {error}") from None
-    except (Exception, SystemExit) as error:  # noqa: BLE001
+    except (Exception, SystemExit) as error:
         lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
         where = f":{lines[-1]}" if lines else ""
         raise DesignFileError(f"{path}{where}: {type(error).__name__}: {error}") from None

@@ -42,9 +42,7 @@ def showing(request: Request) -> Iterator[OnProgress]:
             if design not in tasks:
                 tasks[design] = bar.add_task(design, said="")
             rate = progress.states / max(progress.seconds, 1e-6)
-            bar.update(
-                tasks[design],
-                said=f"{progress.states:,} states, frontier {progress.frontier:,}, {rate:,.0f}/s, depth {progress.depth}",
-            )
+            where = f"{progress.states:,} states, frontier {progress.frontier:,}"
+            bar.update(tasks[design], said=f"{where}, {rate:,.0f}/s, depth {progress.depth}")
 
         yield tell

@@ -72,14 +72,14 @@ def claims(all_claims: Mapping[str, Claim], cells: Mapping[tuple[str, str], Cell
         console.print(Text.assemble((f"{claim.name}  ", "bold"), claim.says))
         console.print(Text.assemble("    ", (outcome.word, _WORD[outcome.word]), f": {outcome.words}."))
         for c in outcome.evidence:
-            if c.token and c.design == claim.of:
+            if c.token:
                 console.print(f"    confsync replay '{c.token}'", markup=False, highlight=False, soft_wrap=True)
 
 
 def summary(design: Design, examined: Examined) -> str:
     """A design's search in two lines: how much was covered, and what was never met."""
     seconds = max((c.seconds for c in examined.cells), default=0.0)
-    depth = max((c.depth for c in examined.cells if c.verdict is not Verdict.REFUTED), default=0)
+    depth = max((c.depth for c in examined.cells), default=0)
     rate = examined.states / max(seconds, 1e-6)
     possible = _possible(design, examined)
     taken = sum(1 for k in possible if examined.taken.get(k))

@@ -9,7 +9,7 @@ from dataclasses import replace
 from io import StringIO
 
 import pytest
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from junitparser import Error, Failure, JUnitXml, TestCase, TestSuite
 from rich.console import Console
 

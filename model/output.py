@@ -19,12 +19,18 @@ from rich.text import Text
 from model.events import events
 from model.properties import PROPERTIES
 from model.story import story, story_text
-from model.tables import STYLE
 from model.trace import Trace
 from model.verdict import Cell, Verdict
 from model.wrong import wrong
 
 JUNIT_WIDTH = 120
+STYLE = {
+    Verdict.PROVED: "green",
+    Verdict.EXHAUSTED: "green",
+    Verdict.BOUNDED: "yellow",
+    Verdict.REFUTED: "red",
+    Verdict.UNKNOWN: "yellow",
+}
 WITH_NUMBERS, WITH_STATEMENTS = 84, 130
 """The console widths from which numbers, and statements, have columns of their own."""
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from io import StringIO
 
 import pytest
-from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+from jsonschema import Draft202012Validator
 from junitparser import Error, Failure, JUnitXml, TestCase, TestSuite
 from rich.console import Console
 

@@ -10,11 +10,11 @@ import numpy as np
 
 from model.program import Kind, Label, Program
 from model.search.canonical import Canonical
-from model.search.frontier import Ids, Packing, States, TooNarrow, Visited, distinct, position
+from model.search.frontier import Ids, Packing, States, TooNarrow, Visited, distinct
 from model.search.monitor import Monitor
 from model.search.pairs import Pairs
 
-CHUNK = 1 << 17
+CHUNK = 1 << 18
 """How many states are expanded at a time."""
 
 
@@ -86,11 +86,7 @@ class Search:
         while frontier.size and not found.stopped:
             fresh: list[States] = []
             for low in range(0, frontier.size, CHUNK):
-                new = self._expand_and_judge(frontier[low : low + CHUNK], level)
-                new = self.visited.unseen(new)
-                for other in fresh:
-                    new = new[~position(new, other)[1]] if new.size else new
-                fresh.append(new)
+                fresh.append(self._expand_and_judge(frontier[low : low + CHUNK], level))
                 found.seconds = time.perf_counter() - began
                 found.stopped = self._reached(limits, frontier.size, level, sum(f.size for f in fresh))
                 if found.stopped:
@@ -100,7 +96,8 @@ class Search:
                 if enough(level):
                     found.complete = False
                     return found
-                frontier = fresh[0] if len(fresh) == 1 else distinct(np.concatenate(fresh))
+                new = fresh[0] if len(fresh) == 1 else distinct(np.concatenate(fresh))
+                frontier = self.visited.unseen(new)
                 if frontier.size:
                     self.visited.add_level(frontier)
                     found.states += frontier.size

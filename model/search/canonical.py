@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.language import Sort
+from model.program import Program
 from model.search.frontier import Ids
 from model.search.pairs import Interned, Pairs
 from model.search.symmetry import permutations, renaming
@@ -35,6 +36,11 @@ class _Images:
             self.known += 1
 
 
+def _living(program: Program, rename: Callable[[int], int]) -> Callable[[int], int]:
+    """The renaming of local words: what is dead at a point is 0 there, and 0 is no name."""
+    return lambda word: rename(word) & program.live[program.point_of(word)]
+
+
 class Canonical:
     """The canonical form of states, given as columns of shared and local numbers."""
 
@@ -43,7 +49,7 @@ class Canonical:
         group = [{**g, Sort.WATCH: pairs.renamed_watch(g)} for g in permutations(program.bounds)]
         self.order = len(group)
         self.shared = _Images(pairs.shared, [renaming(program.shared_layout, g) for g in group])
-        self.local = _Images(pairs.local, [renaming(program.local_layout, g) for g in group])
+        self.local = _Images(pairs.local, [_living(program, renaming(program.local_layout, g)) for g in group])
         self._ties = np.zeros(0, np.int64)
         self._best: NDArray[np.int64] = np.zeros((0, self.order), np.int64)
 

@@ -94,6 +94,22 @@ def position(states: States, among: States) -> tuple[Ids, NDArray[np.bool_]]:
     return at, among[at] == states
 
 
+BLOCK = 4096
+"""How many sorted states are looked up at a time: their neighbourhood then stays in the processor's cache."""
+
+
+def present(states: States, among: States) -> NDArray[np.bool_]:
+    """Of sorted states, whether each is in the sorted array `among`."""
+    if states.size <= BLOCK or among.size <= BLOCK:
+        return position(states, among)[1]
+    found = np.empty(states.size, np.bool_)
+    bounds = [*np.searchsorted(among, states[::BLOCK]).tolist(), among.size]
+    for i, low in enumerate(bounds[:-1]):
+        rows = slice(i * BLOCK, (i + 1) * BLOCK)
+        found[rows] = position(states[rows], among[low : bounds[i + 1] + 1])[1]
+    return found
+
+
 class Visited:
     """The states found so far: sorted runs, merged so that there are few; and each level's states by themselves."""
 
@@ -115,7 +131,7 @@ class Visited:
         """Those of these sorted states that are in no run."""
         for run in self._runs:
             if states.size:
-                states = states[~position(states, run)[1]]
+                states = states[~present(states, run)]
         return states
 
     def nbytes(self) -> int:

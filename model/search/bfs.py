@@ -157,17 +157,20 @@ class Search:
 
     def _transitions(self, rows: Ids, used: Ids) -> tuple[Ids, Ids]:
         """The transitions of these pairs, and the row each comes from."""
-        count = self.pairs.count.array[used]
+        count = self.pairs.count.array.take(used)
         end = np.cumsum(count)
-        total = int(end[-1]) if end.size else 0
-        t = np.repeat(self.pairs.first.array[used] - end + count, count) + np.arange(total)
+        t = np.repeat(self.pairs.first.array.take(used) - end + count, count)
+        t += np.arange(t.size)
         return t, np.repeat(rows, count)
 
     def _raw(self, p: int, states: States, local: list[Ids], t: Ids, source: Ids) -> States:
         """The states that transitions of process `p` lead to, not yet canonical."""
         if self.packing.one_word and not self.notices:
-            change = self.packing.change(p, self.pairs.change_shared.array[t], self.pairs.change_local.array[t])
-            return states[source] ^ change
+            change = self.packing.change(
+                p, self.pairs.change_shared.array.take(t), self.pairs.change_local.array.take(t)
+            )
+            change ^= states.take(source)
+            return change
         columns = [c[source] for c in local]
         columns[p] = self.pairs.to_local.array[t]
         to_shared = self.pairs.to_shared.array[t]

@@ -58,9 +58,12 @@ class Packing:
         return packed
 
     def change(self, process: int, shared: NDArray[np.uint64], local: NDArray[np.uint64]) -> States:
-        """Changes of the shared and of one local number, as a change of the packed word (one word only)."""
-        shift = self.local_bits * (self.processes - 1 - process)
-        return shared << np.uint64(self.local_bits * self.processes) ^ local << np.uint64(shift)
+        """Changes of the shared and of one local number, as a change of the packed word (one word only).
+        Overwrites both."""
+        shared <<= np.uint64(self.local_bits * self.processes)
+        local <<= np.uint64(self.local_bits * (self.processes - 1 - process))
+        shared ^= local
+        return shared
 
     def unpack(self, states: States) -> tuple[Ids, list[Ids]]:
         """The shared numbers, and the local numbers of each process."""

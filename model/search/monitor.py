@@ -121,6 +121,8 @@ class Monitor:
 
     def judge(self, shared: Ids, local: list[Ids], can_move: list[NDArray[np.bool_]]) -> tuple[Ids, int]:
         """For each state a mask of what it violates; and the mask of all cases met."""
+        if not self.names:
+            return np.zeros(shared.size, np.int64), 0
         stores_bad, stores_met = self._stores()
         local_bad, local_met, holds, edges = self._locals()
         violated = stores_bad[shared]

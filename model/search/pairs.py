@@ -142,15 +142,16 @@ class Pairs:
     def index(self, local: Ids, shared: Ids) -> Ids:
         """The index of each pair; new pairs are worked out first."""
         self._make_room()
-        block = self._directory[local, shared >> BLOCK]
-        found = self._blocks[block, shared & ((1 << BLOCK) - 1)]
+        column, within = shared >> BLOCK, shared & ((1 << BLOCK) - 1)
+        block = self._directory.take(local * self._directory.shape[1] + column)
+        found = self._blocks.take((block.astype(np.int64) << BLOCK) + within)
         missing = np.flatnonzero(found == 0)
         if missing.size:
             keys = np.unique(local[missing] << 32 | shared[missing])
             self._enter(keys >> 32, keys & 0xFFFFFFFF)
             self._make_room()
-            block = self._directory[local[missing], shared[missing] >> BLOCK]
-            found[missing] = self._blocks[block, shared[missing] & ((1 << BLOCK) - 1)]
+            block = self._directory[local[missing], column[missing]]
+            found[missing] = self._blocks[block, within[missing]]
         return cast(Ids, found)
 
     def _make_room(self) -> None:

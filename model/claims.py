@@ -139,9 +139,15 @@ def _judge(claim: Claim, own: tuple[Cell, ...], cells: Mapping[tuple[str, str], 
     if not claim.needs:
         return "FALSE", words
     design, condition = claim.needs
-    if _standing(cells[design, p] for p in claim.properties) in (Verdict.EXHAUSTED, Verdict.PROVED):
-        return "NEEDS MORE", f"{words}. It holds under {design}, where {condition}"
-    return "FALSE", f"{words}; and under {design} too"
+    more = tuple(cells[design, p] for p in claim.properties)
+    if still := _broken(more):
+        return "FALSE", f"{words}; and under {design} too: {still}"
+    if _standing(more) in (Verdict.BOUNDED, Verdict.UNKNOWN):
+        return (
+            "OPEN",
+            f"{words}. Under {design}, where {condition}, it is not decided within the bounds that were reached",
+        )
+    return "NEEDS MORE", f"{words}. It holds under {design}, where {condition}"
 
 
 def _broken(cells: Iterable[Cell]) -> str:

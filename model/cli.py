@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -27,7 +28,7 @@ from model.runner import Request, WorkerDied, cores, run
 from model.state import Bounds
 from model.step import Design
 from model.trace import TokenError, read_token, replay
-from model.verdict import EXIT_BAD_INPUT, EXIT_OK, EXIT_REFUTED, exit_code
+from model.verdict import EXIT_BAD_INPUT, EXIT_OK, EXIT_OPEN, EXIT_REFUTED, exit_code
 
 P = ParamSpec("P")
 
@@ -42,11 +43,12 @@ BAD_INPUT = (
     LanguageError,
     ObservedError,
     TokenError,
-    WorkerDied,
     manifests.ManifestError,
 )
 _SIZES = {"K": 2**10, "M": 2**20, "G": 2**30}
 _PATH = click.Path(path_type=Path)
+_MOST = 16
+"""The most of anything that can be asked for."""
 
 
 class Size(click.ParamType[int]):
@@ -64,7 +66,8 @@ class Size(click.ParamType[int]):
 
 
 def _guarded(command: Callable[P, int]) -> Callable[P, None]:
-    """Bad input is a message on standard error and exit code 2; else the command's code."""
+    """Bad input is a message on standard error and exit code 2, a search that could not end one and code 3; else the
+    command's code."""
 
     @wraps(command)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -73,9 +76,12 @@ def _guarded(command: Callable[P, int]) -> Callable[P, None]:
         except BAD_INPUT as error:
             click.echo(f"confsync: {error}", err=True)
             code = EXIT_BAD_INPUT
-        except BrokenPipeError:
-            sys.stderr.close()
-            code = EXIT_OK
+        except WorkerDied as error:
+            click.echo(f"confsync: {error}", err=True)
+            code = EXIT_OPEN
+        except KeyboardInterrupt:
+            click.echo("confsync: interrupted", err=True)
+            code = EXIT_OPEN
         sys.exit(code)
 
     return wrapper
@@ -97,7 +103,7 @@ def _bounds(command: Callable[..., None]) -> Callable[..., None]:
         least = Bounds.LEAST[name]
         command = click.option(
             f"--{name}",
-            type=click.IntRange(least, 16),
+            type=click.IntRange(least, _MOST),
             default=getattr(default, name),
             show_default=True,
             help=f"How many {what}.",
@@ -124,16 +130,23 @@ _DESIGN_FILE = click.option(
 )
 
 
-def _known(files: Iterable[Path]) -> dict[str, Design]:
+def _known(files: Iterable[Path], observed: Observed | None = None) -> dict[str, Design]:
+    """All designs by name: those that are registered, those of the files, the observed one."""
     known = dict(DESIGNS)
-    for path in files:
-        known |= load(path)
+    more = [(str(path), load(path)) for path in dict.fromkeys(files)]
+    if observed:
+        more.append(("--observed", {observed.design.name: observed.design}))
+    for where, found in more:
+        for name in found:
+            if name in known:
+                raise AskedWrong(f"{where}: there is a design `{name}` already: use another name")
+        known |= found
     return known
 
 
 def _chosen(names: Iterable[str], files: tuple[Path, ...], observed: Observed | None = None) -> tuple[Design, ...]:
     """The designs a command is about: those named; else those of the files; else all that are registered."""
-    known = _known(files) | ({observed.design.name: observed.design} if observed else {})
+    known = _known(files, observed)
     wanted = tuple(names) or tuple(n for n in known if n not in DESIGNS) or tuple(known)
     for name in wanted:
         if name not in known:
@@ -167,10 +180,20 @@ def _examine(request: Request) -> list[Examined]:
         return list(run(request, on_progress))
 
 
+class _Output(Console):
+    """Standard output. Where nobody reads it any more the command goes on, to the exit code it would have had."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
 def _console() -> Console:
-    """Standard output; as wide as the terminal, and wide enough for any table where it is none."""
-    plain = Console()
-    return plain if plain.is_terminal else Console(width=200)
+    """As wide as the terminal, and wide enough for any table where standard output is none."""
+    plain = _Output()
+    return plain if plain.is_terminal else _Output(width=200)
 
 
 @click.command()
@@ -208,12 +231,12 @@ def check(
     began = time.perf_counter()
     examined = _examine(request)
     cells = [c for e in examined for c in e.cells]
+    console = _console()
     if form == "json":
-        click.echo(output.as_json(cells))
+        console.out(output.as_json(cells), highlight=False)
     elif form == "junit":
-        click.echo(output.as_junit(cells, time.perf_counter() - began))
+        console.out(output.as_junit(cells, time.perf_counter() - began), highlight=False)
     else:
-        console = _console()
         if seen:
             console.print(seen.describe(), markup=False, highlight=False)
         one = len(request.designs) == 1
@@ -245,6 +268,8 @@ def matrix(
     With --manifest the exit code is 0 if all is as expected, the refuted included, and 1 if not.
     """
     expected = manifests.read(manifest) if manifest else None
+    if write_manifest and (write_manifest.is_dir() or not write_manifest.parent.is_dir()):
+        raise AskedWrong(f"{write_manifest}: cannot be written: name a file in a folder that is there")
     request = _request(_chosen(designs, files), tuple(PROPERTIES), options)
     began = time.perf_counter()
     examined = _examine(request)
@@ -259,7 +284,10 @@ def matrix(
         highlight=False,
     )
     if write_manifest:
-        write_manifest.write_text(manifests.of(cells, request.bounds), encoding="utf-8")
+        try:
+            write_manifest.write_text(manifests.of(cells, request.bounds), encoding="utf-8")
+        except OSError as error:
+            raise AskedWrong(f"{write_manifest}: cannot be written: {error.strerror}") from None
     if expected is None:
         return exit_code(cells)
     different = manifests.differences(expected, cells, request.bounds)
@@ -293,10 +321,12 @@ def claims(**options: object) -> int:
 def replay_token(token: str, files: tuple[Path, ...], observed: tuple[Path, ...]) -> int:
     """Tell the trace of a replay token again, step by step. Exit code 1 if it ends in a violation."""
     wanted = read_token(token)
-    known = _known(files)
-    if observed:
-        seen = to_design(read(observed), DESIGNS[RECOMMENDED])
-        known[seen.design.name] = seen.design
+    for name, least in Bounds.LEAST.items():
+        if not least <= getattr(wanted.bounds, name) <= _MOST:
+            raise TokenError(
+                f"the token is for {name}={getattr(wanted.bounds, name)}: from {least} to {_MOST} it can be"
+            )
+    known = _known(files, to_design(read(observed), DESIGNS[RECOMMENDED]) if observed else None)
     if wanted.design not in known:
         raise TokenError(f"the token is of design `{wanted.design}`: name its file with --design-file (or --observed)")
     if wanted.property_name and wanted.property_name not in PROPERTIES:

@@ -12,9 +12,11 @@ a dict. The file is run as Python: it is code, trust it as such.
 
 from __future__ import annotations
 
+import ast
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
+from types import FunctionType
 
 from model import language, state, steps
 from model.designs import DESIGNS, RECOMMENDED
@@ -43,39 +45,69 @@ def _vocabulary() -> dict[str, object]:
 def load(path: Path) -> dict[str, Design]:
     """The designs in a file, by name. DesignFileError names the file, the line and the way out."""
     try:
+        return _load(path, _source(path))
+    except (DesignFileError, KeyboardInterrupt):
+        raise
+    except SyntaxError as error:
+        where = f":{error.lineno}" if error.lineno else ""
+        raise DesignFileError(f"{path}{where}: {error.msg}") from None
+    except BaseException as error:  # whatever a file can do: leave, recurse, raise what can't be printed
+        lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
+        where = f":{lines[-1]}" if lines else ""
+        said = traceback.format_exception_only(error)[-1].strip() if not isinstance(error, LanguageError) else error
+        raise DesignFileError(f"{path}{where}: {said}") from None
+
+
+def _source(path: Path) -> str:
+    try:
         source = path.read_bytes()
     except OSError as error:
         raise DesignFileError(f"{path}: cannot be read: {error.strerror}") from None
     if len(source) > MAX_BYTES:
         raise DesignFileError(f"{path}: {len(source):,} bytes are no design: the most is {MAX_BYTES:,}")
+    try:
+        return source.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = source[: error.start].count(b"\n") + 1
+        raise DesignFileError(
+            f"{path}:{line}: byte {source[error.start]:#x} is no UTF-8: save the file as UTF-8"
+        ) from None
+
+
+def _load(path: Path, source: str) -> dict[str, Design]:
     names = _vocabulary()
     given = names.copy()
-    try:
-        exec(compile(source, str(path), "exec"), names)
-    except SyntaxError as error:
-        raise DesignFileError(f"{path}:{error.lineno}: {error.msg}") from None
-    except LanguageError as error:
-        raise DesignFileError(f"{path}: {error}") from None
-    except (Exception, SystemExit) as error:
-        lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
-        where = f":{lines[-1]}" if lines else ""
-        raise DesignFileError(f"{path}{where}: {type(error).__name__}: {error}") from None
+    exec(compile(source, str(path), "exec"), names)
     mine = {n: v for n, v in names.items() if given.get(n, given) is not v and not n.startswith("_")}
     several = mine.get("designs")
     if several is None:
         says = str(names.get("__doc__") or mine.get("says") or "")
-        return {path.stem: _design(str(path), path.stem, says, mine)}
+        return {path.stem: _design(str(path), path.stem, says, mine, _lines(source))}
     if not isinstance(several, Mapping) or not several:
         raise DesignFileError(f"{path}: `designs` should be a dict from names to dicts of operations")
     found = {}
     for name, its in several.items():
         if not isinstance(name, str) or not isinstance(its, Mapping):
             raise DesignFileError(f"{path}: `designs` should be a dict from names to dicts of operations")
-        found[name] = _design(f"{path}, design `{name}`", name, str(its.get("says", "")), its)
+        found[name] = _design(f"{path}, design `{name}`", name, str(its.get("says", "")), its, {})
     return found
 
 
-def _design(where: str, name: str, says: str, mine: Mapping[str, object]) -> Design:
+def _lines(source: str) -> dict[str, int]:
+    """Where each name of the file is last given a value, at the outermost level."""
+    found = {}
+    for node in ast.parse(source).body:
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        found |= {t.id: t.lineno for t in targets if isinstance(t, ast.Name)}
+    return found
+
+
+def _design(where: str, name: str, says: str, mine: Mapping[str, object], lines: Mapping[str, int]) -> Design:
+    """`lines`: where each name of `mine` is given its value, as far as that is known."""
+
+    def at(key: str) -> str:
+        return f"{where}:{lines[key]}" if key in lines else where
+
     if not name.isidentifier():
         raise DesignFileError(f"{where}: `{name}` is no name for a design: use letters, digits and _ (rename the file)")
     if name in DESIGNS:
@@ -84,12 +116,12 @@ def _design(where: str, name: str, says: str, mine: Mapping[str, object]) -> Des
     strays = [
         n
         for n, v in mine.items()
-        if n not in SIGNATURES and n not in _KNOWN and isinstance(v, list | tuple | Operation)
+        if n not in SIGNATURES and n not in _KNOWN and isinstance(v, list | tuple | Operation | Mapping)
     ]
     if strays:
         raise DesignFileError(
-            f"{where}: `{strays[0]}` is no operation; there are {', '.join(SIGNATURES)} (a list of your own that is "
-            "none may start with _)"
+            f"{at(strays[0])}: `{strays[0]}` is no operation; there are {', '.join(SIGNATURES)}; and base, on_failure, "
+            "says, designs (a list or dict of your own that is none of them may start with _)"
         )
     if not operations:
         raise DesignFileError(f"{where}: it gives no operation: write for example attach = [take_lock, ...]")
@@ -100,16 +132,20 @@ def _design(where: str, name: str, says: str, mine: Mapping[str, object]) -> Des
             f'{where}: it lacks {lacking}: give them, or say base = "{RECOMMENDED}" to take them from there'
         )
     if base is not None and (not isinstance(base, str) or base not in DESIGNS):
-        raise DesignFileError(f"{where}: base = {base!r} is no registered design; there are {', '.join(DESIGNS)}")
+        raise DesignFileError(f"{at('base')}: base = {base!r} is no registered design; there are {', '.join(DESIGNS)}")
     clean_ups = mine.get("on_failure", {})
     if not isinstance(clean_ups, Mapping) or any(n not in operations for n in clean_ups):
-        raise DesignFileError(f"{where}: `on_failure` should be a dict from operations that the file gives to lists")
-    given = {n: _operation(f"{where}, operation `{n}`", v, clean_ups.get(n)) for n, v in operations.items()}
+        raise DesignFileError(
+            f"{at('on_failure')}: `on_failure` should be a dict from operations that the file gives to lists, such as "
+            '{"attach": [once(take_lock, drop_lock)]}'
+        )
+    given = {n: _operation(f"{at(n)}, operation `{n}`", v, clean_ups.get(n)) for n, v in operations.items()}
     try:
         design = DESIGNS[base if isinstance(base, str) else RECOMMENDED].but(name, says or name, **given)
         Program(design, Bounds())
     except LanguageError as error:
-        raise DesignFileError(f"{where}: {error}") from None
+        about = next((n for n in operations if f"operation `{n}`" in str(error)), "")
+        raise DesignFileError(f"{at(about)}: {error}") from None
     return design
 
 
@@ -119,15 +155,19 @@ def _operation(where: str, given: object, clean_up: object) -> Operation:
             raise DesignFileError(f"{where}: say its clean-up once: in order(...) or in on_failure")
         return given
     if not isinstance(given, list | tuple):
-        raise DesignFileError(f"{where}: it should be a list of steps, not {given!r}")
+        raise DesignFileError(f"{where}: it should be a list of steps such as [take_lock, ...], not {given!r}")
     found = []
     for i, item in enumerate(given):
-        if callable(item) and not isinstance(item, type):
+        if isinstance(item, FunctionType):
             item = step(item)  # noqa: PLW2901
         if not isinstance(item, Step):
-            raise DesignFileError(f"{where}: item {i + 1}, {item!r}, is no step")
+            raise DesignFileError(
+                f"{where}: item {i + 1}, {item!r}, is no step: name one of model/steps.py, or a function with @step"
+            )
         found.append(item)
     parts = [unlock] if clean_up is None else clean_up
-    if not isinstance(parts, list | tuple) or not all(isinstance(u, Undo) for u in parts):
+    if not isinstance(parts, list | tuple) or not all(
+        isinstance(u, Undo) and all(isinstance(s, Step) for s in (u.of, *u.steps)) for u in parts
+    ):
         raise DesignFileError(f"{where}: its clean-up should be a list such as [once(take_lock, drop_lock)]")
     return Operation(tuple(found), tuple(parts))

@@ -9,10 +9,10 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TypedDict, cast
+from typing import Any, TypedDict, cast
 
 from model.state import Bounds
-from model.verdict import Cell
+from model.verdict import Cell, Verdict
 
 
 class Expected(TypedDict):
@@ -52,16 +52,35 @@ def read(path: Path) -> Manifest:
         data = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ManifestError(f"{path}: cannot be read: {error.strerror}") from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise ManifestError(f"{path}: is no JSON: {error}") from None
     if not isinstance(data, dict) or set(data) != {"bounds", "designs"}:
         raise ManifestError(f"{path}: should be an object with `bounds` and `designs`")
-    keys = set(Expected.__annotations__)
-    for design, cells in data["designs"].items() if isinstance(data["designs"], dict) else [("designs", None)]:
-        for name, cell in cells.items() if isinstance(cells, dict) else [("", None)]:
-            if not isinstance(cell, dict) or set(cell) != keys:
-                raise ManifestError(f"{path}: {design} {name}: should be an object with {', '.join(sorted(keys))}")
+    _check(f"{path}: bounds", data["bounds"], dict.fromkeys(Bounds.LEAST, int))
+    for design, cells in _object(f"{path}: designs", data["designs"]).items():
+        for name, cell in _object(f"{path}: {design}", cells).items():
+            _check(f"{path}: {design} {name}", cell, _CELL)
+            if cell["verdict"] not in Verdict.__members__:
+                raise ManifestError(
+                    f"{path}: {design} {name}: {cell['verdict']!r} is none of {', '.join(Verdict.__members__)}"
+                )
     return cast(Manifest, data)
+
+
+_CELL: dict[str, type] = {"verdict": str, "vacuous": bool, "depth": int, "states": int}
+
+
+def _object(where: str, data: object) -> dict[str, Any]:
+    if not isinstance(data, dict):
+        raise ManifestError(f"{where}: should be an object, not {str(data)[:40]!r}")
+    return data
+
+
+def _check(where: str, data: object, types: dict[str, type]) -> None:
+    """An object with these keys, and values of these types."""
+    if not isinstance(data, dict) or {k: type(v) for k, v in data.items()} != types:
+        wanted = ", ".join(f"{k} ({t.__name__})" for k, t in types.items())
+        raise ManifestError(f"{where}: should be an object with {wanted}")
 
 
 def differences(manifest: Manifest, cells: Iterable[Cell], bounds: Bounds) -> list[str]:

@@ -28,6 +28,10 @@ IDLE = 0
 """The local word of an idle process: it remembers nothing."""
 
 
+MOST_STARTS = 100_000
+"""The most whole configurations that `create` is tried with."""
+
+
 class Kind(Enum):
     """What a transition is: the step was taken; refused by a guard; made to fail; or the process died."""
 
@@ -224,6 +228,11 @@ class Program:
         )
         if "draft" in sig.takes:
             each = [(EMPTY if k.ejectable else 0, *configs) for k in self.shared_layout.slots]
+            if (many := (b.configs + 1) ** len(each)) > MOST_STARTS:
+                raise LanguageError(
+                    f"a domain can be created in {many:,} ways with so many slots and configurations: the most that "
+                    f"is searched is {MOST_STARTS:,}, so take fewer"
+                )
             yield from (put(word, "draft", whole) for whole in itertools.product(*each))
             return
         values = {"config": configs, "new_name": range(b.names), "amount": range(b.amounts)}

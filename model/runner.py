@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from model.check import Examination, Examined
+from model.language import LanguageError
 from model.program import Program
 from model.search.bfs import Limits, Progress
 from model.state import Bounds
@@ -92,29 +93,30 @@ class _Reporter:
 def _examine(request: Request, design: Design, go_on: Callable[[Progress], bool]) -> Examined:
     limits = Limits(request.max_states, request.max_bytes, go_on)
     examination = Examination(design, request.bounds, request.properties, symmetric=request.symmetric, limits=limits)
-    return examination.run()
+    try:
+        return examination.run()
+    except MemoryError:
+        raise WorkerDied("it ran out of memory: set --max-memory") from None
 
 
 def _side_by_side(request: Request, jobs: int, on_progress: OnProgress) -> Iterator[Examined]:
     context = multiprocessing.get_context("fork")
     todo, done = context.Queue(), context.Queue()
     stop = context.Event()
-    for i in range(len(request.designs)):
+    for i in (*range(len(request.designs)), *[None] * jobs):
         todo.put(i)
 
     def work() -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        with contextlib.suppress(queue.Empty):
-            while True:
-                i = todo.get(timeout=0.05)
-                reporter = _Reporter(lambda p, i=i: done.put((i, p, None)), lambda: not stop.is_set())  # type: ignore[misc]
-                try:
-                    examined = _examine(request, request.designs[i], reporter)
-                    tokens = [c.token for c in examined.cells]
-                    bare = replace(examined, cells=[replace(c, trace=None) for c in examined.cells])
-                    done.put((i, bare, tokens))
-                except MemoryError:
-                    done.put((i, "it ran out of memory: set --max-memory", None))
+        for i in iter(todo.get, None):
+            reporter = _Reporter(lambda p, i=i: done.put((i, p, None)), lambda: not stop.is_set())  # type: ignore[misc]
+            try:
+                examined = _examine(request, request.designs[i], reporter)
+                tokens = [c.token for c in examined.cells]
+                bare = replace(examined, cells=[replace(c, trace=None) for c in examined.cells])
+                done.put((i, bare, tokens))
+            except (LanguageError, WorkerDied) as error:
+                done.put((i, error, None))
 
     workers = [context.Process(target=work, daemon=True) for _ in range(jobs)]
     for w in workers:
@@ -129,7 +131,7 @@ def _side_by_side(request: Request, jobs: int, on_progress: OnProgress) -> Itera
 
 def _collect(
     request: Request,
-    done: multiprocessing.Queue[tuple[int, Examined | Progress | str, list[str] | None]],
+    done: multiprocessing.Queue[tuple[int, Examined | Progress | Exception, list[str] | None]],
     workers: Sequence[multiprocessing.process.BaseProcess],
     on_progress: OnProgress,
 ) -> Iterator[Examined]:
@@ -142,8 +144,8 @@ def _collect(
             if not any(w.is_alive() for w in workers) and done.empty():
                 raise WorkerDied from None
             continue
-        if isinstance(what, str):
-            raise WorkerDied(what)
+        if isinstance(what, Exception):
+            raise what
         if isinstance(what, Progress):
             on_progress(request.designs[i].name, what)
             continue
@@ -155,10 +157,10 @@ def _collect(
 
 
 class WorkerDied(Exception):
-    """A worker process was killed, most likely for want of memory."""
+    """A search did not come to its end, or its process was killed, most likely for want of memory."""
 
     def __str__(self) -> str:
-        return f"a worker process died: {super().__str__() or 'for want of memory? set --max-memory or --jobs 1'}"
+        return super().__str__() or "a worker process died, for want of memory? set --max-memory or --jobs 1"
 
 
 def _with_traces(examined: Examined, request: Request, i: int, tokens: list[str]) -> Examined:

@@ -114,10 +114,17 @@ def coverage(design: Design, examined: Examined) -> Group:
         count = examined.taken.get(key, 0)
         transitions.add_row(*key, Text(f"{count:,}", style="" if count else "yellow"))
     guards = Table("operation", "step", "guard", "seen", title=f"{design.name}: guards", title_justify="left")
-    for (operation, at, which), seen in sorted(examined.guards.items()):
+    for (operation, at, which), seen in sorted(examined.guards.items(), key=_by_step):
         said = " and ".join(str(v).lower() for v in sorted(seen, reverse=True))
         guards.add_row(operation, at, str(which + 1), Text(said, style="" if len(seen) == 2 else "yellow"))
     return Group(transitions, guards)
+
+
+def _by_step(item: tuple[tuple[str, str, int], frozenset[bool]]) -> tuple[int, int, str, int]:
+    """Operations in the order of a domain's life, steps in theirs, the clean-up last."""
+    (operation, at, which), _ = item
+    number = at.split()[0]
+    return list(SIGNATURES).index(operation), int(number) if number.isdigit() else len(at) + 1000, at, which
 
 
 def retell(trace: Trace, property_name: str, console: Console) -> int:

@@ -10,6 +10,7 @@ from collections import Counter
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from naive import Naive
 
 from model import steps
 from model.check import Examined, check
@@ -23,7 +24,6 @@ from model.search.pairs import Pairs
 from model.state import Bounds, Local, Shared
 from model.step import Design, Operation, Step, order, step
 from model.verdict import Verdict
-from naive import Naive
 
 TOO_MANY = 20_000
 """States; beyond, the dictionary takes too long."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from math import factorial
 
 from model.concrete import Layout
 from model.language import FIRST_CONFIG, Sort
@@ -26,20 +27,43 @@ def _within(first: int, count: int, fixed_after: int = 0) -> Iterator[tuple[int,
         yield (*range(first), *p, *range(end, end + fixed_after))
 
 
+LARGEST = 1000
+"""The largest group that is used. Beyond, some sorts are told apart: any subgroup is sound, and merges less."""
+
+
 def permutations(bounds: Bounds) -> list[Permutation]:
-    """The group: every way to rename slots, drives, configurations, names and amounts. The identity comes first."""
-    slots = [
-        (*ordinary[: bounds.slots], *drives[bounds.slots :])
-        for ordinary in _within(0, bounds.slots, bounds.ejectable)
-        for drives in _within(bounds.slots, bounds.ejectable)
+    """The group: every way to rename slots and drives, configurations, names and amounts. The identity comes first."""
+    factors: list[tuple[Sort, Iterator[tuple[int, ...]], int, tuple[int, ...]]] = [
+        (
+            Sort.SLOT,
+            _slots(bounds),
+            factorial(bounds.slots) * factorial(bounds.ejectable),
+            _upto(bounds.size(Sort.SLOT)),
+        ),
+        (
+            Sort.CONFIG,
+            _within(FIRST_CONFIG, bounds.configs),
+            factorial(bounds.configs),
+            _upto(bounds.size(Sort.CONFIG)),
+        ),
+        (Sort.NAME, _within(1, bounds.names - 1), factorial(bounds.names - 1), _upto(bounds.names)),
+        (Sort.AMOUNT, _within(1, bounds.amounts - 1), factorial(bounds.amounts - 1), _upto(bounds.amounts)),
     ]
-    return [
-        {Sort.SLOT: k, Sort.CONFIG: c, Sort.NAME: n, Sort.AMOUNT: a}
-        for k in slots
-        for c in _within(FIRST_CONFIG, bounds.configs)
-        for n in _within(1, bounds.names - 1)
-        for a in _within(1, bounds.amounts - 1)
-    ]
+    group: list[Permutation] = [{}]
+    for sort, all_of_it, order, identity in factors:
+        used = list(all_of_it) if order * len(group) <= LARGEST else [identity]
+        group = [{**g, sort: p} for g in group for p in used]
+    return group
+
+
+def _upto(n: int) -> tuple[int, ...]:
+    return tuple(range(n))
+
+
+def _slots(bounds: Bounds) -> Iterator[tuple[int, ...]]:
+    for ordinary in _within(0, bounds.slots, bounds.ejectable):
+        for drives in _within(bounds.slots, bounds.ejectable):
+            yield (*ordinary[: bounds.slots], *drives[bounds.slots :])
 
 
 def renaming(layout: Layout, permutation: Permutation) -> Callable[[int], int]:

@@ -33,6 +33,7 @@ class Claim:
     given: str = ""
 
 
+_UNDECIDED = (Verdict.BOUNDED, Verdict.UNKNOWN)
 LITERAL, LOCKED = "xenstore_first", "xenstore_first_locked"
 _LOCK = (LOCKED, "the lock is held until xenstore is committed, and the slot is checked before the template is written")
 
@@ -123,31 +124,38 @@ def judge(claim: Claim, cells: Mapping[tuple[str, str], Cell]) -> Outcome:
     for design in claim.without:
         if shown := _broken(c for c in lacking if c.design == design):
             words += f". Without it, under {design}: {shown}"
-    return Outcome(claim, word, words, own + lacking)
+    more = tuple(cells[claim.needs[0], p] for p in claim.properties) if claim.needs else ()
+    return Outcome(claim, word, words, own + more + lacking)
 
 
 def _judge(claim: Claim, own: tuple[Cell, ...], cells: Mapping[tuple[str, str], Cell]) -> tuple[str, str]:
     standing, broken = _standing(own), _broken(own)
-    if standing in (Verdict.BOUNDED, Verdict.UNKNOWN):
+    if standing in _UNDECIDED:
         return "OPEN", f"{claim.of}: not decided within the bounds that were reached"
     if claim.refutes:
         happens = f"happens under {claim.of}: {broken}" if broken else f"does not happen under {claim.of}"
         return "TRUE" if broken else "FALSE", f"it {happens}"
-    if not broken:
-        return "TRUE", f"holds under {claim.of}"
-    words = f"false as it stands, under {claim.of}: {broken}"
+    if broken:
+        return _of_broken(claim, f"false as it stands, under {claim.of}: {broken}", cells)
+    return "OPEN" if all(c.vacuous for c in own) else "TRUE", f"holds under {claim.of}{_vacuous(own)}"
+
+
+def _of_broken(claim: Claim, words: str, cells: Mapping[tuple[str, str], Cell]) -> tuple[str, str]:
     if not claim.needs:
         return "FALSE", words
     design, condition = claim.needs
     more = tuple(cells[design, p] for p in claim.properties)
     if still := _broken(more):
         return "FALSE", f"{words}; and under {design} too: {still}"
-    if _standing(more) in (Verdict.BOUNDED, Verdict.UNKNOWN):
-        return (
-            "OPEN",
-            f"{words}. Under {design}, where {condition}, it is not decided within the bounds that were reached",
-        )
-    return "NEEDS MORE", f"{words}. It holds under {design}, where {condition}"
+    if _standing(more) in _UNDECIDED:
+        return "OPEN", f"{words}. Under {design}, where {condition}, it is not decided"
+    return "NEEDS MORE", f"{words}. It holds under {design}, where {condition}{_vacuous(more)}"
+
+
+def _vacuous(cells: Iterable[Cell]) -> str:
+    """Which of them hold only for want of a case."""
+    names = ", ".join(c.property_name for c in cells if c.vacuous)
+    return f" (vacuous, for want of a case: {names})" if names else ""
 
 
 def _broken(cells: Iterable[Cell]) -> str:

@@ -191,9 +191,9 @@ class _Output(Console):
 
 
 def _console() -> Console:
-    """As wide as the terminal, and wide enough for any table where standard output is none."""
+    """As wide as the terminal (or as COLUMNS says), and wide enough for any table where standard output is none."""
     plain = _Output()
-    return plain if plain.is_terminal else _Output(width=200)
+    return plain if plain.is_terminal or "COLUMNS" in os.environ else _Output(width=200)
 
 
 @click.command()

@@ -95,7 +95,7 @@ def _load(path: Path, source: str) -> dict[str, Design]:
 
 def _lines(source: str) -> dict[str, int]:
     """Where each name of the file is last given a value, at the outermost level."""
-    found = {}
+    found: dict[str, int] = {}
     for node in ast.parse(source).body:
         targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
         found |= {t.id: t.lineno for t in targets if isinstance(t, ast.Name)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -154,6 +155,12 @@ def _chosen(names: Iterable[str], files: tuple[Path, ...], observed: Observed | 
     return tuple(known[n] for n in dict.fromkeys(wanted))
 
 
+def _given(files: tuple[Path, ...], observed: tuple[Path, ...]) -> str:
+    """The options again that say where designs came from, for the commands that are printed."""
+    options = [("--design-file", f) for f in files] + [("--observed", f) for f in observed]
+    return "".join(f" {option} {shlex.quote(str(path))}" for option, path in options)
+
+
 def _properties(names: tuple[str, ...]) -> tuple[str, ...]:
     for name in names:
         if name not in PROPERTIES:
@@ -231,16 +238,16 @@ def check(
     began = time.perf_counter()
     examined = _examine(request)
     cells = [c for e in examined for c in e.cells]
-    console = _console()
+    console, given = _console(), _given(files, observed)
     if form == "json":
         console.out(output.as_json(cells), highlight=False)
     elif form == "junit":
-        console.out(output.as_junit(cells, time.perf_counter() - began), highlight=False)
+        console.out(output.as_junit(cells, time.perf_counter() - began, given), highlight=False)
     else:
         if seen:
             console.print(seen.describe(), markup=False, highlight=False)
         one = len(request.designs) == 1
-        output.as_text(cells, console, stories=one if stories is None else stories)
+        output.as_text(cells, console, stories=one if stories is None else stories, given=given)
         for design, e in zip(request.designs, examined, strict=True):
             console.print(tables.summary(design, e), markup=False, highlight=False)
             if coverage:
@@ -332,7 +339,7 @@ def replay_token(token: str, files: tuple[Path, ...], observed: tuple[Path, ...]
     if wanted.property_name and wanted.property_name not in PROPERTIES:
         raise TokenError(f"the token is of a property `{wanted.property_name}` that does not exist")
     trace = replay(Program(known[wanted.design], wanted.bounds), wanted)
-    return tables.retell(trace, wanted.property_name, _console())
+    return tables.retell(trace, wanted.property_name, _console(), _given(files, observed))
 
 
 @click.command(name="designs")

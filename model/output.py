@@ -75,15 +75,15 @@ def _entries(trace: Trace) -> Iterator[dict[str, object]]:
         }
 
 
-def as_junit(cells: Iterable[Cell], elapsed: float) -> str:
+def as_junit(cells: Iterable[Cell], elapsed: float, given: str = "") -> str:
     """The cells as JUnit XML: a suite per design, a test case per property. What is refuted is a failure, with its
-    story; what is not decided an error. `elapsed`: seconds in all. Properties that were decided in one search
+    story; what is not decided an error. `elapsed`: seconds in all; `given` as in `as_text`. Properties that were decided in one search
     each have the whole of its time, so a suite has that of its longest case."""
     xml = JUnitXml("confsync")
     for design, of_design in _by_design(cells):
         suite = TestSuite(design)
         for c in of_design:
-            suite.add_testcase(_test_case(c))
+            suite.add_testcase(_test_case(c, given))
         xml.add_testsuite(suite)
     xml.update_statistics()  # type: ignore[no-untyped-call]
     for suite in xml:
@@ -94,14 +94,16 @@ def as_junit(cells: Iterable[Cell], elapsed: float) -> str:
     return out.getvalue().decode()
 
 
-def _test_case(c: Cell) -> TestCase:
+def _test_case(c: Cell, given: str) -> TestCase:
     case = TestCase(c.property_name, c.design, round(c.seconds, 3))
     said = f"{c.verdict.value}: {c.verdict.words}"
     if c.verdict is Verdict.REFUTED:
         found = wrong(c.trace, c.property_name) if c.trace else []
         failure = Failure(found[0] if found else said, c.verdict.value)
         if c.trace:
-            failure.text = story_text(c.trace, c.property_name, width=JUNIT_WIDTH, command=_replay(c))
+            failure.text = story_text(
+                c.trace, c.property_name, width=JUNIT_WIDTH, command=replay_command(c.token, given)
+            )
         case.result = [failure]
     elif c.verdict not in (Verdict.PROVED, Verdict.EXHAUSTED):
         case.result = [Error(f"{said}{_stopped(c)}", c.verdict.value)]
@@ -121,12 +123,14 @@ def _vacuous(c: Cell) -> list[str]:
     return [f"vacuous: it was never so that {PROPERTIES[c.property_name].sometimes}"] if c.vacuous else []
 
 
-def _replay(c: Cell) -> str:
-    return f"confsync replay '{c.token}'"
+def replay_command(token: str, given: str = "") -> str:
+    """The command that tells a trace again. `given`: the options that say where its design came from."""
+    return f"confsync replay '{token}'{given}"
 
 
-def as_text(cells: Iterable[Cell], console: Console, *, stories: bool) -> None:
-    """Print a table per design; with `stories`, then those of what is refuted."""
+def as_text(cells: Iterable[Cell], console: Console, *, stories: bool, given: str = "") -> None:
+    """Print a table per design; with `stories`, then those of what is refuted. `given`: the options that say where a
+    design came from, which a replay needs too."""
     for design, of_design in _by_design(cells):
         console.print(_table(design, of_design, console.width))
         for stopped in dict.fromkeys(c.stopped for c in of_design if c.stopped):
@@ -136,7 +140,9 @@ def as_text(cells: Iterable[Cell], console: Console, *, stories: bool) -> None:
             if stories and c.trace:
                 console.print()
                 console.rule(style="dim")
-                console.print(story(c.trace, c.property_name, width=console.width, command=_replay(c)))
+                console.print(
+                    story(c.trace, c.property_name, width=console.width, command=replay_command(c.token, given))
+                )
         console.print()
 
 

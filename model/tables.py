@@ -10,6 +10,7 @@ from rich.text import Text
 
 from model.check import Examined
 from model.claims import Claim, judge
+from model.output import replay_command
 from model.program import Kind, Program
 from model.properties import PROPERTIES
 from model.step import SIGNATURES, Design
@@ -73,7 +74,7 @@ def claims(all_claims: Mapping[str, Claim], cells: Mapping[tuple[str, str], Cell
         console.print(Text.assemble("    ", (outcome.word, _WORD[outcome.word]), f": {outcome.words}."))
         for c in outcome.evidence:
             if c.token:
-                console.print(f"    confsync replay '{c.token}'", markup=False, highlight=False, soft_wrap=True)
+                console.print(f"    {replay_command(c.token)}", markup=False, highlight=False, soft_wrap=True)
 
 
 def summary(design: Design, examined: Examined) -> str:
@@ -127,10 +128,10 @@ def _by_step(item: tuple[tuple[str, str, int], frozenset[bool]]) -> tuple[int, i
     return list(SIGNATURES).index(operation), int(number) if number.isdigit() else len(at) + 1000, at, which
 
 
-def retell(trace: Trace, property_name: str, console: Console) -> int:
+def retell(trace: Trace, property_name: str, console: Console, given: str = "") -> int:
     """Tell a trace again. -> the exit code: whether it ends in a violation of the property"""
     token = trace.token(property_name)
-    console.print(story(trace, property_name, width=console.width, command=f"confsync replay '{token}'"))
+    console.print(story(trace, property_name, width=console.width, command=replay_command(token, given)))
     return EXIT_REFUTED if property_name and violates(trace, property_name) else EXIT_OK
 
 

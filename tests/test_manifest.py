@@ -24,7 +24,7 @@ from model.verdict import Cell, Verdict
 
 HERE = Path(__file__).parent
 TINY = Bounds(slots=1, ejectable=0, configs=1, names=1, amounts=1, processes=2, crashes=0)
-OPTIONS = "--slots 1 --ejectable 0 --configs 1 --names 1 --amounts 1 --crashes 0 --jobs 1".split()
+OPTIONS = ["--slots=1", "--ejectable=0", "--configs=1", "--names=1", "--amounts=1", "--crashes=0", "--jobs=1"]
 NAMES = ("xenstore_has_template", "template_has_xenstore", "lock_order_is_acyclic")
 
 
@@ -111,8 +111,11 @@ BAD: dict[str, bytes] = {
     "one key too many": b'{"bounds": {}, "designs": {}, "more": 1}',
     "no bounds": (GOOD % ("", CELL)).encode(),
     "a bound that is no number": (GOOD % (BOUNDS.replace("1", "true", 1), CELL)).encode(),
-    "designs are an array": ('{"bounds": {%s}, "designs": []}' % BOUNDS).encode(),
-    "a design is a number": ('{"bounds": {%s}, "designs": {"json_first": 1}}' % BOUNDS).encode(),
+    "designs are an array": (GOOD % (BOUNDS, CELL))
+    .replace('{"json_first"', '[{"json_first"')
+    .replace("}}}}", "}}}]}")
+    .encode(),
+    "a design is an array": (GOOD % (BOUNDS, CELL)).replace('{"x"', '[{"x"').replace("}}}}", "}}]}}").encode(),
     "a cell is a word": (GOOD % (BOUNDS, '"REFUTED"')).encode(),
     "a cell lacks a key": (GOOD % (BOUNDS, CELL.replace(', "states": 1', ""))).encode(),
     "a cell has one too many": (GOOD % (BOUNDS, CELL.replace("}", ', "x": 1}'))).encode(),

@@ -77,12 +77,13 @@ def _source(path: Path) -> str:
 def _load(path: Path, source: str) -> dict[str, Design]:
     names = _vocabulary()
     given = names.copy()
-    exec(compile(source, str(path), "exec"), names)
+    tree = ast.parse(source, str(path))
+    exec(compile(tree, str(path), "exec", dont_inherit=True), names)
     mine = {n: v for n, v in names.items() if given.get(n, given) is not v and not n.startswith("_")}
     several = mine.get("designs")
     if several is None:
         says = str(names.get("__doc__") or mine.get("says") or "")
-        return {path.stem: _design(str(path), path.stem, says, mine, _lines(source))}
+        return {path.stem: _design(str(path), path.stem, says, mine, _lines(tree))}
     if not isinstance(several, Mapping) or not several:
         raise DesignFileError(f"{path}: `designs` should be a dict from names to dicts of operations")
     found = {}
@@ -93,10 +94,10 @@ def _load(path: Path, source: str) -> dict[str, Design]:
     return found
 
 
-def _lines(source: str) -> dict[str, int]:
+def _lines(tree: ast.Module) -> dict[str, int]:
     """Where each name of the file is last given a value, at the outermost level."""
     found: dict[str, int] = {}
-    for node in ast.parse(source).body:
+    for node in tree.body:
         targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
         found |= {t.id: t.lineno for t in targets if isinstance(t, ast.Name)}
     return found

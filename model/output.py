@@ -77,8 +77,8 @@ def _entries(trace: Trace) -> Iterator[dict[str, object]]:
 
 def as_junit(cells: Iterable[Cell], elapsed: float, given: str = "") -> str:
     """The cells as JUnit XML: a suite per design, a test case per property. What is refuted is a failure, with its
-    story; what is not decided an error. `elapsed`: seconds in all; `given` as in `as_text`. Properties that were decided in one search
-    each have the whole of its time, so a suite has that of its longest case."""
+    story; what is not decided an error. `elapsed`: seconds in all; `given` as in `as_text`. Properties
+    that were decided in one search each have the whole of its time, so a suite has that of its longest case."""
     xml = JUnitXml("confsync")
     for design, of_design in _by_design(cells):
         suite = TestSuite(design)

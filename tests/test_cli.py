@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from click.testing import CliRunner, Result
@@ -18,6 +19,7 @@ from jsonschema import Draft202012Validator
 from junitparser import JUnitXml
 
 from confsync import main
+from model.check import Examination
 from model.claims import CLAIMS
 from model.designs import DESIGNS
 from model.output import schema
@@ -78,10 +80,10 @@ def token() -> str:
         (["check", "xenstore_first_locked", *REFUTED, *TINY, "--format=json"], 1),
         (["check", "xenstore_first_locked", *REFUTED, *TINY, "--format=junit"], 1),
         (["check", "xenstore_first_locked", *HOLDS, *TINY, "--max-states=100"], 3),
-        (["check", "xenstore_first_locked", "json_first", *HOLDS, *TINY, "--jobs=2", "--max-states=100"], 3),
+        (["check", "xenstore_first_locked", "xenstore_first", *HOLDS, *TINY, "--jobs=2", "--max-states=100"], 3),
         (["matrix", "xenstore_first_locked", *CALM], 1),
         (["matrix", "xenstore_first_locked", *CALM, "--max-states=1"], 3),
-        (["claims", *CALM], 0),
+        (["claims", *CALM, "--slots=0"], 0),
         (["claims", *CALM, "--max-states=1"], 3),
         (["designs"], 0),
         (["designs", "json_first"], 0),
@@ -165,7 +167,8 @@ def test_junit_can_be_read() -> None:
 
 def test_side_by_side_is_as_one_after_the_other() -> None:
     def cells(*options: str) -> list[dict[str, object]]:
-        found = run("check", "as_posted", "json_first", "xenstore_first", *TINY, "--format=json", *options).stdout
+        asked = ["as_posted", "json_first", "xenstore_first", *HOLDS, *REFUTED, *TINY]
+        found = run("check", *asked, "--format=json", *options).stdout
         return [{k: v for k, v in c.items() if k != "seconds"} for c in json.loads(found)]
 
     assert cells("--jobs=1") == cells("--jobs=3")
@@ -174,7 +177,8 @@ def test_side_by_side_is_as_one_after_the_other() -> None:
 def test_symmetry_changes_counts_and_no_verdict() -> None:
     def cells(*options: str) -> list[dict[str, object]]:
         drive = ["--slots=0", "--ejectable=1", "--configs=2", "--names=1", "--amounts=1", "--jobs=1"]
-        return list(json.loads(run("check", "xenstore_first", *drive, "--format=json", *options).stdout))
+        asked = ["xenstore_first", *HOLDS, *REFUTED, "--property=medium_agrees", *drive]
+        return list(json.loads(run("check", *asked, "--format=json", *options).stdout))
 
     plain, told_apart = cells(), cells("--no-symmetry")
     for key in ("property", "verdict", "vacuous"):
@@ -195,6 +199,26 @@ def test_a_limit_is_named_and_nothing_is_green_for_it(options: list[str], limit:
     assert "BOUNDED" in result.stdout
     assert "EXHAUSTED" not in result.stdout
     assert f"stopped at {limit}: xenstore_has_template" in result.stdout
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_search_that_runs_out_of_memory_decides_nothing(monkeypatch: pytest.MonkeyPatch, jobs: int) -> None:
+    def run_out(_: Examination) -> NoReturn:
+        raise MemoryError
+
+    monkeypatch.setattr(Examination, "run", run_out)
+    result = run("check", "json_first", "as_posted", *TINY, f"--jobs={jobs}")
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert result.stderr == "confsync: it ran out of memory: set --max-memory\n"
+
+
+def test_an_interrupt_outside_a_search_is_no_verdict_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("model.output.as_text", interrupted)
+    result = run("check", "xenstore_first_locked", *HOLDS, *CALM)
+    assert (result.exit_code, result.stderr) == (3, "confsync: interrupted\n")
 
 
 def test_stories_are_told_for_one_design_and_where_asked_for() -> None:
@@ -247,7 +271,11 @@ def test_a_design_file_beside_a_registered_design(early: Path) -> None:
     result = run("matrix", "--design-file", early, "early_unlock", "json_first", *CALM)
     assert "[1] early_unlock" in result.stdout
     assert "[2] json_first" in result.stdout
-    assert "drop_lock, enter_xenstore" in run("designs", "--design-file", early).stdout
+    listed = run("designs", "--design-file", early).stdout
+    assert all(
+        name in listed
+        for name in ("early_unlock", "refuse_if_present", *(n for n, _ in DESIGNS["json_first"].operations()))
+    )
 
 
 def test_two_designs_of_one_name_are_not_one(early: Path, tmp_path: Path) -> None:
@@ -359,23 +387,24 @@ def test_where_nobody_reads_on_the_exit_code_is_as_ever(arguments: list[str]) ->
     assert (done.returncode, done.stderr) == (1, b"")
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
-def test_an_interrupt_ends_a_search_and_leaves_it_undecided(jobs: int) -> None:
-    asked = [*HOLDS, "--slots=2", "--configs=3", f"--jobs={jobs}", "--max-memory=1G"]
-    process = subprocess.Popen(
-        command("check", "xenstore_first_locked", "xenstore_first_locked_write_back", *asked),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment(),
-    )
+def test_an_interrupt_ends_a_search_and_leaves_it_undecided() -> None:
+    def start(jobs: int) -> subprocess.Popen[str]:
+        designs = ("xenstore_first_locked", "xenstore_first_locked_write_back")
+        asked = [*HOLDS, "--slots=2", "--configs=3", f"--jobs={jobs}", "--max-memory=1G"]
+        call = command("check", *designs, *asked)
+        return subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment())
+
+    processes = [start(jobs) for jobs in (1, 2)]
     try:
         time.sleep(3)
-        assert process.poll() is None
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=10)
+        for p in processes:
+            assert p.poll() is None
+            p.send_signal(signal.SIGINT)
+        ends = [p.communicate(timeout=10) for p in processes]
     finally:
-        process.kill()
-    assert (process.returncode, err) == (3, "")
-    assert out.count("BOUNDED") == 2
-    assert "stopped at an interrupt: xenstore_has_template" in out
+        for p in processes:
+            p.kill()
+    for p, (out, err) in zip(processes, ends, strict=True):
+        assert (p.returncode, err) == (3, "")
+        assert out.count("BOUNDED") == 2
+        assert "stopped at an interrupt: xenstore_has_template" in out

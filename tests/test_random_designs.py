@@ -42,7 +42,7 @@ def refuse_unless_as_saved(s: Shared, me: Local) -> None:
 
 
 @step
-def save_the_name(s: Shared, me: Local) -> None:
+def save_the_name(s: Shared, me: Local) -> None:  # noqa: ARG001
     """A write of the file that is no write of its devices, and cannot be refused."""
     s.template_name = s.name
 

@@ -27,6 +27,8 @@ from model.properties import PROPERTIES
 
 HERE = Path(__file__).parent
 OBSERVED = HERE / "data" / "observed"
+TERMINAL = ("COLUMNS", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE")
+"""What else in the environment would say what standard output is."""
 TINY = ["--slots=1", "--ejectable=0", "--configs=1", "--names=1", "--amounts=1", "--jobs=1"]
 CALM = [*TINY, "--crashes=0", "--processes=1"]
 HOLDS, REFUTED = ["--property=xenstore_has_template"], ["--property=template_has_xenstore"]
@@ -37,7 +39,7 @@ attach = [take_lock, read_template, refuse_if_present, write_template, drop_lock
 
 def run(*arguments: str | Path) -> Result:
     """A command; an exception that it does not handle is the test's."""
-    result = CliRunner().invoke(main, [str(a) for a in arguments])
+    result = CliRunner(env=dict.fromkeys(TERMINAL)).invoke(main, [str(a) for a in arguments])
     if result.exception and not isinstance(result.exception, SystemExit):
         raise result.exception
     assert "Traceback" not in result.output
@@ -45,8 +47,7 @@ def run(*arguments: str | Path) -> Result:
 
 
 def environment() -> dict[str, str]:
-    told = ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "COLUMNS")
-    return {k: v for k, v in os.environ.items() if k not in told}
+    return {k: v for k, v in os.environ.items() if k not in TERMINAL}
 
 
 def command(*arguments: str) -> list[str]:
@@ -383,7 +384,7 @@ def test_where_nobody_reads_on_the_exit_code_is_as_ever(arguments: list[str]) ->
     read_end, write_end = os.pipe()
     os.close(read_end)
     with os.fdopen(write_end, "wb") as closed:
-        done = subprocess.run(asked, stdout=closed, stderr=subprocess.PIPE, check=False, timeout=60)
+        done = subprocess.run(asked, stdout=closed, stderr=subprocess.PIPE, check=False, env=environment(), timeout=60)
     assert (done.returncode, done.stderr) == (1, b"")
 
 

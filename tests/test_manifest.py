@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -92,7 +93,7 @@ def test_other_bounds_are_another_manifest(expected: Manifest, cells: list[Cell]
 
 
 def run(*arguments: str) -> Result:
-    return CliRunner().invoke(main, ["matrix", *OPTIONS, *arguments])
+    return CliRunner(env={"COLUMNS": None, "FORCE_COLOR": None}).invoke(main, ["matrix", *OPTIONS, *arguments])
 
 
 GOOD = '{"bounds": {%s}, "designs": {"json_first": {"x": %s}}}'
@@ -188,6 +189,7 @@ def test_ours_has_every_design_and_property_at_the_default_bounds() -> None:
 @pytest.mark.slow
 def test_the_whole_matrix_is_as_our_manifest_expects() -> None:
     command = [sys.executable, "-m", "confsync", "matrix", "--manifest", str(HERE / "manifest.json")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=HERE.parent, timeout=900)
+    plain = {k: v for k, v in os.environ.items() if k != "FORCE_COLOR"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=HERE.parent, env=plain, timeout=900)
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
     assert f"all {len(DESIGNS) * len(PROPERTIES)} verdicts are as" in done.stdout

@@ -98,7 +98,7 @@ class _Generator:
         point, script = self.program.points[here], Script()
         s, me = self._cells(script, known)
         if not point.cleaning_up:
-            ghosts.settle(SIGNATURES[point.operation], Shared(s), Local(me))
+            ghosts.gives_up(SIGNATURES[point.operation], Shared(s), Local(me), tore=self.program.tore(here))
         to = self.program._gives_up(kind, here, self.program.initial, IDLE).goes_to
         return Alternative(when, self._leave(script, me, here, to, starting), to)
 
@@ -131,7 +131,7 @@ class _Generator:
             return
         script, fields, bounded = Script(), Shared.fields(), "crashes" in self.globals
         s, me = self._cells(script, known)
-        ghosts.settle(self.program.signature(here), Shared(s), Local(me))
+        ghosts.dies(self.program.signature(here), Shared(s), Local(me))
         for lock, held in LOCKS.items():
             s.write(fields[lock], all_of(s.read(fields[lock]), neg(me.read(Local.fields()[held]))))
         script.statements += ["crashes++"] if bounded else []

@@ -67,7 +67,12 @@ SLICES = (
         False,
     ),
 )
-"""A whole configuration is exact, or a fixed point, or in agreement, if its devices are and its knobs are."""
+"""A whole configuration is a fixed point, or in agreement, if its devices are and its knobs are. It is exact if both
+are at the instant when the last part is read; else see JOINTLY."""
+
+
+JOINTLY = Slice("jointly", ("retrieve_is_exact",), frozenset(), True)
+"""Where a slice leaves it in doubt, whether a result is exact is decided on everything at once."""
 
 
 @dataclass(slots=True)
@@ -109,6 +114,8 @@ class Examination:
         self.symmetric, self.limits = symmetric, limits or Limits()
         self._searches: dict[str, tuple[Search, _Open]] = {}
         self._seconds: dict[str, float] = {}
+        self._doubtful = False
+        """Some slice had results that were out of date when their last part was read."""
 
     def run(self) -> Examined:
         """Decide all properties asked for."""
@@ -118,6 +125,8 @@ class Examination:
                 began = time.perf_counter()
                 self._search(part, asked)
                 self._seconds[part.name] = time.perf_counter() - began
+        if "retrieve_is_exact" in self.names and self._doubtful:
+            self._search_jointly()
         taken, guards = self._coverage()
         searches = [s for s, _ in self._searches.values()]
         return Examined(
@@ -179,6 +188,7 @@ class Examination:
             if first:
                 state.refuted["always_recoverable"] = (first[0], search, first[1])
         if "retrieve_is_exact" in names and (suspected := suspects(search.pairs)):
+            self._doubtful = True
             watch = watching(search.program, suspected, symmetric=self.symmetric)
             bit = BIT["retrieve_is_exact"]
             found = watch.run(self.limits, lambda n: bit in watch.found.first or (level is not None and n >= level))
@@ -186,6 +196,20 @@ class Examination:
                 state.refuted["retrieve_is_exact"] = (found.first[bit][0], watch, found.first[bit][1])
             elif found.stopped:
                 search.found.stopped = found.stopped
+
+    def _search_jointly(self) -> None:
+        """`retrieve_is_exact` on the whole state: each part of a result may have been true at an instant, and no
+        instant be that of all. As deep as a shorter trace than the slices' could be."""
+        began = time.perf_counter()
+        shortest = self._shortest_so_far("retrieve_is_exact")
+        pairs = Pairs(self.whole)
+        search = Search(self.whole, pairs, Monitor(self.whole, pairs.shared, pairs.local, []), symmetric=self.symmetric)
+        state = _Open()
+        self._searches[JOINTLY.name] = (search, state)
+        search.run(self.limits, lambda level: shortest is not None and level >= shortest - 1)
+        if not search.found.stopped:
+            self._decide(search, state, ["retrieve_is_exact"], None if shortest is None else shortest - 1)
+        self._seconds[JOINTLY.name] = time.perf_counter() - began
 
     def _cell(self, name: str) -> Cell:
         found = [(s, o, part) for part, (s, o) in self._searches.items() if name in _slice(part).properties]
@@ -227,7 +251,7 @@ class Examination:
 
 
 def _slice(name: str) -> Slice:
-    return next(s for s in SLICES if s.name == name)
+    return next(s for s in (*SLICES, JOINTLY) if s.name == name)
 
 
 def check(

@@ -19,10 +19,9 @@ from pathlib import Path
 from types import FunctionType
 
 from model import language, state, steps
+from model.contract import check_contract
 from model.designs import DESIGNS, RECOMMENDED
 from model.language import LanguageError
-from model.program import Program
-from model.state import Bounds
 from model.step import SIGNATURES, Design, Operation, Step, Undo, once, order, step
 from model.steps import unlock
 
@@ -143,7 +142,7 @@ def _design(where: str, name: str, says: str, mine: Mapping[str, object], lines:
     given = {n: _operation(f"{at(n)}, operation `{n}`", v, clean_ups.get(n)) for n, v in operations.items()}
     try:
         design = DESIGNS[base if isinstance(base, str) else RECOMMENDED].but(name, says or name, **given)
-        Program(design, Bounds())
+        check_contract(design)
     except LanguageError as error:
         about = next((n for n in operations if f"operation `{n}`" in str(error)), "")
         raise DesignFileError(f"{at(about)}: {error}") from None

@@ -36,6 +36,21 @@ def settle(signature: Signature, s: Shared, me: Local) -> None:
         s.vouched[me.slot] = still(me.slot)
 
 
+def gives_up(signature: Signature, s: Shared, me: Local, *, tore: bool) -> None:
+    """What the ghosts do where an operation fails or is refused. `tore`: it has granted a memory target; it is for
+    its clean-up to mend that, and an error is no excuse for leaving it."""
+    settle(signature, s, me)
+    if tore:
+        s.torn = False
+
+
+def dies(signature: Signature, s: Shared, me: Local) -> None:
+    """What the ghosts do where a process dies in an operation."""
+    settle(signature, s, me)
+    if "granted" in signature.writes:
+        s.torn = any_of(s.torn, s.granted != s.memory)
+
+
 def follow(signature: Signature, touched: Footprint) -> Callable[[Shared, Local], None]:
     """What the ghosts do after a step with this footprint."""
 

@@ -258,6 +258,12 @@ class Program:
         p = self.points[point]
         return p.operation == "retrieve" and len(p.remaining) == 1 and not p.cleaning_up
 
+    def tore(self, point: int) -> bool:
+        """True where the operation has granted a memory target: a step that is done did."""
+        p = self.points[point]
+        done = getattr(self.design, p.operation).steps[: max(p.done, 0)]
+        return any("granted" in self.footprints[s].writes_shared for s in done)
+
     def signature(self, point: int) -> Signature:
         return SIGNATURES[self.points[point].operation]
 
@@ -267,7 +273,7 @@ class Program:
         touched = self.footprints[p.step]
         follow, sig = ghosts.follow(SIGNATURES[p.operation], touched), SIGNATURES[p.operation]
         after = probe(follow, p.step.name, ghosts=True)
-        settled = probe(lambda s, me: ghosts.settle(sig, s, me), p.step.name, ghosts=True)
+        settled = probe(lambda s, me: ghosts.gives_up(sig, s, me, tore=False), p.step.name, ghosts=True)
         shared = touched.reads_shared | (after.reads_shared - touched.writes_shared) | settled.reads_shared
         partly = {f for f in touched.writes_shared if Shared.fields()[f].per_slot} & after.reads_shared
         local = touched.reads_local | after.reads_local | settled.reads_local
@@ -276,7 +282,7 @@ class Program:
     def crash_reads(self, point: int) -> tuple[int, int]:
         """As `reads`, for the death of a process at the point."""
         sig = self.signature(point)
-        settled = probe(lambda s, me: ghosts.settle(sig, s, me), "crash", ghosts=True)
+        settled = probe(lambda s, me: ghosts.dies(sig, s, me), "crash", ghosts=True)
         return (
             self.shared_layout.mask(settled.reads_shared | {"crashes"}),
             self.local_layout.mask(settled.reads_local | set(LOCKS.values())),
@@ -306,7 +312,7 @@ class Program:
     def _gives_up(self, kind: Kind, point: int, shared: int, local: int) -> Effect:
         s, me = WordCells(self.shared_layout, shared, []), WordCells(self.local_layout, local, [])
         if not self.points[point].cleaning_up:
-            ghosts.settle(self.signature(point), Shared(s), Local(me))
+            ghosts.gives_up(self.signature(point), Shared(s), Local(me), tore=self.tore(point))
         passed_over = self.points[point].cleaning_up and kind is Kind.REFUSED
         to = self._next[point] if passed_over else self._failed[point]
         return Effect(kind, s.written, s.word & s.written, 0, 0, to)
@@ -319,7 +325,7 @@ class Program:
         if died >= self.bounds.crashes:
             return None
         s, me = WordCells(layout, shared, []), WordCells(self.local_layout, local, [])
-        ghosts.settle(self.signature(point), Shared(s), Local(me))
+        ghosts.dies(self.signature(point), Shared(s), Local(me))
         s.write(Shared.fields()["crashes"], died + 1)
         for lock, held in LOCKS.items():
             if self.local_layout.get(local, held):

@@ -25,7 +25,7 @@ def _flows(program: Program) -> tuple[set[str], dict[str, set[str]]]:
         decides |= touched.decides
         for sig in SIGNATURES.values():
             found.append(probe(ghosts.follow(sig, touched), "ghosts", ghosts=True))
-            found.append(probe(lambda s, me, sig=sig: ghosts.settle(sig, s, me), "ghosts", ghosts=True))  # type: ignore[misc]
+            found.append(probe(lambda s, me, sig=sig: ghosts.dies(sig, s, me), "ghosts", ghosts=True))  # type: ignore[misc]
         for f in found:
             for target, made_from in f.flows.items():
                 flows.setdefault(target, set()).update(made_from)

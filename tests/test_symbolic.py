@@ -48,7 +48,8 @@ def test_every_step_and_every_ghost_runs_on_terms(name: str) -> None:
         signature, state, touched = SIGNATURES[operation], State.any(), footprint(step)
         step.run(state.s, state.me)
         ghosts.follow(signature, touched)(state.s, state.me)
-        ghosts.settle(signature, state.s, state.me)
+        ghosts.gives_up(signature, state.s, state.me, tore=True)
+        ghosts.dies(signature, state.s, state.me)
         assert len(state.local.guards) == touched.guards
         k = z3.Const("k", SLOT)
         for f, value in state.fields().items():
@@ -191,14 +192,15 @@ def sample(program: Program, states: int, points: frozenset[int] = frozenset()) 
     return pairs
 
 
-_interpreted: dict[tuple[str, Step, bool, type[Z3Cells]], Interpreted] = {}
+_interpreted: dict[tuple[str, Step, bool, bool, type[Z3Cells]], Interpreted] = {}
 
 
 def interpreted(program: Program, point: int, cells: type[Z3Cells]) -> Interpreted:
     p = program.points[point]
-    key = (p.operation, p.step, p.cleaning_up, cells)
+    tore = program.tore(point)
+    key = (p.operation, p.step, p.cleaning_up, tore, cells)
     if key not in _interpreted:
-        _interpreted[key] = Interpreted(relation(p.step, program.signature(point), p.cleaning_up, cells))
+        _interpreted[key] = Interpreted(relation(p.step, program.signature(point), p.cleaning_up, cells, tore=tore))
     return _interpreted[key]
 
 

@@ -187,12 +187,19 @@ class Relation:
         return z3.Not(z3.Or([g.stops for g in self.guards]))
 
 
-def relation(step: Step, signature: Signature, cleaning_up: bool = False, cells: type[Z3Cells] = Z3Cells) -> Relation:
+def relation(
+    step: Step,
+    signature: Signature,
+    cleaning_up: bool = False,
+    cells: type[Z3Cells] = Z3Cells,
+    *,
+    tore: bool = False,
+) -> Relation:
     """A step of an operation, run once on terms, the ghosts with it."""
     before = State.any(cells)
     taken, given_up = before.copy(), before.copy()
     step.run(taken.s, taken.me)
     ghosts.follow(signature, footprint(step))(taken.s, taken.me)
     if not cleaning_up:
-        ghosts.settle(signature, given_up.s, given_up.me)
+        ghosts.gives_up(signature, given_up.s, given_up.me, tore=tore)
     return Relation(before, taken.local.guards, taken, given_up)

@@ -41,8 +41,8 @@ def _run(program: Program, operation: str, shared: int, **given: int | tuple[int
 
 def _wrong(program: Program, operation: str, what: str) -> LanguageError:
     return LanguageError(
-        f"design `{program.design.name}`, operation `{operation}`: alone on a healthy domain {what}: it does not do what "
-        f"its name says ({SIGNATURES[operation].words})"
+        f"design `{program.design.name}`, operation `{operation}`: alone on a healthy domain {what}: it does not do "
+        f"what its name says ({SIGNATURES[operation].words})"
     )
 
 

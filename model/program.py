@@ -142,8 +142,17 @@ class Program:
                 f"{where}: no step of it writes `{'`, `'.join(missing)}`: it would return success without doing "
                 f"what its name says ({SIGNATURES[name].words})"
             )
-        if name == "retrieve" and self.footprints[operation.steps[-1]].writes_local & set(RESULT):
-            raise LanguageError(f"{where}: its last step still changes the result: end it with `answer`")
+        if name == "retrieve":
+            last = self.footprints[operation.steps[-1]]
+            if not any(self.footprints[s].writes_local & set(RESULT) for s in operation.steps):
+                raise LanguageError(
+                    f"{where}: no step of it reads anything into the result: write for example read_template"
+                )
+            if last.writes_local & set(RESULT) or last.refuses or last.waits or operation.steps[-1].may_fail:
+                raise LanguageError(
+                    f"{where}: its last step, `{operation.steps[-1]}`, changes the result or can still fail: "
+                    "end it with `answer`"
+                )
         given = {*SIGNATURES[name].takes, *(("slot",) if SIGNATURES[name].slot else ())}
         given |= set(RESULT) if "draft" in given else set()
         known = given | {"holds", "holds_device_lock"}

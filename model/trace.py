@@ -27,6 +27,10 @@ LETTERS = {
 """How a token writes each bound."""
 
 
+MOST = 16
+"""The most of anything that a token can be for."""
+
+
 class TokenError(Exception):
     """A token that can't be replayed: what is wrong with it, and what to do."""
 
@@ -108,6 +112,9 @@ def read_token(text: str) -> Token:
         raise TokenError(f"`{choices[:60]}` in the token are no choices, such as 0.3-1.12")
     pairs = tuple((int(p), int(n)) for p, n in (c.split(".") for c in choices.split("-") if c))
     given = Bounds(**{name: int(n) for name, n in zip(LETTERS.values(), counts.groups(), strict=True)})
+    for name, least in Bounds.LEAST.items():
+        if not least <= getattr(given, name) <= MOST:
+            raise TokenError(f"the token is for {name}={getattr(given, name)}: from {least} to {MOST} it can be")
     return Token(design, property_name, given, pairs, checksum_)
 
 

@@ -374,7 +374,7 @@ def test_words_of_many_slots_beside_a_dictionary() -> None:
 
 
 def test_symmetry_of_many_slots() -> None:
-    bounds = Bounds(slots=5, ejectable=2, configs=1, names=1, amounts=1, processes=1, crashes=0)
+    bounds = Bounds(slots=5, ejectable=2, configs=1, names=2, amounts=1, processes=1, crashes=0)
     program = Program(recommended, bounds)
     assert program.shared_layout.width > 64
     with_symmetry, without = (search_of(program, symmetric=s) for s in (True, False))
@@ -393,7 +393,7 @@ def unlimited(name: str) -> dict[str, Cell]:
 
 LIMITS: dict[str, Callable[[], Limits]] = {
     "the bound of 600 states": lambda: Limits(max_states=600),
-    "the bound of 0 MiB of memory": lambda: Limits(max_bytes=2**18),
+    "the bound of 0 MiB of memory": lambda: Limits(max_bytes=2**17),
     "an interrupt": lambda: Limits(go_on=lambda here: here.depth < 12),
 }
 

@@ -1,7 +1,7 @@
 """The mutants of the recommended design, and what is known of them.
 
 A mutant is the design with one step left out, or two neighbours exchanged, in one operation or its clean-up. What
-is here is what a reader has to know: which of them are no designs, and which of them nothing tells from the design,
+is here is what a reader has to know: which of them are no designs, and which of them no claim tells from the design,
 with the reason.
 """
 
@@ -108,30 +108,13 @@ EQUIVALENT = {
     "rename: 3 drop_lock before 2 write_name": _ATOMIC,
     "retrieve: 4 merge_media before 3 merge_devices": "each of the two reads and writes its own kind of slot",
     "retrieve: 5 merge_knobs before 4 merge_media": _LOCKED,
-}
-"""Those that do what the design does, as far as any statement about it goes, each with the reason."""
-
-NOT_TOLD = {
-    "create: without 6 unpause": (
-        "a creation that returns success leaves a paused domain; no property says that an operation which returns "
-        "success has done what it was asked, and such a domain counts as one whose creation had not ended"
-    ),
     "detach: without 6 forget": (
-        "the entry stays in the template, which is allowed [X4]; always_recoverable is content with agreement on "
-        "another domain, in which the device is attached again"
+        "the entry stays in the template, where it is not present for all purposes [X4]; it is replaced when the device "
+        "is attached again (libxl leaves it, too)"
     ),
     "eject: without 4 write_template_empty": (
-        "the medium stays in the template, which is allowed [C1]; always_recoverable is content with agreement on "
-        "another domain, in which the medium is inserted again"
-    ),
-    "swap: without 10 load_medium": (
-        "a swap that returns success leaves the drive empty; no property says that an operation which returns success "
-        "has done what it was asked"
-    ),
-    "set_memory_target: clean-up once grant_memory: without grant_what_xenstore_says": (
-        "the hypervisor keeps a memory target that xenstore was not told; knobs_are_reflected excuses it as `torn`, "
-        "although the operation has returned an error and is at work no longer"
+        "the medium stays in the template, which is allowed while xenstore says empty [C1]; it is replaced when a "
+        "medium is inserted again"
     ),
 }
-"""Those that are worse than the design, and that no property tells from it: what a property to come would have to
-say. None that a property does tell may stay here."""
+"""Those that do what the design does, as far as any claim goes, each with the reason."""

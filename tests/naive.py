@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from model.language import ABSENT, EMPTY, MADE_UP
 from model.program import IDLE, Kind, Label, Program, Transition
-from model.properties import PROPERTIES
+from model.properties import PROPERTIES, Decided
 from model.trace import Move
 
 State = tuple[int, tuple[int, ...]]
@@ -171,19 +171,19 @@ class Naive:
             yield "lock_order_is_acyclic"
         asked = [local[p] for p in busy] or self.program.starts
         stuck = all if busy else any
-        if stuck(self._blocked(shared, word) for word in asked):
+        if stuck(self.blocked(shared, word) for word in asked):
             yield "every_operation_ends"
 
-    def _blocked(self, shared: int, local: int) -> bool:
+    def blocked(self, shared: int, local: int) -> bool:
         return all(t.label.kind is DIES for t in self.moves(shared, local))
 
     def _waits(self, shared: int, local: int, other: int) -> bool:
         """The one process cannot go on, and could if a lock that the other holds were free."""
-        if not self._blocked(shared, local):
+        if not self.blocked(shared, local):
             return False
         for lock, held in (("locked", "holds"), ("device_locked", "holds_device_lock")):
             free = self.program.shared_layout.put(shared, lock, False)
-            if self.local(other, held) and not self._blocked(free, local):
+            if self.local(other, held) and not self.blocked(free, local):
                 return True
         return False
 
@@ -259,10 +259,22 @@ class Naive:
         """A retrieve is about to return what the domain was at no instant since its call."""
         return self.returns(shared, local) and self.result(local) not in seen
 
-    def bad(self, state: State) -> set[str]:
-        """All that a state violates, but `retrieve_is_exact`, which depends on how one came there."""
-        found = {*self.bad_stores(state[0]), *self.bad_processes(state)}
-        return found | set(self.bad_quiescent(state[0]) if not any(state[1]) else ())
+    def all_notice(self, seen: list[Seen], before: State, process: int, t: Transition) -> list[Seen]:
+        """What each process knows the domain to have been, after a transition of one of them."""
+        each = zip(seen, before[1], strict=True)
+        return [self.notices(s, before[0], word, t, mine=q == process) for q, (s, word) in enumerate(each)]
+
+    def bad(self, state: State, seen: list[Seen], how: Decided) -> set[str]:
+        """What a state violates, of the properties that are decided in this way."""
+        shared, local = state
+        if how is Decided.STORES:
+            return set(self.bad_stores(shared))
+        if how is Decided.WATCH:
+            inexact = any(self.inexact(shared, word, s) for word, s in zip(local, seen, strict=True))
+            return {"retrieve_is_exact"} if inexact else set()
+        if how in (Decided.ANSWERS, Decided.PROCESSES):
+            return set(self.bad_processes(state))
+        return set() if any(local) else set(self.bad_quiescent(shared))
 
     # Everything at once.
 
@@ -273,7 +285,9 @@ class Naive:
         shortest: dict[str, int | None] = dict.fromkeys(PROPERTIES)
         for (shared, local), n in depth.items():
             taken.update(t.label for word in local for t in self.moves(shared, word))
-            for name in self.bad((shared, local)):
+            for name in {*self.bad_stores(shared), *self.bad_processes((shared, local))} | (
+                set() if any(local) else set(self.bad_quiescent(shared))
+            ):
                 if shortest[name] is None:
                     shortest[name] = n
         shortest["retrieve_is_exact"] = self._first_inexact()
@@ -305,15 +319,12 @@ def reach_all(first: Iterable[int], edges: dict[int, set[int]]) -> set[int]:
     return {n for f in first for n in reach(f, lambda n: edges[n])}
 
 
-def violated_by(program: Program, moves: Iterable[Move]) -> set[str]:
-    """What the last state of a run violates, how it came there included."""
+def violates(program: Program, moves: Iterable[Move], name: str) -> bool:
+    """Whether the last state of a run violates a property; how it came there counts for `retrieve_is_exact`."""
     naive = Naive(program)
     state, seen = naive.first, [frozenset[Answer | None]()] * program.bounds.processes
     for m in moves:
         assert (m.before.shared, m.before.local) == state
-        seen = [
-            naive.notices(seen[q], state[0], word, m.transition, mine=q == m.process) for q, word in enumerate(state[1])
-        ]
+        seen = naive.all_notice(seen, state, m.process, m.transition)
         state = (m.after.shared, m.after.local)
-    inexact = any(naive.inexact(state[0], word, s) for word, s in zip(state[1], seen, strict=True))
-    return naive.bad(state) | ({"retrieve_is_exact"} if inexact else set())
+    return name in naive.bad(state, seen, PROPERTIES[name].decided)

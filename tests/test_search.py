@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from naive import Naive, violated_by
+from naive import Naive, violates
 
 from model.check import SLICES, Examined, check
 from model.concrete import Layout
@@ -445,9 +445,9 @@ def _every_trace_ends_where_the_property_does(name: str, bounds: Bounds) -> None
         assert cell.trace
         assert trace.moves == cell.trace.moves
         assert len(trace.moves) == cell.depth
-        assert cell.property_name in violated_by(program, trace.moves)
+        assert violates(program, trace.moves, cell.property_name)
         for n in range(cell.depth):
-            assert cell.property_name not in violated_by(program, trace.moves[:n])
+            assert not violates(program, trace.moves[:n], cell.property_name)
 
 
 @cache
@@ -471,7 +471,7 @@ def test_a_corrupted_token_is_told(data: st.DataObject) -> None:
     except TokenError:
         return
     if after != before:
-        assert before.property_name in violated_by(trace.program, trace.moves)
+        assert violates(trace.program, trace.moves, before.property_name)
 
 
 @pytest.mark.parametrize(
@@ -499,7 +499,7 @@ def test_a_token_of_another_design_is_told() -> None:
                 trace = replay(Program(DESIGNS[name], LEAST), token)
             except TokenError:
                 continue
-            assert token.property_name in violated_by(trace.program, trace.moves)
+            assert violates(trace.program, trace.moves, token.property_name)
 
 
 # ------------------------------------------------------------------ coverage and vacuity

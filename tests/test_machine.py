@@ -1,0 +1,169 @@
+"""A random walk through the model with more of everything than the search can cover, and the properties as invariants.
+
+A failure ends in a replay token, which `confsync replay` takes.
+"""
+
+from __future__ import annotations
+
+from copy import copy
+from functools import cache
+
+import pytest
+from hypothesis import Phase, Verbosity, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+from naive import Naive, Seen, State, violates
+
+from model.designs import DESIGNS, RECOMMENDED
+from model.program import IDLE, Program, Transition
+from model.properties import PROPERTIES, Decided
+from model.state import Bounds
+from model.step import SIGNATURES
+from model.trace import Move, Trace, Whole, read_token, replay, step
+
+WIDE = Bounds(slots=3, ejectable=2, configs=4, names=3, amounts=3, processes=4, crashes=3)
+HOW = (Decided.STORES, Decided.PROCESSES, Decided.WATCH)
+"""What can be decided of a state as it comes; of PROCESSES in a state in which one is at work."""
+
+PROCESS = st.integers(0, WIDE.processes - 1)
+SOME = st.integers(0, 2**16)
+
+
+@cache
+def program_of(design: str) -> Program:
+    return Program(DESIGNS[design], WIDE)
+
+
+class Violation(AssertionError):
+    """What a run violates. Its choices are numbered only when it is shown: that takes long, and shrinking is to be
+    quick."""
+
+    def __init__(self, name: str, program: Program, taken: list[tuple[int, Transition]]) -> None:
+        super().__init__(name)
+        self.name, self.program, self.taken = name, program, list(taken)
+
+    def token(self) -> str:
+        state = Whole(self.program.initial, (IDLE,) * WIDE.processes)
+        moves: list[Move] = []
+        for process, transition in self.taken:
+            here = self.program.transitions(state.shared, state.local[process], set())
+            choice = next(n for n, t in enumerate(here) if t == transition)
+            moves.append(step(state, process, choice, transition))
+            state = moves[-1].after
+        return Trace(self.program, tuple(moves)).token(self.name)
+
+    def __str__(self) -> str:
+        return f"{PROPERTIES[self.name].statement}: that is not so after\n    confsync replay '{self.token()}'"
+
+
+class Walk(RuleBasedStateMachine):
+    """Processes begin operations, take steps, fail and die as Hypothesis says."""
+
+    design = RECOMMENDED
+    claims = frozenset(PROPERTIES) - {"template_has_xenstore"}
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.program = program_of(self.design)
+        self.naive = Naive(self.program)
+        self.state: State = self.naive.first
+        self.seen: list[Seen] = [frozenset()] * WIDE.processes
+        self.taken: list[tuple[int, Transition]] = []
+
+    def take(self, process: int, t: Transition) -> None:
+        """One small step, and a look at where it leads."""
+        before, (shared, local) = self.state, self.state
+        self.taken.append((process, t))
+        self.seen = self.naive.all_notice(self.seen, before, process, t)
+        self.state = shared, local = t.shared, (*local[:process], t.local, *local[process + 1 :])
+        for how in HOW if any(local) else HOW[:1]:
+            for name in sorted(self.naive.bad(self.state, self.seen, how) & self.claims):
+                raise Violation(name, self.program, self.taken)
+
+    def _begin(self, process: int, operation: str, which: int) -> None:
+        words = [w for w in self.program.starts if self.naive.point(w).operation == operation]
+        narrow = copy(self.program)
+        narrow.starts = [words[which % len(words)]]
+        for t in list(narrow.transitions(self.state[0], IDLE, set()))[:1]:
+            self.take(process, t)
+
+    def _steps(self, process: int) -> list[Transition]:
+        return self.naive.moves(self.state[0], self.state[1][process])
+
+    def _those(self, *, busy: bool) -> list[int]:
+        return [p for p, word in enumerate(self.state[1]) if bool(word) is busy]
+
+    @initialize(which=SOME)
+    def create(self, which: int) -> None:
+        """Nothing happens without a domain, so one is begun with."""
+        self._begin(0, "create", which)
+        self.finish(0)
+
+    @precondition(lambda self: self._those(busy=False))
+    @rule(process=PROCESS, operation=st.sampled_from(list(SIGNATURES)), which=SOME)
+    def begin(self, process: int, operation: str, which: int) -> None:
+        """A process that is idle begins an operation."""
+        idle = self._those(busy=False)
+        self._begin(idle[process % len(idle)], operation, which)
+
+    @precondition(lambda self: self._those(busy=True))
+    @rule(process=PROCESS, outcome=SOME)
+    def go_on(self, process: int, outcome: int) -> None:
+        """A process at work takes its next step; or it fails there, or dies."""
+        busy = self._those(busy=True)
+        p = busy[process % len(busy)]
+        if possible := self._steps(p):
+            self.take(p, possible[outcome % len(possible)])
+
+    @precondition(lambda self: self._those(busy=True))
+    @rule(process=PROCESS)
+    def finish(self, process: int) -> None:
+        """A process at work goes on as far as it gets, and nothing goes wrong."""
+        busy = self._those(busy=True)
+        p = busy[process % len(busy)] if busy else process
+        while self.state[1][p] and not self.naive.blocked(self.state[0], self.state[1][p]):
+            self.take(p, self._steps(p)[0])
+
+
+def walk(design: str, claims: frozenset[str], *, examples: int, seed: bool = True) -> None:
+    """Walk through a design that claims these properties."""
+    machine = type("Walk", (Walk,), {"design": design, "claims": claims})
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=40,
+            deadline=None,
+            derandomize=seed,
+            database=None,
+            phases=(Phase.generate, Phase.shrink),
+            verbosity=Verbosity.quiet,
+        ),
+    )
+
+
+def test_the_recommended_design_stands_a_short_walk() -> None:
+    walk(RECOMMENDED, Walk.claims, examples=10)
+
+
+@pytest.mark.slow
+def test_the_recommended_design_stands_a_long_walk() -> None:
+    walk(RECOMMENDED, Walk.claims, examples=150)
+
+
+@pytest.mark.parametrize(
+    ("design", "claim"),
+    [
+        ("as_posted", "xenstore_has_template"),
+        ("as_posted", "retrieve_never_degraded"),
+        ("xenstore_first_unchecked", "template_is_faithful"),
+        ("xenstore_first_unchecked", "retrieve_is_exact"),
+        pytest.param("xenstore_first_unlocked", "no_lost_update", marks=pytest.mark.slow),
+    ],
+)
+def test_a_walk_through_a_broken_design_ends_in_a_token_that_replays(design: str, claim: str) -> None:
+    with pytest.raises(Violation) as failure:
+        walk(design, frozenset({claim}), examples=300)
+    token = read_token(str(failure.value).split("'")[-2])
+    assert (token.design, token.property_name, token.bounds) == (design, claim, WIDE)
+    assert violates(program_of(design), replay(program_of(design), token).moves, claim)

@@ -109,8 +109,8 @@ EQUIVALENT = {
     "retrieve: 4 merge_media before 3 merge_devices": "each of the two reads and writes its own kind of slot",
     "retrieve: 5 merge_knobs before 4 merge_media": _LOCKED,
     "detach: without 6 forget": (
-        "the entry stays in the template, where it is not present for all purposes [X4]; it is replaced when the device "
-        "is attached again (libxl leaves it, too)"
+        "the entry stays in the template, where it is not present for all purposes [X4]; it is replaced when the "
+        "device is attached again (libxl leaves it, too)"
     ),
     "eject: without 4 write_template_empty": (
         "the medium stays in the template, which is allowed while xenstore says empty [C1]; it is replaced when a "

@@ -106,10 +106,12 @@ def test_claims_that_are_quickly_judged() -> None:
     assert words_of(dict.fromkeys(QUICK, ""), cells) == {n: OF_DEVICES[n] for n in QUICK}
 
 
+@pytest.mark.slow
 def test_claims_about_devices_and_knobs() -> None:
     assert words_of(OF_DEVICES, found(set(OF_DEVICES), DEVICE)) == OF_DEVICES
 
 
+@pytest.mark.slow
 def test_claims_about_media() -> None:
     cells = found(set(OF_DRIVES), DRIVE)
     assert words_of(OF_DRIVES, cells) == OF_DRIVES

@@ -157,6 +157,7 @@ def test_a_manifest_that_cannot_be_written_is_said_before_the_search(tmp_path: P
         assert "cannot be written" in result.stderr
 
 
+@pytest.mark.slow
 def test_the_command_writes_one_and_any_flipped_verdict_is_unlike_it(tmp_path: Path) -> None:
     path = tmp_path / "m.json"
     assert run("json_first", "--write-manifest", str(path)).exit_code == 1

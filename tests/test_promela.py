@@ -26,6 +26,8 @@ from model.steps import (
     write_template,
 )
 
+pytestmark = pytest.mark.slow
+
 TINY = Bounds(configs=1, names=1, amounts=1, processes=1)
 
 

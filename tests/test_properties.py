@@ -109,6 +109,7 @@ def test_a_process_that_waits_for_itself() -> None:
     assert [c.verdict for c in cells] == [Verdict.REFUTED, Verdict.REFUTED]
 
 
+@pytest.mark.slow
 def test_every_property_can_fail() -> None:
     """What is not broken on purpose here, some registered design refutes: so says the manifest, which is checked."""
     by_manifest = {

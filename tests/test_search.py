@@ -299,6 +299,7 @@ def test_exactness_is_not_decided_by_parts() -> None:
     assert shortest(check(EXACT_BY_PARTS, bounds)) == the_whole(EXACT_BY_PARTS, bounds, symmetric=True)
 
 
+@pytest.mark.slow
 def test_a_later_slice_can_have_the_shorter_trace() -> None:
     bounds = Bounds(slots=1, ejectable=0, configs=1, names=2, amounts=1, processes=2, crashes=0)
     design = DESIGNS["xenstore_first_unlocked"]
@@ -408,6 +409,7 @@ def test_a_limit_leaves_open_what_is_not_refuted(which: str) -> None:
     assert exit_code([*cells.values(), refuted]) == EXIT_REFUTED
 
 
+@pytest.mark.slow
 @given(st.sampled_from(["as_posted", "xenstore_first_unlocked"]), st.integers(1, 10_000))
 @settings(max_examples=15, deadline=None, derandomize=True)
 def test_no_limit_changes_a_verdict(name: str, states: int) -> None:
@@ -519,6 +521,7 @@ def test_a_property_that_has_no_case_is_vacuous() -> None:
     assert nothing_there | {"knobs_are_reflected", "lock_order_is_acyclic", "no_lost_update"} == vacuous
 
 
+@pytest.mark.slow
 def test_every_step_of_every_design_is_taken() -> None:
     bounds = Bounds(slots=1, ejectable=1, configs=1, names=1, amounts=2, processes=2, crashes=1)
     examined = check(recommended, bounds)

@@ -246,7 +246,7 @@ def differences(program: Program, effect: Effect, words: tuple[int, int], writte
             yield ", ".join(f"{n} is {layout.get(after, n)}, on terms {layout.get(told, n)}" for n in wrong)
 
 
-@pytest.mark.parametrize("name", DESIGNS)
+@pytest.mark.parametrize("name", [pytest.param(d, marks=() if d == RECOMMENDED else pytest.mark.slow) for d in DESIGNS])
 def test_both_carriers_agree_at_every_point(name: str) -> None:
     for processes, bounds in BOUNDS.items():
         program = Program(DESIGNS[name], bounds)

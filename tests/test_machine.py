@@ -34,6 +34,13 @@ def program_of(design: str) -> Program:
     return Program(DESIGNS[design], WIDE)
 
 
+@cache
+def starts_of(design: str, operation: str) -> list[int]:
+    """The local words with which an operation can begin."""
+    program = program_of(design)
+    return [w for w in program.starts if program.points[program.point_of(w)].operation == operation]
+
+
 class Violation(AssertionError):
     """What a run violates. Its choices are numbered only when it is shown: that takes long, and shrinking is to be
     quick."""
@@ -72,16 +79,17 @@ class Walk(RuleBasedStateMachine):
 
     def take(self, process: int, t: Transition) -> None:
         """One small step, and a look at where it leads."""
-        before, (shared, local) = self.state, self.state
         self.taken.append((process, t))
-        self.seen = self.naive.all_notice(self.seen, before, process, t)
-        self.state = shared, local = t.shared, (*local[:process], t.local, *local[process + 1 :])
+        self.seen = self.naive.all_notice(self.seen, self.state, process, t)
+        local = self.state[1]
+        local = (*local[:process], t.local, *local[process + 1 :])
+        self.state = t.shared, local
         for how in HOW if any(local) else HOW[:1]:
             for name in sorted(self.naive.bad(self.state, self.seen, how) & self.claims):
                 raise Violation(name, self.program, self.taken)
 
     def _begin(self, process: int, operation: str, which: int) -> None:
-        words = [w for w in self.program.starts if self.naive.point(w).operation == operation]
+        words = starts_of(self.design, operation)
         narrow = copy(self.program)
         narrow.starts = [words[which % len(words)]]
         for t in list(narrow.transitions(self.state[0], IDLE, set()))[:1]:
@@ -125,7 +133,7 @@ class Walk(RuleBasedStateMachine):
             self.take(p, self._steps(p)[0])
 
 
-def walk(design: str, claims: frozenset[str], *, examples: int, seed: bool = True) -> None:
+def walk(design: str, claims: frozenset[str], *, examples: int) -> None:
     """Walk through a design that claims these properties."""
     machine = type("Walk", (Walk,), {"design": design, "claims": claims})
     run_state_machine_as_test(
@@ -134,7 +142,7 @@ def walk(design: str, claims: frozenset[str], *, examples: int, seed: bool = Tru
             max_examples=examples,
             stateful_step_count=40,
             deadline=None,
-            derandomize=seed,
+            derandomize=True,
             database=None,
             phases=(Phase.generate, Phase.shrink),
             verbosity=Verbosity.quiet,
@@ -155,9 +163,8 @@ def test_the_recommended_design_stands_a_long_walk() -> None:
     ("design", "claim"),
     [
         ("as_posted", "xenstore_has_template"),
-        ("as_posted", "retrieve_never_degraded"),
-        ("xenstore_first_unchecked", "template_is_faithful"),
-        ("xenstore_first_unchecked", "retrieve_is_exact"),
+        pytest.param("xenstore_first_unchecked", "template_is_faithful", marks=pytest.mark.slow),
+        pytest.param("xenstore_first_unchecked", "retrieve_is_exact", marks=pytest.mark.slow),
         pytest.param("xenstore_first_unlocked", "no_lost_update", marks=pytest.mark.slow),
     ],
 )

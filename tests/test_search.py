@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 
 import numpy as np
@@ -15,7 +15,7 @@ from naive import Naive, violates
 from model.check import SLICES, Examined, check
 from model.concrete import Layout
 from model.designs import DESIGNS, RECOMMENDED
-from model.language import LanguageError, any_of, neg
+from model.language import LanguageError, any_of, either, neg
 from model.program import Program
 from model.properties import BIT, PROPERTIES
 from model.search.bfs import Limits, Search
@@ -139,7 +139,6 @@ def test_no_operation_is_ever_given_up_for_lost() -> None:
 # ------------------------------------------------------------------ symmetry
 
 
-@pytest.mark.parametrize("name", [RECOMMENDED, "as_posted"])
 @pytest.mark.parametrize(
     "bounds",
     [
@@ -149,8 +148,8 @@ def test_no_operation_is_ever_given_up_for_lost() -> None:
     ],
     ids=str,
 )
-def test_symmetry_quickly(name: str, bounds: Bounds) -> None:
-    design = DESIGNS[name]
+def test_symmetry_quickly(bounds: Bounds) -> None:
+    design = recommended
     with_symmetry, without = (search_of(Program(design, bounds), symmetric=s) for s in (True, False))
     for search in (with_symmetry, without):
         search.run(Limits())
@@ -163,10 +162,10 @@ def test_symmetry_quickly(name: str, bounds: Bounds) -> None:
 @pytest.mark.parametrize(
     "bounds",
     [
-        Bounds(slots=1, ejectable=1, configs=1, names=2, amounts=1, processes=2, crashes=1),
-        Bounds(slots=2, ejectable=0, configs=1, names=1, amounts=1, processes=2, crashes=0),
-        Bounds(slots=0, ejectable=2, configs=1, names=1, amounts=1, processes=2, crashes=0),
-        Bounds(slots=1, ejectable=0, configs=3, names=1, amounts=1, processes=2, crashes=0),
+        Bounds(slots=1, ejectable=0, configs=2, names=1, amounts=1, processes=2, crashes=1),
+        Bounds(slots=2, ejectable=0, configs=1, names=1, amounts=1, processes=1, crashes=1),
+        Bounds(slots=1, ejectable=2, configs=2, names=1, amounts=1, processes=1, crashes=0),
+        Bounds(slots=0, ejectable=0, configs=1, names=3, amounts=3, processes=2, crashes=0),
     ],
     ids=str,
 )
@@ -177,10 +176,18 @@ def test_symmetry(name: str, bounds: Bounds) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", [RECOMMENDED, "as_posted", "xenstore_first_unlocked"])
 @pytest.mark.parametrize("slots", [(1, 0), (0, 1)])
-def test_symmetry_of_three_processes(slots: tuple[int, int]) -> None:
-    bounds = Bounds(*slots, configs=1, names=1, amounts=1, processes=3, crashes=1)
-    assert shortest(check(recommended, bounds)) == shortest(check(recommended, bounds, symmetric=False))
+def test_symmetry_of_three_processes(name: str, slots: tuple[int, int]) -> None:
+    bounds = Bounds(*slots, configs=1, names=1, amounts=1, processes=3, crashes=0)
+    assert shortest(check(DESIGNS[name], bounds)) == shortest(check(DESIGNS[name], bounds, symmetric=False))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [RECOMMENDED, "xenstore_first_unlocked"])
+def test_symmetry_of_two_slots_and_two_processes(name: str) -> None:
+    bounds = Bounds(slots=2, ejectable=0, configs=1, names=1, amounts=1, processes=2, crashes=0)
+    assert shortest(check(DESIGNS[name], bounds)) == shortest(check(DESIGNS[name], bounds, symmetric=False))
 
 
 # ------------------------------------------------------------------ slices
@@ -198,8 +205,8 @@ def test_slices_quickly(name: str) -> None:
     [
         Bounds(slots=1, ejectable=0, configs=2, names=2, amounts=1, processes=2, crashes=0),
         Bounds(slots=0, ejectable=1, configs=2, names=1, amounts=2, processes=2, crashes=0),
-        Bounds(slots=1, ejectable=1, configs=1, names=1, amounts=2, processes=2, crashes=0),
-        Bounds(slots=1, ejectable=1, configs=2, names=2, amounts=2, processes=1, crashes=1),
+        Bounds(slots=0, ejectable=0, configs=1, names=2, amounts=2, processes=2, crashes=1),
+        Bounds(slots=1, ejectable=1, configs=2, names=1, amounts=2, processes=1, crashes=1),
     ],
     ids=str,
 )
@@ -296,15 +303,47 @@ def test_exactness_is_not_decided_by_parts() -> None:
     bounds = Bounds(slots=0, ejectable=1, configs=2, names=2, amounts=1, processes=2, crashes=0)
     (cell,) = check(EXACT_BY_PARTS, bounds, ["retrieve_is_exact"]).cells
     assert (cell.verdict, cell.depth) == (Verdict.REFUTED, 15)
-    assert shortest(check(EXACT_BY_PARTS, bounds)) == the_whole(EXACT_BY_PARTS, bounds, symmetric=True)
+    assert cell.trace
+    assert violates(cell.trace.program, cell.trace.moves, cell.property_name)
 
 
 @pytest.mark.slow
+def test_exactness_by_parts_beside_a_dictionary() -> None:
+    bounds = Bounds(slots=0, ejectable=1, configs=2, names=2, amounts=1, processes=2, crashes=0)
+    naive = Naive(Program(EXACT_BY_PARTS, bounds)).search()
+    assert shortest(check(EXACT_BY_PARTS, bounds)) == naive.shortest
+
+
+@step
+def keep_a_torn_target(s: Shared, me: Local) -> None:
+    """Choose the target that I was asked for, or the old one if the hypervisor grants another."""
+    me.draft_memory = either(s.granted == s.memory, me.amount, s.memory)
+
+
+@step
+def keep_a_torn_grant(s: Shared, me: Local) -> None:
+    """Grant the target that I was asked for, or leave it if xenstore has another."""
+    s.granted = either(s.granted == s.memory, me.amount, s.granted)
+
+
+@step
+def write_chosen_memory(s: Shared, me: Local) -> None:
+    """Write the target that I chose."""
+    s.memory = me.draft_memory
+
+
 def test_a_later_slice_can_have_the_shorter_trace() -> None:
-    bounds = Bounds(slots=1, ejectable=0, configs=1, names=2, amounts=1, processes=2, crashes=0)
-    design = DESIGNS["xenstore_first_unlocked"]
-    alone = check(design, bounds, ["retrieve_is_exact"]).cells[0].depth
-    assert shortest(check(design, bounds))["retrieve_is_exact"] == alone
+    """A torn memory target is past recovery sooner than the device that cannot be detached."""
+    design = recommended.but(
+        "hopeless",
+        "",
+        set_memory_target=order(keep_a_torn_target, keep_a_torn_grant, write_chosen_memory),
+        detach=recommended.detach.dropping(0),
+    )
+    bounds = Bounds(slots=1, ejectable=0, configs=1, names=1, amounts=2, processes=1, crashes=1)
+    (cell,) = check(design, bounds, ["always_recoverable"]).cells
+    naive = Naive(Program(design, bounds)).search()
+    assert cell.depth == naive.shortest["always_recoverable"] == 10
 
 
 @pytest.mark.parametrize(
@@ -411,7 +450,7 @@ def test_a_limit_leaves_open_what_is_not_refuted(which: str) -> None:
 
 @pytest.mark.slow
 @given(st.sampled_from(["as_posted", "xenstore_first_unlocked"]), st.integers(1, 10_000))
-@settings(max_examples=15, deadline=None, derandomize=True)
+@settings(max_examples=12, deadline=None, derandomize=True)
 def test_no_limit_changes_a_verdict(name: str, states: int) -> None:
     for cell in check(DESIGNS[name], LEAST, limits=Limits(max_states=states)).cells:
         full = unlimited(name)[cell.property_name]
@@ -423,10 +462,6 @@ def test_no_limit_changes_a_verdict(name: str, states: int) -> None:
 # ------------------------------------------------------------------ traces and tokens
 
 
-def refuted_cells(name: str, bounds: Bounds) -> Iterator[Cell]:
-    yield from (c for c in check(DESIGNS[name], bounds).cells if c.verdict is Verdict.REFUTED)
-
-
 def test_every_trace_ends_where_the_property_does_quickly() -> None:
     _every_trace_ends_where_the_property_does("as_posted", LEAST)
 
@@ -434,13 +469,18 @@ def test_every_trace_ends_where_the_property_does_quickly() -> None:
 @pytest.mark.slow
 @every_design
 def test_every_trace_ends_where_the_property_does(name: str) -> None:
-    bounds = Bounds(slots=1, ejectable=1, configs=2, names=2, amounts=1, processes=2, crashes=1)
-    _every_trace_ends_where_the_property_does(name, bounds)
+    for bounds in (
+        Bounds(slots=1, ejectable=0, configs=2, names=2, amounts=2, processes=2, crashes=0),
+        Bounds(slots=1, ejectable=1, configs=2, names=1, amounts=1, processes=2, crashes=1),
+    ):
+        _every_trace_ends_where_the_property_does(name, bounds)
 
 
 def _every_trace_ends_where_the_property_does(name: str, bounds: Bounds) -> None:
     program = Program(DESIGNS[name], bounds)
-    for cell in refuted_cells(name, bounds):
+    for cell in check(DESIGNS[name], bounds).cells:
+        if cell.verdict is not Verdict.REFUTED:
+            continue
         token = read_token(cell.token)
         assert (token.design, token.property_name, token.bounds) == (name, cell.property_name, bounds)
         trace = replay(program, token)
@@ -448,13 +488,12 @@ def _every_trace_ends_where_the_property_does(name: str, bounds: Bounds) -> None
         assert trace.moves == cell.trace.moves
         assert len(trace.moves) == cell.depth
         assert violates(program, trace.moves, cell.property_name)
-        for n in range(cell.depth):
-            assert not violates(program, trace.moves[:n], cell.property_name)
+        assert not violates(program, trace.moves[:-1], cell.property_name)
 
 
 @cache
 def tokens() -> list[str]:
-    return [c.token for c in refuted_cells("as_posted", LEAST)]
+    return [c.token for c in unlimited("as_posted").values() if c.token]
 
 
 @given(st.data())
@@ -521,9 +560,8 @@ def test_a_property_that_has_no_case_is_vacuous() -> None:
     assert nothing_there | {"knobs_are_reflected", "lock_order_is_acyclic", "no_lost_update"} == vacuous
 
 
-@pytest.mark.slow
-def test_every_step_of_every_design_is_taken() -> None:
-    bounds = Bounds(slots=1, ejectable=1, configs=1, names=1, amounts=2, processes=2, crashes=1)
+def test_every_step_of_the_recommended_design_is_taken() -> None:
+    bounds = Bounds(slots=1, ejectable=1, configs=1, names=1, amounts=1, processes=2, crashes=0)
     examined = check(recommended, bounds)
     program = Program(recommended, bounds)
     taken = {k[:2] for k, n in examined.taken.items() if n}

@@ -169,7 +169,11 @@ class Examination:
             if left and search.found.states >= AGAIN * tried:
                 tried = search.found.states
                 self._decide(search, state, left, level)
-            return all(settled(n, level) for n in others)
+            if not all(settled(n, level) for n in others):
+                return False
+            # What another slice refuted may have a shorter trace among what was covered here.
+            self._decide(search, state, [n for n in others if n not in state.refuted], level)
+            return True
 
         search.run(self.limits, enough)
         if not search.found.stopped:

@@ -18,9 +18,10 @@ from pathlib import Path
 from benchmarks.promela_carrier import Known, Plain, Script, ScriptCells, raw, variable
 from model import ghosts
 from model.concrete import Layout
-from model.language import Field, Sort, all_of, neg
+from model.environment import die
+from model.language import Field, Sort
 from model.program import IDLE, Kind, Program
-from model.state import LOCKS, Local, Shared
+from model.state import Local, Shared
 from model.step import SIGNATURES
 
 ENGINE = (Sort.LOCATION, Sort.WATCH)
@@ -109,7 +110,7 @@ class _Generator:
         point.step.run(Shared(s), Local(me))
         when = tuple(passes for _, passes, _ in script.guards)
         ghosts.follow(SIGNATURES[point.operation], self.program.footprints[point.step])(Shared(s), Local(me))
-        to = self.program._next[here]
+        to = self.program.next[here]
         yield Alternative(when, self._leave(script, me, here, to, starting), to)
         refused = []
         for i, (refuses, _, fails) in enumerate(script.guards):
@@ -129,12 +130,9 @@ class _Generator:
         """The death of a process at a point."""
         if not self.program.bounds.crashes:
             return
-        script, fields, bounded = Script(), Shared.fields(), "crashes" in self.globals
+        script, bounded = Script(), "crashes" in self.globals
         s, me = self._cells(script, known)
-        ghosts.dies(self.program.signature(here), Shared(s), Local(me))
-        for lock, held in LOCKS.items():
-            s.write(fields[lock], all_of(s.read(fields[lock]), neg(me.read(Local.fields()[held]))))
-        script.statements += ["crashes++"] if bounded else []
+        die(self.program.signature(here), Shared(s), Local(me))
         when = (f"crashes < {self.program.bounds.crashes}",) if bounded else ()
         yield Alternative(when, self._leave(script, me, here, IDLE, False), IDLE)
 

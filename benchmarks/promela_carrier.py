@@ -52,6 +52,9 @@ class Expression(Term):
     def either(self, a: Any, b: Any) -> Term:
         return Expression("->", self, a, b)
 
+    def one_more(self) -> Term:
+        return Expression("+", self, 1)
+
     def __eq__(self, other: object) -> Term:  # type: ignore[override]
         return Expression("==", self, other)
 

@@ -47,6 +47,9 @@ class Probe(Term):
             raise LanguageError(f"a choice is between values of one sort, not between {a!r} and {b!r}")
         return self._made(sort, a, b)
 
+    def one_more(self) -> Probe:
+        return self._made(Sort.COUNT)
+
     @property
     def ejectable(self) -> Probe:
         if self.sort is not Sort.SLOT:

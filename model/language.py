@@ -53,6 +53,10 @@ class Term(ABC):
     def either(self, a: Any, b: Any) -> Term:
         """`a` where this condition holds, else `b`; they may be plain values."""
 
+    @abstractmethod
+    def one_more(self) -> Term:
+        """The count after this one."""
+
 
 Bool = bool | Term
 ABSENT, EMPTY, MADE_UP = 0, 1, 2
@@ -110,6 +114,11 @@ def either(condition: Bool, a: T | Term, b: T | Term) -> T | Term:
     if isinstance(condition, Term):
         return condition.either(a, b)
     return a if condition else b
+
+
+def one_more(count: int | Term) -> int | Term:
+    """The count after this one: the engine's, no step counts."""
+    return count.one_more() if isinstance(count, Term) else count + 1
 
 
 @dataclass(frozen=True, slots=True)

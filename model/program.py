@@ -9,7 +9,8 @@ refused by a guard, or the step fails, or it dies.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -18,9 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model import ghosts
-from model.concrete import Blocked, Layout, Refused, WordCells
+from model.concrete import Blocked, Layout, Plain, Refused, WordCells
+from model.environment import die, may_be_asked
 from model.footprint import Footprint, footprint, probe
-from model.language import EMPTY, FIRST_CONFIG, LanguageError, Sort
+from model.language import ConcreteSlot, LanguageError, Sort
 from model.state import LOCKS, RESULT, Bounds, Local, Shared
 from model.step import SIGNATURES, Design, Operation, Signature, Step
 
@@ -118,8 +120,10 @@ class Program:
         self.points: list[Point] = [Point("idle", (), 0)]
         self.first: dict[str, int] = {}
         self._numbers: dict[tuple[str, tuple[Step, ...], int, int], int] = {}
-        self._next: dict[int, int] = {}
-        self._failed: dict[int, int] = {}
+        self.next: dict[int, int] = {}
+        """Where each point's step leads when it is taken."""
+        self.failed: dict[int, int] = {}
+        """Where the operation goes on when the step at a point fails, or is refused (in a clean-up: fails)."""
         for name, operation in design.operations():
             self._number_points(name, operation)
         extra = {Sort.LOCATION: len(self.points), Sort.WATCH: watches}
@@ -190,10 +194,10 @@ class Program:
         self.first[name] = self._point(name, steps, 0)
         for i in range(len(steps)):
             here = self._point(name, steps[i:], i)
-            self._next[here] = self._point(name, steps[i + 1 :], i + 1)
+            self.next[here] = self._point(name, steps[i + 1 :], i + 1)
         for i in range(len(steps)):
             parts = operation.clean_up_after(i)
-            self._failed[self._point(name, steps[i:], i)] = self._number_clean_up(name, parts)
+            self.failed[self._point(name, steps[i:], i)] = self._number_clean_up(name, parts)
 
     def _number_clean_up(self, name: str, parts: tuple[tuple[Step, ...], ...]) -> int:
         """Number the points of a clean-up, from its end. -> where it begins"""
@@ -204,18 +208,18 @@ class Program:
             for left in range(1, len(part) + 1):
                 before = here
                 here = self._point(name, part[-left:] + rest, -left, next_part)
-                self._next[here], self._failed[here] = before, next_part
+                self.next[here], self.failed[here] = before, next_part
         return here
 
     def _liveness(self) -> list[int]:
         """Per point, the mask of the locals that some later step may read: the rest is forgotten at once."""
         always = {"at", *LOCKS.values(), "watch"}
         live: list[set[str]] = [set() for _ in self.points]
-        for here in sorted(self._next, key=lambda p: len(self.points[p].remaining)):
+        for here in sorted(self.next, key=lambda p: len(self.points[p].remaining)):
             point = self.points[here]
             touched = self.footprints[point.step]
-            after = live[self._next[here]] - touched.replaces_local
-            live[here] = set(touched.reads_local) | after | live[self._failed[here]] | always
+            after = live[self.next[here]] - touched.replaces_local
+            live[here] = set(touched.reads_local) | after | live[self.failed[here]] | always
             if SIGNATURES[point.operation].slot:
                 live[here].add("slot")
             if point.operation == "retrieve" and not point.cleaning_up and self._answered(point):
@@ -229,27 +233,40 @@ class Program:
 
     def _starts(self, name: str) -> Iterator[int]:
         """The local words with which an operation can begin: one for each choice of arguments."""
-        b, sig, put = self.bounds, SIGNATURES[name], self.local_layout.put
+        sig, put = SIGNATURES[name], self.local_layout.put
         word = put(IDLE, "at", self.first[name])
-        configs = range(FIRST_CONFIG, FIRST_CONFIG + b.configs)
-        slots = (
-            [k for k in self.shared_layout.slots if k.ejectable == (sig.slot == "ejectable")] if sig.slot else [None]
-        )
+        anywhere = self.shared_layout.slots or (ConcreteSlot(0, ejectable=False),)
+
+        def allowed(given: int, k: ConcreteSlot) -> bool:
+            return bool(may_be_asked(sig, Local(WordCells(self.local_layout, given, [])), k))
+
         if "draft" in sig.takes:
-            each = [(EMPTY if k.ejectable else 0, *configs) for k in self.shared_layout.slots]
-            if (many := (b.configs + 1) ** len(each)) > MOST_STARTS:
+            each = [
+                [c for c in range(self.bounds.size(Sort.CONFIG)) if allowed(put(word, "draft", self._alike(c)), k)]
+                for k in self.shared_layout.slots
+            ]
+            if (many := math.prod(map(len, each))) > MOST_STARTS:
                 raise LanguageError(
                     f"a domain can be created in {many:,} ways with so many slots and configurations: the most that "
                     f"is searched is {MOST_STARTS:,}, so take fewer"
                 )
             yield from (put(word, "draft", whole) for whole in itertools.product(*each))
             return
-        values = {"config": configs, "new_name": range(b.names), "amount": range(b.amounts)}
-        for k, given in itertools.product(slots, itertools.product(*(values[t] for t in sig.takes))):
-            w = put(word, "slot", k) if k else word
-            for t, v in zip(sig.takes, given, strict=True):
-                w = put(w, t, v)
-            yield w
+        fields = [*(["slot"] if sig.slot else []), *sig.takes]
+        sorts = [Local.fields()[f].sort for f in fields]
+        values: list[Sequence[Plain]] = [
+            self.shared_layout.slots if sort is Sort.SLOT else range(self.bounds.size(sort)) for sort in sorts
+        ]
+        for given in itertools.product(*values):
+            w = word
+            for field, value in zip(fields, given, strict=True):
+                w = put(w, field, value)
+            if allowed(w, anywhere[0]):
+                yield w
+
+    def _alike(self, config: int) -> tuple[int, ...]:
+        """The map that has the same configuration at every slot."""
+        return (config,) * len(self.shared_layout.slots)
 
     def point_of(self, local: int) -> int:
         """The number of the point a process is at; 0 if it is idle."""
@@ -291,11 +308,8 @@ class Program:
     def crash_reads(self, point: int) -> tuple[int, int]:
         """As `reads`, for the death of a process at the point."""
         sig = self.signature(point)
-        settled = probe(lambda s, me: ghosts.dies(sig, s, me), "crash", ghosts=True)
-        return (
-            self.shared_layout.mask(settled.reads_shared | {"crashes"}),
-            self.local_layout.mask(settled.reads_local | set(LOCKS.values())),
-        )
+        touched = probe(lambda s, me: die(sig, s, me), "crash", ghosts=True)
+        return self.shared_layout.mask(touched.reads_shared), self.local_layout.mask(touched.reads_local)
 
     def outcomes(self, point: int, shared: int, local: int, seen: set[tuple[int, int, bool]]) -> list[Effect] | None:
         """What the step at a point can come to, None if it is blocked. Guards' values are added to `seen` as
@@ -311,9 +325,7 @@ class Program:
         finally:
             seen.update((point, i, bool(g)) for i, g in enumerate(me.guards))
         ghosts.follow(SIGNATURES[p.operation], self.footprints[p.step])(Shared(s), Local(me))
-        effects = [
-            Effect(Kind.STEP, s.written, s.word & s.written, me.written, me.word & me.written, self._next[point])
-        ]
+        effects = [Effect(Kind.STEP, s.written, s.word & s.written, me.written, me.word & me.written, self.next[point])]
         if p.step.may_fail:
             effects.append(self._gives_up(Kind.FAILS, point, shared, local))
         return effects
@@ -322,24 +334,23 @@ class Program:
         s, me = WordCells(self.shared_layout, shared, []), WordCells(self.local_layout, local, [])
         if not self.points[point].cleaning_up:
             ghosts.gives_up(self.signature(point), Shared(s), Local(me), tore=self.tore(point))
+        return Effect(kind, s.written, s.word & s.written, 0, 0, self.leads_to(kind, point))
+
+    def leads_to(self, kind: Kind, point: int) -> int:
+        """The point after an outcome at a point. A step of a clean-up that is refused is passed over."""
+        if kind is Kind.CRASH:
+            return 0
         passed_over = self.points[point].cleaning_up and kind is Kind.REFUSED
-        to = self._next[point] if passed_over else self._failed[point]
-        return Effect(kind, s.written, s.word & s.written, 0, 0, to)
+        return self.next[point] if kind is Kind.STEP or passed_over else self.failed[point]
 
     def crash(self, point: int, shared: int, local: int) -> Effect | None:
-        """The death of a process at a point: its locals go, and its locks; the lock's file stays. None if the
-        bound on crashes is reached."""
+        """The death of a process at a point. None if the bound on crashes is reached."""
         layout = self.shared_layout
-        died = int(layout.get(shared, "crashes"))  # type: ignore[arg-type]
-        if died >= self.bounds.crashes:
+        if layout.get(shared, "crashes") == self.bounds.crashes:
             return None
         s, me = WordCells(layout, shared, []), WordCells(self.local_layout, local, [])
-        ghosts.dies(self.signature(point), Shared(s), Local(me))
-        s.write(Shared.fields()["crashes"], died + 1)
-        for lock, held in LOCKS.items():
-            if self.local_layout.get(local, held):
-                s.write(Shared.fields()[lock], False)
-        return Effect(Kind.CRASH, s.written, s.word & s.written, 0, 0, 0)
+        die(self.signature(point), Shared(s), Local(me))
+        return Effect(Kind.CRASH, s.written, s.word & s.written, 0, 0, self.leads_to(Kind.CRASH, point))
 
     def apply(self, effect: Effect, point: int, shared: int, local: int, started: int = IDLE) -> Transition:
         """The transition that an outcome at a point is, from these words."""

@@ -64,6 +64,9 @@ class Z3Term(Term):
         sort = (known - {z3.IntSort()} or known or {z3.BoolSort() if isinstance(a, bool) else z3.IntSort()}).pop()
         return type(self)(z3.If(lift(self, z3.BoolSort()), lift(a, sort), lift(b, sort)))
 
+    def one_more(self) -> Z3Term:
+        return type(self)(self.z + 1)
+
     @property
     def ejectable(self) -> Z3Term:
         return type(self)(EJECTABLE(lift(self, SLOT)))

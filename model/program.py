@@ -130,7 +130,9 @@ class Program:
         self.shared_layout = Layout(Shared, bounds, extra, only)
         self.local_layout = Layout(Local, bounds, extra, only)
         self._at = self.local_layout.places["at"]
-        self.live = self._liveness()
+        self.live_locals = self._liveness()
+        """Per point, the locals that some later step may read: the rest is forgotten at once."""
+        self.live = [self.local_layout.mask(names) for names in self.live_locals]
         self.initial = 0
         """The initial shared word: no domain, no file, nothing held."""
         self.starts = list(dict.fromkeys(w for name in self.first for w in self._starts(name)))
@@ -211,8 +213,7 @@ class Program:
                 self.next[here], self.failed[here] = before, next_part
         return here
 
-    def _liveness(self) -> list[int]:
-        """Per point, the mask of the locals that some later step may read: the rest is forgotten at once."""
+    def _liveness(self) -> list[set[str]]:
         always = {"at", *LOCKS.values(), "watch"}
         live: list[set[str]] = [set() for _ in self.points]
         for here in sorted(self.next, key=lambda p: len(self.points[p].remaining)):
@@ -224,7 +225,7 @@ class Program:
                 live[here].add("slot")
             if point.operation == "retrieve" and not point.cleaning_up and self._answered(point):
                 live[here] |= set(RESULT)
-        return [self.local_layout.mask(names) for names in live]
+        return live
 
     def _answered(self, point: Point) -> bool:
         """True where the result has begun: some step before has written it."""

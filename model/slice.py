@@ -16,7 +16,7 @@ from model.state import LOCKS
 from model.step import SIGNATURES
 
 
-def _flows(program: Program) -> tuple[set[str], dict[str, set[str]]]:
+def value_flows(program: Program) -> tuple[set[str], dict[str, set[str]]]:
     """What the guards depend on; and for each field, the fields from which some step or ghost makes it."""
     decides: set[str] = set()
     flows: dict[str, set[str]] = {}
@@ -34,7 +34,7 @@ def _flows(program: Program) -> tuple[set[str], dict[str, set[str]]]:
 
 def cone(program: Program, seeds: frozenset[str]) -> frozenset[str]:
     """The fields that can have a say in a property which reads `seeds`."""
-    decides, flows = _flows(program)
+    decides, flows = value_flows(program)
     inside = {"at", "slot", "watch", "crashes", *LOCKS, *LOCKS.values(), *seeds} | decides
     while True:
         more = set().union(*(flows.get(f, set()) for f in inside)) - inside

@@ -1,0 +1,84 @@
+"""Candidate lemmas: everything of a simple shape that no reachable state within small bounds contradicts.
+
+The shapes follow from the design. At each of its points, what is live there of a process's locals and the shared
+state: one literal, or one of two; and that in cases (the slot it was asked about, an ejectable one, a lock it holds).
+Of the shared state and who holds a lock: one of up to three literals. Of the locks: that one process holds each, and
+that somebody does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.language import Sort
+from model.program import IDLE, Program
+from model.state import LOCKS
+from proofs.lemma import Clause, Exclusive, Lemma, Literal, Owned
+from proofs.samples import Answers, Samples
+from proofs.vocabulary import Atom
+
+
+def candidates(program: Program, atoms: tuple[Atom, ...], samples: Samples) -> list[Lemma]:
+    """All candidates, the general ones first."""
+    found: list[Lemma] = [*map(Exclusive, LOCKS), *map(Owned, LOCKS)]
+    held = frozenset(LOCKS.values())
+    anywhere = [i for i, a in enumerate(atoms) if a.local <= held]
+    general = list(_clauses(atoms, anywhere, samples.answers[:, anywhere], frozenset(anywhere)))
+    found += [Clause(None, c) for c in general]
+    known = set(general)
+    cases = frozenset(i for i, a in enumerate(atoms) if not a.shared and a.local <= held | {"slot"})
+    """Which kind of slot, the one it was asked about or another, and whether it holds the lock."""
+    for point in range(len(program.points)):
+        live = program.live_locals[point] if point != IDLE else held
+        about = [i for i, a in enumerate(atoms) if a.local <= live]
+        rows = samples.at(point)[:, about]
+        if point != IDLE and not rows.size:
+            found.append(Clause(point, ()))
+            continue
+        found += [Clause(point, c) for c in _clauses(atoms, about, rows, cases) if c not in known]
+    return found
+
+
+def _clauses(
+    atoms: tuple[Atom, ...], about: Sequence[int], rows: Answers, thirds: frozenset[int]
+) -> Iterator[tuple[Literal, ...]]:
+    """The clauses over these atoms that hold in all rows, and no part of which does: of one literal, of two, and of
+    three where an atom of `thirds` is among them. `about`: the atoms of the columns."""
+    rows = np.unique(rows, axis=0)
+    wrong = np.concatenate((~rows, rows), axis=1)
+    """Per row and literal: it does not hold there."""
+    always = np.flatnonzero(~wrong.any(axis=0))
+    literals = [(i, yes) for yes in (True, False) for i in about]
+    yield from (((atoms[literals[a][0]], literals[a][1]),) for a in always)
+
+    open_ = [a for a in range(len(literals)) if a not in set(always.tolist())]
+    literals = [literals[a] for a in open_]
+    counts = wrong[:, open_].astype(np.float32)
+    sensible = np.array([[i != j and _belong(atoms[i], atoms[j]) for j, _ in literals] for i, _ in literals])
+    both_wrong = counts.T @ counts > 0
+    for a, b in _upper(sensible & ~both_wrong):
+        yield tuple((atoms[i], yes) for i, yes in (literals[a], literals[b]))
+    sensible &= both_wrong
+    seen = set()
+    for a in (a for a, (i, _) in enumerate(literals) if i in thirds):
+        there = counts[wrong[:, open_[a]]]
+        fit = sensible[a][:, None] & sensible[a] & sensible & (there.T @ there == 0)
+        for b, c in _upper(fit):
+            three = tuple(sorted((a, b, c)))
+            if three not in seen and _belong(*(atoms[literals[x][0]] for x in three)):
+                seen.add(three)
+                yield tuple((atoms[literals[x][0]], literals[x][1]) for x in three)
+
+
+def _upper(pairs: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
+    """The pairs that are set, each once."""
+    for a, b in zip(*np.nonzero(np.triu(pairs, 1)), strict=True):
+        yield int(a), int(b)
+
+
+def _belong(*atoms: Atom) -> bool:
+    """They speak of values of one sort, and of flags: a clause of anything else joins what has no connection."""
+    return len({atom.about for atom in atoms} - {Sort.BOOL}) <= 1

@@ -19,7 +19,7 @@ import z3
 
 from model.slice import cone
 from model.state import LOCKS
-from proofs.induction import Goal, Induction, Step
+from proofs.induction import Claim, Goal, Induction, Named, Step, Use
 from proofs.lemma import Clause, Lemma
 from proofs.relation import Relation
 from proofs.terms import any_of, implication
@@ -29,37 +29,13 @@ LOCK_FIELDS = frozenset(LOCKS) | frozenset(LOCKS.values())
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """Why a lemma was dropped: a counterexample to induction."""
+    """Why a lemma was dropped, or a claim does not follow: a counterexample to induction. `model` is None where the
+    solver did not come to an answer in time."""
 
-    lemma: Lemma
-    step: Step
+    what: Lemma | Claim
+    step: Step | None
     other: bool
     model: Any
-
-
-class Asked:
-    """A solver for one step, with lemmas as assumptions that can be taken back."""
-
-    def __init__(self, step: Step, tracks: Tracks, milliseconds: int) -> None:
-        self.step, self.tracks = step, tracks
-        self.solver = z3.SimpleSolver()
-        self.solver.set("timeout", milliseconds)
-        self.solver.add(*(f for _, f in step.given))
-        self._known: set[tuple[Lemma, bool]] = set()
-
-    def assume(self, lemma: Lemma, *, of_p: bool) -> None:
-        """Let what a lemma says before the step, of `me` or of `p`, follow from its track."""
-        if (lemma, of_p) not in self._known:
-            self._known.add((lemma, of_p))
-            formula = self.tracks.formula(lemma, of_p=of_p)
-            z3.Z3_solver_assert(self.solver.ctx.ref(), self.solver.solver, formula.as_ast())
-
-    def check(self, lemmas: Iterable[Lemma], goal: Any) -> tuple[Any, Any]:
-        """(verdict, the model or the lemmas of an unsat core)."""
-        verdict = self.solver.check(*(self.tracks.of(lemma) for lemma in lemmas), goal)
-        if verdict == z3.sat:
-            return verdict, self.solver.model()
-        return verdict, self.tracks.lemmas(self.solver.unsat_core()) if verdict == z3.unsat else None
 
 
 class Tracks:
@@ -69,7 +45,7 @@ class Tracks:
         self.induction = induction
         self._tracks: dict[Lemma, Any] = {}
         self._lemmas: dict[int, Lemma] = {}
-        self._formulas: dict[tuple[Lemma, bool], Any] = {}
+        self._formulas: dict[tuple[Lemma, int, int], Any] = {}
 
     def of(self, lemma: Lemma) -> Any:
         """The Boolean for a lemma."""
@@ -82,13 +58,40 @@ class Tracks:
         """The lemmas of an unsat core."""
         return [self._lemmas[c.get_id()] for c in core if c.get_id() in self._lemmas]
 
-    def formula(self, lemma: Lemma, *, of_p: bool) -> Any:
-        """That what a lemma says of `me`, or of `p`, follows from its track."""
-        key = lemma, of_p
+    def formula(self, lemma: Lemma, process: Any, k: Any) -> Any:
+        """That what a lemma says of a process and a slot follows from its track."""
+        key = lemma, process.get_id(), k.get_id()
         if key not in self._formulas:
-            said = self.induction.of_p(lemma) if of_p else self.induction.of_me(lemma)  # type: ignore[arg-type]
-            self._formulas[key] = implication(self.of(lemma), said)
+            self._formulas[key] = implication(self.of(lemma), self.induction.says(lemma, process, k))
         return self._formulas[key]
+
+
+class Asked:
+    """A solver for one question, with lemmas as assumptions that can be taken back."""
+
+    def __init__(self, tracks: Tracks, given: Iterable[Named], uses: tuple[Use, ...], milliseconds: int) -> None:
+        self.tracks, self.uses = tracks, uses
+        self.solver = z3.SimpleSolver()
+        self.solver.set("timeout", milliseconds)
+        self.solver.add(*(f for _, f in given))
+        self._known: set[Lemma] = set()
+
+    def check(self, lemmas: Iterable[Lemma], fails: Any) -> tuple[Any, Any]:
+        """(verdict, the model or the lemmas of an unsat core)."""
+        tracks = []
+        for lemma in lemmas:
+            places = self.tracks.induction.uses(lemma, self.uses)
+            if places:
+                tracks.append(self.tracks.of(lemma))
+            if lemma not in self._known:
+                self._known.add(lemma)
+                for process, k in places:
+                    formula = self.tracks.formula(lemma, process, k)
+                    z3.Z3_solver_assert(self.solver.ctx.ref(), self.solver.solver, formula.as_ast())
+        verdict = self.solver.check(*tracks, fails)
+        if verdict == z3.sat:
+            return verdict, self.solver.model()
+        return verdict, self.tracks.lemmas(self.solver.unsat_core()) if verdict == z3.unsat else None
 
 
 class Strengthening:
@@ -98,129 +101,156 @@ class Strengthening:
         """`milliseconds`: how long the solver may take over one question."""
         self.induction = Induction(relation)
         self.steps = [Step(self.induction, t) for t in relation.transitions]
+        self.claims: list[Claim] = []
         self.milliseconds = milliseconds
         self.standing = dict.fromkeys(candidates)
         """The candidates that nothing has broken yet."""
         self.needed: dict[Lemma, None] = {}
         self.broken: dict[Lemma, Broken] = {}
-        self.used: list[frozenset[Lemma]] = [frozenset()] * len(self.steps)
-        """Per step, the lemmas that its proof used."""
-        self._tracks = Tracks(self.induction)
-        self._asked: dict[int, Asked] = {}
-        self._cones: dict[frozenset[str], frozenset[str]] = {}
+        self.refused: dict[str, Broken] = {}
+        """The claims that do not follow, by name."""
+        self.used: dict[Step | str, frozenset[Lemma]] = {}
+        """Per step, and per claim by its name, the lemmas that its proof used."""
         self.questions = 0
-        self._concerns: list[dict[Lemma, list[bool]]] = [{} for _ in self.steps]
+        self._tracks = Tracks(self.induction)
+        self._asked: dict[Step | str, Asked] = {}
+        self._cones: dict[frozenset[str], frozenset[str]] = {}
+        self._concerns: dict[Step, dict[Lemma, list[bool]]] = {s: {} for s in self.steps}
         """Per step, the needed lemmas that have to be shown of it: of `me`, of others."""
         self._at: dict[int | None, list[Lemma]] = {}
         for lemma in self.standing:
             self._at.setdefault(lemma.point if isinstance(lemma, Clause) else None, []).append(lemma)
-        self._todo: deque[int] = deque()
+        self._todo: deque[Step | Claim] = deque()
 
-    def keep(self, wanted: Iterable[Lemma]) -> None:
-        """Find what these need. Those that still stand afterwards are proved."""
+    def keep(self, wanted: Iterable[Lemma], claims: Iterable[Claim] = ()) -> None:
+        """Find what these need. The lemmas that are still needed afterwards are proved, and the claims that are not
+        refused."""
         for lemma in wanted:
             if lemma in self.standing:
                 self._need(lemma)
+        for claim in claims:
+            self.claims.append(claim)
+            self._todo.append(claim)
         while self._todo:
-            n = self._todo.popleft()
-            self._settle(n)
+            what = self._todo.popleft()
+            if isinstance(what, Step):
+                self._settle(what)
+            else:
+                self._follow(what)
+
+    def goals(self, step: Step) -> list[Goal]:
+        """What has to be shown of a step."""
+        return [step.goal(lemma, other=other) for lemma, whom in self._concerns[step].items() for other in whom]
 
     def _need(self, lemma: Lemma) -> None:
         if lemma in self.needed:
             return
         self.needed[lemma] = None
         concerned = []
-        for n, step in enumerate(self.steps):
-            goals = [other for other, shown in ((False, step.arrives(lemma)), (True, step.disturbs(lemma))) if shown]
-            if goals:
-                self._concerns[n][lemma] = goals
-                concerned.append(n)
+        for step in self.steps:
+            whom = [other for other, shown in ((False, step.arrives(lemma)), (True, step.disturbs(lemma))) if shown]
+            if whom:
+                self._concerns[step][lemma] = whom
+                concerned.append(step)
         self._queue(concerned)
 
-    def _queue(self, steps: Iterable[int]) -> None:
-        waiting = set(self._todo)
-        self._todo.extend(n for n in steps if n not in waiting)
+    def _queue(self, what: Iterable[Step | Claim]) -> None:
+        waiting = set(map(id, self._todo))
+        self._todo.extend(x for x in what if id(x) not in waiting)
 
-    def _drop(self, broken: Broken) -> None:
-        lemma = broken.lemma
+    def _drop(self, lemma: Lemma, broken: Broken) -> None:
         del self.standing[lemma]
         if lemma in self.needed:
             del self.needed[lemma]
-            for concerned in self._concerns:
+            for concerned in self._concerns.values():
                 concerned.pop(lemma, None)
         self.broken[lemma] = broken
-        self._queue(n for n, used in enumerate(self.used) if lemma in used)
+        self._queue(s for s in self.steps if lemma in self.used.get(s, ()))
+        self._queue(c for c in self.claims if lemma in self.used.get(c.name, ()))
 
-    def _settle(self, n: int) -> None:
+    def _ask(self, key: Step | str, given: Iterable[Named], uses: tuple[Use, ...]) -> Asked:
+        if key not in self._asked:
+            self._asked[key] = Asked(self._tracks, given, uses, self.milliseconds)
+        return self._asked[key]
+
+    def _settle(self, step: Step) -> None:
         """Show what is needed of a step, or drop it."""
-        step, concerned = self.steps[n], self._concerns[n]
-        asked = self._asked.setdefault(n, Asked(step, self._tracks, self.milliseconds))
-        while concerned:
-            goals = [step.goal(lemma, other=other) for lemma, whom in concerned.items() for other in whom]
-            for lemma in self.needed:
-                self._assume(asked, lemma)
+        asked = self._ask(step, step.given, step.uses)
+        while goals := self.goals(step):
             self.questions += 1
             verdict, found = asked.check(self.needed, any_of([g.fails for g in goals]))
             if verdict == z3.unsat:
-                self.used[n] = frozenset(found)
+                self.used[step] = frozenset(found)
                 return
             for goal in goals:
                 if verdict != z3.sat or z3.is_true(found.eval(goal.fails, model_completion=True)):
-                    for lemma in self._support(asked, goal) if goal.lemma in self.standing else ():
-                        self._need(lemma)
-        self.used[n] = frozenset()
+                    self._support(asked, step, goal)
+        self.used[step] = frozenset()
 
-    def _assume(self, asked: Asked, lemma: Lemma) -> None:
-        """Assume a lemma before a step, of `me` if it is about where it is, and of others."""
-        point = lemma.point if isinstance(lemma, Clause) else None
-        if point in (None, asked.step.here):
-            asked.assume(lemma, of_p=False)
-        if isinstance(lemma, Clause) and (point is not None or lemma.local):
-            asked.assume(lemma, of_p=True)
-
-    def _support(self, asked: Asked, goal: Goal) -> list[Lemma]:
-        """Lemmas that show a goal, as few and as simple as are found; none if it is dropped."""
-        step = asked.step
-        before = step.unmoved_from(goal.lemma)
+    def _support(self, asked: Asked, step: Step, goal: Goal) -> None:
+        """Find lemmas that show a goal, as few and as simple as can be; or drop it."""
+        lemma = goal.lemma
+        if lemma not in self.standing:
+            return
+        before = step.unmoved_from(lemma)
         if not goal.other and before in self.standing:
-            return [before]
-        points: set[int | None] = {None, step.here}
-        if isinstance(goal.lemma, Clause):
-            points |= {goal.lemma.point} if goal.other else set()
-            lemmas = [x for p in points for x in self._at.get(p, ()) if x in self.standing]
+            self._need(before)
+            return
+        points: tuple[int | None, ...] = (None, step.here)
+        if isinstance(lemma, Clause):
+            if goal.other and lemma.point not in points:
+                points = (*points, lemma.point)
+            offered = [x for p in points for x in self._at.get(p, ()) if x in self.standing]
+            fields = lemma.shared | lemma.local
         else:
-            lemmas = [
-                x for x in self.standing if not isinstance(x, Clause) or x.point in points or self._about_locks(x)
-            ]
-        for lemma in lemmas:
-            self._assume(asked, lemma)
-        self.questions += 1
-        verdict, found = asked.check(lemmas, goal.fails)
+            offered = [x for x in self.standing if not isinstance(x, Clause) or x.point in points or _about_locks(x)]
+            fields = LOCK_FIELDS
+        broken = self._find(asked, offered, goal.fails, fields)
+        if broken is not None:
+            self._drop(lemma, Broken(lemma, step, goal.other, broken or None))
+
+    def _follow(self, claim: Claim) -> None:
+        """Show a claim, or refuse it."""
+        asked = self._ask(claim.name, claim.given, claim.uses)
+        self.refused.pop(claim.name, None)
+        verdict, found = asked.check(self.needed, claim.fails)
         if verdict != z3.unsat:
-            self._drop(Broken(goal.lemma, step, goal.other, found))
-            return []
-        return self._fewer(asked, goal, found)
+            broken = self._find(asked, self.standing, claim.fails, frozenset())
+            if broken is not None:
+                self.refused[claim.name] = Broken(claim, None, False, broken or None)
+                self.used[claim.name] = frozenset()
+                return
+            verdict, found = asked.check(self.needed, claim.fails)
+        self.used[claim.name] = frozenset(found)
 
-    def _about_locks(self, lemma: Clause) -> bool:
-        return lemma.shared | lemma.local <= LOCK_FIELDS
+    def _find(self, asked: Asked, offered: Iterable[Lemma], fails: Any, fields: frozenset[str]) -> Any:
+        """Need lemmas, of those offered, that show something. -> None; or the model that shows they do not (False if
+        there was no time)"""
+        self.questions += 1
+        verdict, found = asked.check(offered, fails)
+        if verdict != z3.unsat:
+            return found if verdict == z3.sat else False
+        for lemma in self._fewer(asked, fails, found, fields):
+            self._need(lemma)
+        return None
 
-    def _fewer(self, asked: Asked, goal: Goal, core: Sequence[Lemma]) -> list[Lemma]:
+    def _fewer(self, asked: Asked, fails: Any, core: Sequence[Lemma], fields: frozenset[str]) -> list[Lemma]:
         """A core no part of which would do. What is needed anyway is left in it; of the rest, lemmas about fields that
-        can have no say in the goal's go first, then the longest."""
-        fields = goal.lemma.shared | goal.lemma.local if isinstance(goal.lemma, Clause) else LOCK_FIELDS
-        say = self._cone(fields)
+        can have no say in these go first, then the longest."""
+        say = self._cone(fields) if fields else frozenset()
 
         def weight(lemma: Lemma) -> tuple[int, int, bool]:
             if not isinstance(lemma, Clause):
                 return 0, 0, False
-            return len((lemma.shared | lemma.local) - say), len(lemma.literals), lemma.point is not None
+            strangers = len((lemma.shared | lemma.local) - say) if say else 0
+            return strangers, len(lemma.literals), lemma.point is not None
 
         kept = list(core)
         for lemma in sorted(core, key=weight, reverse=True):
             if lemma in self.needed or lemma not in kept:
                 continue
             self.questions += 1
-            verdict, found = asked.check([x for x in kept if x is not lemma], goal.fails)
+            verdict, found = asked.check([x for x in kept if x is not lemma], fails)
             if verdict == z3.unsat:
                 kept = found
         return kept
@@ -229,3 +259,7 @@ class Strengthening:
         if fields not in self._cones:
             self._cones[fields] = cone(self.induction.relation.program, fields)
         return self._cones[fields]
+
+
+def _about_locks(lemma: Clause) -> bool:
+    return lemma.shared | lemma.local <= LOCK_FIELDS

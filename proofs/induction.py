@@ -7,17 +7,31 @@ every question is free of quantifiers, and a counterexample to induction is alwa
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import z3
 
+from model.language import Sort
 from model.program import IDLE
-from model.state import LOCKS
+from model.state import LOCKS, Shared
 from proofs.lemma import Clause, Exclusive, Lemma, Owned, Reading
 from proofs.relation import Relation, Transition, View
-from proofs.terms import AXIOMS, PROCESS, SLOT, implication, negation
+from proofs.terms import AXIOMS, CONSTANTS, PROCESS, SLOT, SORTS, implication, negation
+
+Named = tuple[str, Any]
+"""A formula and what it is called in reports and cores."""
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """Where lemmas are used: of a process, at a slot. `points`: which of the lemmas about points; None for all."""
+
+    process: Any
+    k: Any
+    points: frozenset[int] | None = None
 
 
 class Induction:
@@ -28,40 +42,72 @@ class Induction:
         self.me, self.p, self.k = relation.me, z3.Const("p", PROCESS), z3.Const("k", SLOT)
         self.owner = {lock: z3.Const(f"owner of {lock}", PROCESS) for lock in LOCKS}
         """A ghost for each lock: who took it last."""
-        self.mine = Reading(relation.view(self.me), self.k)
-        self.others = Reading(relation.view(self.p), self.k)
-        self.axioms = [*AXIOMS, *relation.naturals, self.p != self.me]
-        self._of_me: dict[Lemma, Any] = {}
-        self._of_p: dict[Lemma, Any] = {}
+        self.axioms: list[Named] = [(f"axiom {i + 1}", a) for i, a in enumerate([*AXIOMS, *relation.naturals])]
+        self._said: dict[tuple[Lemma, int, int], Any] = {}
+        self._readings: dict[tuple[int, int], Reading] = {}
 
     def at(self, process: Any, point: int) -> Any:
         """The process is at the point."""
         return self.relation.at(process) == point
 
+    def at_work(self, process: Any) -> Any:
+        """The process is at some point of an operation."""
+        at = self.relation.at(process)
+        return z3.And(at > IDLE, at < len(self.relation.program.points))
+
     def holds(self, process: Any, lock: str) -> Any:
         """The process holds the lock."""
         return self.relation.view(process).local.values[LOCKS[lock]]
 
-    def of_me(self, lemma: Lemma) -> Any:
-        """What a lemma says before a transition of `me`, who is at the lemma's point if it has one; and, of the
-        lemmas about two processes, what it says of `me`, `p` and the owner."""
-        if lemma not in self._of_me:
-            self._of_me[lemma] = self._say_of_me(lemma)
-        return self._of_me[lemma]
+    def reading(self, process: Any, k: Any) -> Reading:
+        """The answers to atoms, of a process and a slot."""
+        key = process.get_id(), k.get_id()
+        if key not in self._readings:
+            self._readings[key] = Reading(self.relation.view(process), k)
+        return self._readings[key]
 
-    def _say_of_me(self, lemma: Lemma) -> Any:
+    def says(self, lemma: Lemma, process: Any, k: Any) -> Any:
+        """What a lemma says of a process and a slot; of two processes, of `me` and `p`."""
+        key = lemma, process.get_id(), k.get_id()
+        if key not in self._said:
+            self._said[key] = self._say(lemma, process, k)
+        return self._said[key]
+
+    def _say(self, lemma: Lemma, process: Any, k: Any) -> Any:
         if isinstance(lemma, Exclusive):
             return negation(z3.And(self.holds(self.me, lemma.lock), self.holds(self.p, lemma.lock)))
         if isinstance(lemma, Owned):
             return implication(self.relation.shared.values[lemma.lock], self.holds(self.owner[lemma.lock], lemma.lock))
-        return self.mine.clause(lemma.literals)
+        clause = self.reading(process, k).clause(lemma.literals)
+        return clause if lemma.point is None else implication(self.at(process, lemma.point), clause)
 
-    def of_p(self, lemma: Clause) -> Any:
-        """What a lemma says of the other process."""
-        if lemma not in self._of_p:
-            said = self.others.clause(lemma.literals)
-            self._of_p[lemma] = said if lemma.point is None else implication(self.at(self.p, lemma.point), said)
-        return self._of_p[lemma]
+    def uses(self, lemma: Lemma, uses: Iterable[Use]) -> list[tuple[Any, Any]]:
+        """The (process, slot) of these uses that the lemma has a say in."""
+        if not isinstance(lemma, Clause):
+            return [(self.me, self.k)]
+        found = []
+        for i, use in enumerate(uses):
+            again = lemma.point is None and not lemma.local and i and use.k is self.k
+            if not again and (lemma.point is None or use.points is None or lemma.point in use.points):
+                found.append((use.process, use.k))
+        return found
+
+    def initially(self, process: Any) -> list[Named]:
+        """The initial state: every shared field has its first value, the process is idle and holds nothing."""
+        found: list[Named] = [("idle", self.at(process, IDLE))]
+        found += [(f"not {held}", negation(self.holds(process, lock))) for lock, held in LOCKS.items()]
+        for name, field in Shared.fields().items():
+            value = self.relation.shared.values[name]
+            here = value(self.k) if field.per_slot else value
+            found.append((name, negation(here) if field.sort is Sort.BOOL else here == first(field.sort)))
+        return found
+
+
+def first(sort: Sort) -> Any:
+    """The first value of a sort, as a term."""
+    if sort is Sort.BOOL:
+        return z3.BoolVal(False)
+    return CONSTANTS[SORTS[sort]][0] if SORTS[sort] in CONSTANTS else z3.IntVal(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,19 +125,26 @@ class Step:
 
     def __init__(self, induction: Induction, transition: Transition) -> None:
         self.induction, self.transition = induction, transition
+        self.name = transition.name
         self.here = IDLE if transition.starts else transition.label.point
         self.writes_shared, self.writes_local = transition.writes_shared, transition.writes_local
         self._goals: dict[tuple[Lemma, bool], Goal] = {}
 
     @cached_property
-    def given(self) -> list[tuple[str, Any]]:
+    def uses(self) -> tuple[Use, ...]:
+        """Lemmas are used of `me`, who is where the step is, and of another process."""
+        ind = self.induction
+        return Use(ind.me, ind.k, frozenset({self.here})), Use(ind.p, ind.k)
+
+    @cached_property
+    def given(self) -> list[Named]:
         """What is so before the transition, by name: the axioms, where the process is, what an operation that begins
         is asked with, and the guards."""
         ind, t = self.induction, self.transition
-        found = [(f"axiom {i}", axiom) for i, axiom in enumerate(ind.axioms)]
-        found.append(("where the process is", ind.at(ind.me, self.here)))
+        found = [*ind.axioms, ("another process", ind.p != ind.me), ("where the process is", ind.at(ind.me, self.here))]
         if t.starts:
-            found.append(("what it is asked with", ind.relation.asked(t.label.point, ind.mine.view, ind.mine.k)))
+            mine = ind.reading(ind.me, ind.k)
+            found.append(("what it is asked with", ind.relation.asked(t.label.point, mine.view, mine.k)))
         return [*found, *t.guards]
 
     @cached_property
@@ -100,7 +153,8 @@ class Step:
 
     @cached_property
     def others(self) -> Reading:
-        return Reading(View(self.transition.after.shared, self.induction.others.view.local), self.induction.k)
+        ind = self.induction
+        return Reading(View(self.transition.after.shared, ind.reading(ind.p, ind.k).view.local), ind.k)
 
     def arrives(self, lemma: Lemma) -> bool:
         """It has to be shown of `me`: it is about where the transition leads, or about anywhere and what it writes."""
@@ -113,7 +167,9 @@ class Step:
 
     def disturbs(self, lemma: Lemma) -> bool:
         """It has to be shown of other processes: the transition writes what it speaks of."""
-        return isinstance(lemma, Clause) and lemma.point != IDLE and bool(lemma.shared & self.writes_shared)
+        if not isinstance(lemma, Clause) or not (lemma.point is not None or lemma.local):
+            return False
+        return bool(lemma.shared & self.writes_shared)
 
     def unmoved_from(self, lemma: Lemma) -> Clause | None:
         """The lemma that said the same before, where nothing was written that it speaks of."""
@@ -143,3 +199,14 @@ class Step:
             return negation(self.mine.clause(lemma.literals))
         wrong = negation(self.others.clause(lemma.literals))
         return wrong if lemma.point is None else z3.And(ind.at(ind.p, lemma.point), wrong)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What else has to follow from the lemmas for a property to hold: `fails` is impossible where `given` is so. The
+    lemmas are used as `uses` says."""
+
+    name: str
+    given: tuple[Named, ...]
+    fails: Any
+    uses: tuple[Use, ...]

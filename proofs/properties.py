@@ -1,16 +1,54 @@
-"""What has to be shown for each property: which lemmas, and what else follows from them."""
+"""What has to be shown for each property to hold in every size: which lemmas, and what else follows from lemmas."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from model.language import MADE_UP
 from model.properties import PROPERTIES
-from proofs.lemma import Clause
+from model.state import LOCKS
+from proofs import configuration, locks
+from proofs.induction import Claim, Induction
+from proofs.lemma import Clause, Exclusive, Lemma
+from proofs.recovery import recoverable
 from proofs.vocabulary import stated
 
 
-def over_stores() -> dict[str, Clause]:
-    """The properties over the stores, each as the lemma that it is."""
-    return {
-        name: Clause(None, ((stated(name, lambda s, _me, k, holds=p.holds: holds(s, k)), True),))  # type: ignore[misc]
-        for name, p in PROPERTIES.items()
-        if p.holds
-    }
+@dataclass(frozen=True, slots=True)
+class Needed:
+    """A property is proved by these lemmas and these claims, all of them."""
+
+    lemmas: tuple[Lemma, ...] = ()
+    claims: tuple[Claim, ...] = ()
+
+
+def needed(name: str, induction: Induction) -> Needed:
+    """What a property needs."""
+    over = PROPERTIES[name].holds
+    if over:
+        return Needed((Clause(None, ((stated(name, lambda s, _me, k: over(s, k)), True),)),))
+    return _OTHERS[name](induction)
+
+
+def _never_degraded(ind: Induction) -> Needed:
+    program = ind.relation.program
+    made_up = stated("the result has no made-up entry", lambda _s, me, k: me.draft[k] != MADE_UP)
+    points = [n for n in range(1, len(program.points)) if program.answers(n)]
+    return Needed(tuple(Clause(n, ((made_up, True),)) for n in points))
+
+
+def _by(*claims: Callable[[Induction], tuple[Claim, ...]]) -> Callable[[Induction], Needed]:
+    return lambda ind: Needed(claims=tuple(c for each in claims for c in each(ind)))
+
+
+_OTHERS: dict[str, Callable[[Induction], Needed]] = {
+    "retrieve_is_exact": _by(configuration.exact),
+    "retrieve_never_degraded": _never_degraded,
+    "knobs_are_reflected": _by(configuration.knobs),
+    "retrieve_is_a_fixed_point": _by(configuration.fixed_point),
+    "lock_is_exclusive": lambda _: Needed(tuple(map(Exclusive, LOCKS))),
+    "lock_order_is_acyclic": _by(locks.acyclic),
+    "always_recoverable": _by(recoverable),
+    "every_operation_ends": _by(locks.somebody_goes_on, locks.somebody_begins),
+}

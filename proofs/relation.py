@@ -7,7 +7,7 @@ What an idle process's locals are is what it will be asked with: nothing else is
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -110,7 +110,7 @@ class Relation:
         signature = program.signature(n)
         taken = before.copy()
         point.step.run(taken.s, taken.me)
-        reached = taken.local.guards
+        reached = tuple(taken.local.guards)
         ghosts.follow(signature, program.footprints[point.step])(taken.s, taken.me)
         guards = tuple((f"{self.names[n]}: guard {i + 1}", g.passes) for i, g in enumerate(reached))
         yield self._outcome(Kind.STEP, n, guards, before, taken)
@@ -122,6 +122,13 @@ class Relation:
             dead = before.copy()
             die(signature, dead.s, dead.me)
             yield self._outcome(Kind.CRASH, n, (), before, dead)
+
+    def blocked(self, n: int, view: View) -> Any:
+        """The process, at a point, waits: a guard that it comes to is not so yet."""
+        after = view.copy()
+        self.program.points[n].step.run(after.s, after.me)
+        guards = after.local.guards
+        return z3.Or(*(_stopped(guards, i) for i, g in enumerate(guards) if g.waits))
 
     def _given_up(self, n: int, before: View) -> View:
         view = before.copy()
@@ -150,9 +157,12 @@ def _names(points: list[Point]) -> list[str]:
     return found
 
 
-def _refused(guards: list[Guard]) -> tuple[tuple[str, Any], ...]:
+def _stopped(guards: Sequence[Guard], i: int) -> Any:
+    """Guard number `i` stops the step, and none before it does."""
+    return z3.And(*(before.passes for before in guards[:i]), z3.Not(guards[i].passes))
+
+
+def _refused(guards: Sequence[Guard]) -> tuple[tuple[str, Any], ...]:
     """That some guard refuses, and none before it stops the step: () if no guard can."""
-    ways = [
-        z3.And(*(before.passes for before in guards[:i]), z3.Not(g.passes)) for i, g in enumerate(guards) if not g.waits
-    ]
+    ways = [_stopped(guards, i) for i, g in enumerate(guards) if not g.waits]
     return (("a guard refuses", z3.Or(*ways)),) if ways else ()

@@ -28,6 +28,7 @@ BOUNDS = (
     Bounds(slots=1, ejectable=1, configs=2, names=1, amounts=1, processes=2, crashes=1),
     Bounds(slots=2, ejectable=0, configs=2, names=1, amounts=1, processes=1, crashes=2),
     Bounds(slots=0, ejectable=2, configs=2, names=1, amounts=1, processes=1, crashes=2),
+    Bounds(slots=1, ejectable=1, configs=1, names=2, amounts=2, processes=1, crashes=2),
     Bounds(slots=1, ejectable=0, configs=1, names=2, amounts=1, processes=2, crashes=1),
     Bounds(slots=1, ejectable=0, configs=1, names=1, amounts=2, processes=2, crashes=1),
 )

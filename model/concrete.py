@@ -115,7 +115,10 @@ class WordCells:
 
     def read_at(self, field: Field, slot: Slot) -> bool | int:
         assert isinstance(slot, ConcreteSlot)
-        return self.layout.at(self.word, self.layout.places[field.name], slot.index)
+        place = self.layout.places[field.name]
+        if slot.index >= place.count:  # where there are no slots at all, a property still speaks of one
+            return False if field.sort is Sort.BOOL else ABSENT
+        return self.layout.at(self.word, place, slot.index)
 
     look_behind = read_at
 

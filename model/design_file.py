@@ -15,6 +15,7 @@ from __future__ import annotations
 import ast
 import traceback
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import FunctionType
 
@@ -22,11 +23,11 @@ from model import language, state, steps
 from model.contract import check_contract
 from model.designs import DESIGNS, RECOMMENDED
 from model.language import LanguageError
-from model.step import SIGNATURES, Design, Operation, Step, Undo, once, order, step
+from model.step import SIGNATURES, Design, GivenLemma, Operation, Step, Undo, once, order, step
 from model.steps import unlock
 
 MAX_BYTES = 1 << 20
-_KNOWN = {"base", "on_failure", "designs", "says"}
+_KNOWN = {"base", "lemmas", "on_failure", "designs", "says"}
 
 
 class DesignFileError(Exception):
@@ -38,7 +39,14 @@ def _vocabulary() -> dict[str, object]:
     words = ("ABSENT", "EMPTY", "MADE_UP", "all_of", "any_of", "either", "implies", "neg", "pointwise")
     found: dict[str, object] = {n: s for n, s in vars(steps).items() if isinstance(s, Step | Undo)}
     found |= {w: getattr(language, w) for w in words}
-    return found | {"step": step, "once": once, "order": order, "Shared": state.Shared, "Local": state.Local}
+    return found | {
+        "step": step,
+        "once": once,
+        "order": order,
+        "lemma": GivenLemma,
+        "Shared": state.Shared,
+        "Local": state.Local,
+    }
 
 
 def load(path: Path) -> dict[str, Design]:
@@ -120,8 +128,8 @@ def _design(where: str, name: str, says: str, mine: Mapping[str, object], lines:
     ]
     if strays:
         raise DesignFileError(
-            f"{at(strays[0])}: `{strays[0]}` is no operation; there are {', '.join(SIGNATURES)}; and base, on_failure, "
-            "says, designs (a list or dict of your own that is none of them may start with _)"
+            f"{at(strays[0])}: `{strays[0]}` is no operation; there are {', '.join(SIGNATURES)}; and base, lemmas, "
+            "on_failure, says, designs (a list or dict of your own that is none of them may start with _)"
         )
     if not operations:
         raise DesignFileError(f"{where}: it gives no operation: write for example attach = [take_lock, ...]")
@@ -142,11 +150,21 @@ def _design(where: str, name: str, says: str, mine: Mapping[str, object], lines:
     given = {n: _operation(f"{at(n)}, operation `{n}`", v, clean_ups.get(n)) for n, v in operations.items()}
     try:
         design = DESIGNS[base if isinstance(base, str) else RECOMMENDED].but(name, says or name, **given)
+        design = replace(design, lemmas=_lemmas(at("lemmas"), mine.get("lemmas", ())))
         check_contract(design)
     except LanguageError as error:
         about = next((n for n in operations if f"operation `{n}`" in str(error)), "")
         raise DesignFileError(f"{at(about)}: {error}") from None
     return design
+
+
+def _lemmas(where: str, given: object) -> tuple[GivenLemma, ...]:
+    if not isinstance(given, list | tuple) or not all(isinstance(x, GivenLemma) for x in given):
+        raise DesignFileError(
+            f'{where}: `lemmas` should be a list such as [lemma("in words", lambda s, me, k: implies(...), '
+            'at="attach 5 enter_xenstore")]'
+        )
+    return tuple(given)
 
 
 def _operation(where: str, given: object, clean_up: object) -> Operation:

@@ -16,9 +16,11 @@ from model.verdict import Cell, Verdict
 
 
 class Expected(TypedDict):
-    """One cell: `depth` is the length of the shortest trace of a refuted one, the last level of another."""
+    """One cell: `depth` is the length of the shortest trace of a refuted one, the last level of another. `proof`: what
+    a proof for any size comes to; "" if none was tried."""
 
     verdict: str
+    proof: str
     vacuous: bool
     depth: int
     states: int
@@ -35,7 +37,8 @@ class ManifestError(Exception):
 
 def expected_of(cell: Cell) -> Expected:
     """What a manifest would say of a cell."""
-    return Expected(verdict=cell.verdict.value, vacuous=cell.vacuous, depth=cell.depth, states=cell.states)
+    proof = cell.proof.value if cell.proof else ""
+    return Expected(verdict=cell.verdict.value, proof=proof, vacuous=cell.vacuous, depth=cell.depth, states=cell.states)
 
 
 def of(cells: Iterable[Cell], bounds: Bounds) -> str:
@@ -60,14 +63,15 @@ def read(path: Path) -> Manifest:
     for design, cells in _object(f"{path}: designs", data["designs"]).items():
         for name, cell in _object(f"{path}: {design}", cells).items():
             _check(f"{path}: {design} {name}", cell, _CELL)
-            if cell["verdict"] not in Verdict.__members__:
-                raise ManifestError(
-                    f"{path}: {design} {name}: {cell['verdict']!r} is none of {', '.join(Verdict.__members__)}"
-                )
+            for key, words in (("verdict", Verdict.__members__), ("proof", ("", *Verdict.__members__))):
+                if cell[key] not in words:
+                    raise ManifestError(
+                        f"{path}: {design} {name}: {key} {cell[key]!r} is none of {', '.join(Verdict.__members__)}"
+                    )
     return cast(Manifest, data)
 
 
-_CELL: dict[str, type] = {"verdict": str, "vacuous": bool, "depth": int, "states": int}
+_CELL: dict[str, type] = {"verdict": str, "proof": str, "vacuous": bool, "depth": int, "states": int}
 
 
 def _object(where: str, data: object) -> dict[str, Any]:

@@ -83,8 +83,13 @@ def as_junit(cells: Iterable[Cell], elapsed: float, given: str = "") -> str:
     for design, of_design in _by_design(cells):
         suite = TestSuite(design)
         for c in of_design:
-            suite.add_testcase(_test_case(c, given))
+            suite.add_testcase(test_case(c, given))
         xml.add_testsuite(suite)
+    return junit_text(xml, elapsed)
+
+
+def junit_text(xml: JUnitXml, elapsed: float) -> str:
+    """The text of JUnit XML whose suites are complete. `elapsed`: seconds in all."""
     xml.update_statistics()  # type: ignore[no-untyped-call]
     for suite in xml:
         suite.time = max((case.time or 0.0 for case in suite), default=0.0)
@@ -94,7 +99,8 @@ def as_junit(cells: Iterable[Cell], elapsed: float, given: str = "") -> str:
     return out.getvalue().decode()
 
 
-def _test_case(c: Cell, given: str) -> TestCase:
+def test_case(c: Cell, given: str) -> TestCase:
+    """A cell as a test case."""
     case = TestCase(c.property_name, c.design, round(c.seconds, 3))
     said = f"{c.verdict.value}: {c.verdict.words}"
     if c.verdict is Verdict.REFUTED:

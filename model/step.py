@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields, replace
 from typing import overload
 
-from model.language import LanguageError
+from model.language import Bool, LanguageError, Slot
 from model.state import Local, Shared
 
 StepFunction = Callable[[Shared, Local], None]
@@ -115,6 +115,16 @@ def order(*steps: Step, on_failure: tuple[Undo, ...] = ()) -> Operation:
 
 
 @dataclass(frozen=True, slots=True)
+class GivenLemma:
+    """What a design's author says is always so, for a proof to try: of every slot, and every process that is at a
+    location such as `attach 5 enter_xenstore` ("": wherever it is). It is shown like any lemma, never believed."""
+
+    words: str
+    holds: Callable[[Shared, Local, Slot], Bool] = field(compare=False)
+    at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Design:
     """A choice of operations: the unit that is checked. `says` is its page, read aloud."""
 
@@ -130,6 +140,7 @@ class Design:
     rename: Operation
     retrieve: Operation
     destroy: Operation
+    lemmas: tuple[GivenLemma, ...] = ()
 
     def operations(self) -> Iterator[tuple[str, Operation]]:
         """Name and order of each, in the order of a domain's life."""
@@ -144,7 +155,7 @@ class Design:
             raise LanguageError(
                 f"design `{name}`: no such operation: {', '.join(unknown)}; there are {', '.join(SIGNATURES)}"
             )
-        return replace(self, name=name, says=says, **changed)
+        return replace(self, name=name, says=says, **changed)  # type: ignore[arg-type]
 
     def without(self, name: str, says: str, *dropped: Step) -> Design:
         """A variant: this design with these steps left out of every operation."""

@@ -37,33 +37,42 @@ _WORD = {"TRUE": "green", "FALSE": "red", "NEEDS MORE": "yellow", "OPEN": "yello
 
 
 def matrix(designs: list[str], cells: Iterable[Cell], width: int) -> Group:
-    """A row per property, a column per design; the verdict in each cell, in full where it fits."""
+    """A row per property, a column per design; the verdict in each cell, in full where it fits. Where a proof was
+    tried, its word stands before the search's."""
     found = {(c.design, c.property_name): c for c in cells}
-    full = width >= 32 + 15 * len(designs)
+    both = any(c.proof for c in found.values())
+    full = width >= 32 + (22 if both else 15) * len(designs)
     table = Table(title="designs x properties", title_justify="left")
     table.add_column("property", no_wrap=True)
     for n, _ in enumerate(designs):
         table.add_column(f"[{n + 1}]", justify="center", no_wrap=True)
-    vacuous = False
     for name in PROPERTIES:
-        row = [Text(name)]
-        for d in designs:
-            c = found[d, name]
-            said = c.verdict.value if full else _SHORT[c.verdict]
-            said += f" {c.depth}" if c.verdict is Verdict.REFUTED else "*" if c.vacuous else ""
-            vacuous |= c.vacuous
-            row.append(Text(said, style=STYLE[c.verdict]))
-        table.add_row(*row)
+        table.add_row(Text(name), *(_verdicts(found[d, name], full=full) for d in designs))
     legend = [Text(f"[{n + 1}] {d}") for n, d in enumerate(designs)]
-    used = {c.verdict for c in found.values()}
+    used = {v for c in found.values() for v in _words(c)}
     for v in Verdict:
         if v in used:
             mark = v.value if full else f"{_SHORT[v]} = {v.value}"
             steps = "; the number is the steps of the shortest trace" if v is Verdict.REFUTED else ""
             legend.append(Text(f"{mark}: {v.words}{steps}", style=STYLE[v]))
-    if vacuous:
+    if any(c.vacuous for c in found.values()):
         legend.append(Text("*: vacuous, the case that makes the property interesting does not arise"))
     return Group(table, *legend)
+
+
+def _words(c: Cell) -> list[Verdict]:
+    """What is said of a cell: the proof's word, unless that is only that a counterexample stands in its way; then the
+    search's."""
+    silent = c.proof is None or (c.proof is Verdict.UNKNOWN and c.verdict is Verdict.REFUTED)
+    return [c.verdict] if silent or c.proof is None else [c.proof, c.verdict]
+
+
+def _verdicts(c: Cell, *, full: bool) -> Text:
+    words = _words(c)
+    said = [v.value if full else _SHORT[v] for v in words]
+    said[-1] += f" {c.depth}" if c.verdict is Verdict.REFUTED else "*" if c.vacuous else ""
+    worst = Verdict.REFUTED if Verdict.REFUTED in words else Verdict.UNKNOWN if Verdict.UNKNOWN in words else words[-1]
+    return Text(" ".join(said), style=STYLE[worst])
 
 
 def claims(all_claims: Mapping[str, Claim], cells: Mapping[tuple[str, str], Cell], console: Console) -> None:

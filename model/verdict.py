@@ -33,7 +33,8 @@ class Verdict(Enum):
 class Cell:
     """One design and one property. `states` (up to symmetry) and `transitions` are those of the searches that
     decided it, `depth` the length of the shortest trace if refuted, else the last level searched. `vacuous`: the
-    case that makes the property interesting was never met. `stopped`: which bound was reached, "" for none."""
+    case that makes the property interesting was never met. `stopped`: which bound was reached, "" for none. `proof`:
+    what a proof for any size comes to, PROVED or UNKNOWN; None if none was tried."""
 
     design: str
     property_name: str
@@ -46,6 +47,7 @@ class Cell:
     vacuous: bool = False
     stopped: str = ""
     trace: Trace | None = None
+    proof: Verdict | None = None
 
     @property
     def token(self) -> str:

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from model.language import Sort
+from model.program import IDLE
 from model.state import LOCKS, Local, Shared
-from proofs.induction import first
+from proofs.induction import Induction, Named, Use, first
 from proofs.relation import Relation, View
 from proofs.terms import Z3Cells
 
@@ -27,11 +28,23 @@ class Ran:
     answer: Z3Cells | None
 
 
-def run(relation: Relation, operation: str, shared: Z3Cells, given: Mapping[str, Any]) -> Ran:
-    """Run an operation from a state, with these arguments (terms; for a map, a function from a slot)."""
-    program = relation.program
+def quiescent(ind: Induction) -> tuple[tuple[Named, ...], tuple[Use, ...]]:
+    """No operation is at work: nobody who could matter is anywhere. What is given then, and where lemmas are used."""
+    everybody = (ind.me, *ind.owner.values())
+    idle = tuple((f"`{q}` is idle", ind.at(q, IDLE)) for q in everybody)
+    return (*ind.axioms, *idle), tuple(Use(q, ind.k, frozenset({IDLE})) for q in everybody)
+
+
+def asked_with(relation: Relation, operation: str, given: Mapping[str, Any]) -> Z3Cells:
+    """The locals that an operation begins with: these arguments, and any others that it takes; it holds nothing."""
     local = relation.cells.any(Local, tag=f" of {operation}")
     local.values |= {held: first(Sort.BOOL) for held in LOCKS.values()} | dict(given)
+    return local
+
+
+def run(relation: Relation, operation: str, shared: Z3Cells, given: Mapping[str, Any]) -> Ran:
+    """Run an operation from a state, with these arguments (terms; for a map, a function from a slot)."""
+    program, local = relation.program, asked_with(relation, operation, given)
     view, passes, answer = View(shared.copy(), local), list[Any](), None
     point = program.first[operation]
     while point:

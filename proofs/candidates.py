@@ -17,7 +17,7 @@ from model.language import Sort
 from model.program import IDLE, Program
 from model.state import LOCKS
 from proofs.lemma import Clause, Exclusive, Lemma, Literal, Owned
-from proofs.samples import Answers, Samples
+from proofs.samples import Answers, Samples, distinct_rows, packed
 from proofs.vocabulary import Atom
 
 
@@ -47,7 +47,7 @@ def _clauses(
 ) -> Iterator[tuple[Literal, ...]]:
     """The clauses over these atoms that hold in all rows, and no part of which does: of one literal, of two, and of
     three where an atom of `thirds` is among them. `about`: the atoms of the columns."""
-    rows = np.unique(rows, axis=0)
+    rows = rows[distinct_rows(packed(rows))]
     wrong = np.concatenate((~rows, rows), axis=1)
     """Per row and literal: it does not hold there."""
     always = np.flatnonzero(~wrong.any(axis=0))

@@ -22,7 +22,7 @@ from model.state import LOCKS
 from proofs.induction import Claim, Goal, Induction, Named, Step, Use
 from proofs.lemma import Clause, Lemma
 from proofs.relation import Relation
-from proofs.terms import any_of, implication
+from proofs.terms import any_of, assert_, implication
 
 LOCK_FIELDS = frozenset(LOCKS) | frozenset(LOCKS.values())
 
@@ -86,8 +86,7 @@ class Asked:
             if lemma not in self._known:
                 self._known.add(lemma)
                 for process, k in places:
-                    formula = self.tracks.formula(lemma, process, k)
-                    z3.Z3_solver_assert(self.solver.ctx.ref(), self.solver.solver, formula.as_ast())
+                    assert_(self.solver, self.tracks.formula(lemma, process, k))
         verdict = self.solver.check(*tracks, fails)
         if verdict == z3.sat:
             return verdict, self.solver.model()
@@ -103,7 +102,7 @@ class Strengthening:
         self.steps = [Step(self.induction, t) for t in relation.transitions]
         self.claims: list[Claim] = []
         self.milliseconds = milliseconds
-        self.standing = dict.fromkeys(candidates)
+        self.standing: dict[Lemma, None] = {}
         """The candidates that nothing has broken yet."""
         self.needed: dict[Lemma, None] = {}
         self.broken: dict[Lemma, Broken] = {}
@@ -118,9 +117,16 @@ class Strengthening:
         self._concerns: dict[Step, dict[Lemma, list[bool]]] = {s: {} for s in self.steps}
         """Per step, the needed lemmas that have to be shown of it: of `me`, of others."""
         self._at: dict[int | None, list[Lemma]] = {}
-        for lemma in self.standing:
-            self._at.setdefault(lemma.point if isinstance(lemma, Clause) else None, []).append(lemma)
         self._todo: deque[Step | Claim] = deque()
+
+        self.offer(candidates)
+
+    def offer(self, candidates: Iterable[Lemma]) -> None:
+        """More candidates. They should hold in the initial state: only what is kept is held against it."""
+        for lemma in candidates:
+            if lemma not in self.standing:
+                self.standing[lemma] = None
+                self._at.setdefault(lemma.point if isinstance(lemma, Clause) else None, []).append(lemma)
 
     def keep(self, wanted: Iterable[Lemma], claims: Iterable[Claim] = ()) -> None:
         """Find what these need. The lemmas that are still needed afterwards are proved, and the claims that are not
@@ -137,6 +143,41 @@ class Strengthening:
                 self._settle(what)
             else:
                 self._follow(what)
+
+    def prune(self, wanted: Iterable[Lemma]) -> None:
+        """Leave out what the proof can do without, until every lemma but those wanted is one that it cannot."""
+        stay = set(wanted)
+        ask = [x for x in self.needed if x not in stay]
+        while ask:
+            left_out = [x for x in ask if self._leave_out(x)]
+            lighter = {s for x in left_out for s in self.steps if s.arrives(x) or s.disturbs(x)}
+            ask = [x for x in self.needed if x not in stay and any(x in self.used.get(s, ()) for s in lighter)]
+
+    def _leave_out(self, lemma: Lemma) -> bool:
+        """Leave a lemma out, if everything else is still proved without it. -> whether it is"""
+        rest = [x for x in self.needed if x is not lemma]
+        found: dict[Step | str, frozenset[Lemma]] = {}
+        for key in (key for key, used in self.used.items() if lemma in used):
+            if isinstance(key, Step):
+                goals = [g.fails for g in self.goals(key) if g.lemma is not lemma]
+                fails = any_of(goals) if goals else None
+            else:
+                fails = next(c.fails for c in self.claims if c.name == key)
+            core: Sequence[Lemma] = ()
+            if fails is not None:
+                self.questions += 1
+                verdict, core = self._asked[key].check(rest, fails)
+                if verdict != z3.unsat:
+                    return False
+            found[key] = frozenset(core)
+        self.used |= found
+        self._forget(lemma)
+        return True
+
+    def _forget(self, lemma: Lemma) -> None:
+        del self.needed[lemma]
+        for concerned in self._concerns.values():
+            concerned.pop(lemma, None)
 
     def goals(self, step: Step) -> list[Goal]:
         """What has to be shown of a step."""
@@ -161,9 +202,7 @@ class Strengthening:
     def _drop(self, lemma: Lemma, broken: Broken) -> None:
         del self.standing[lemma]
         if lemma in self.needed:
-            del self.needed[lemma]
-            for concerned in self._concerns.values():
-                concerned.pop(lemma, None)
+            self._forget(lemma)
         self.broken[lemma] = broken
         self._queue(s for s in self.steps if lemma in self.used.get(s, ()))
         self._queue(c for c in self.claims if lemma in self.used.get(c.name, ()))

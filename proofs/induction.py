@@ -75,7 +75,8 @@ class Induction:
 
     def _say(self, lemma: Lemma, process: Any, k: Any) -> Any:
         if isinstance(lemma, Exclusive):
-            return negation(z3.And(self.holds(self.me, lemma.lock), self.holds(self.p, lemma.lock)))
+            both = z3.And(self.holds(self.me, lemma.lock), self.holds(self.p, lemma.lock))
+            return implication(both, self.me == self.p)
         if isinstance(lemma, Owned):
             return implication(self.relation.shared.values[lemma.lock], self.holds(self.owner[lemma.lock], lemma.lock))
         clause = self.reading(process, k).clause(lemma.literals)

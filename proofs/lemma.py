@@ -90,12 +90,19 @@ class Names:
         self.relation = relation
 
     def __call__(self, lemma: Lemma) -> str:
+        where = self.where(lemma)
+        return f"{where}: {self.says(lemma)}" if where else self.says(lemma)
+
+    def says(self, lemma: Lemma) -> str:
+        """What it says."""
         if isinstance(lemma, Exclusive):
             return f"at most one process holds `{lemma.lock}`"
         if isinstance(lemma, Owned):
             return f"where `{lemma.lock}` is set, a process holds it"
-        said = " or ".join(atom.says(yes) for atom, yes in lemma.literals)
-        if lemma.point is None:
-            return said
-        where = "when idle" if lemma.point == IDLE else f"at {self.relation.names[lemma.point]}"
-        return f"{where}: {said or 'no process comes here'}"
+        return " or ".join(atom.says(yes) for atom, yes in lemma.literals) or "no process comes here"
+
+    def where(self, lemma: Lemma) -> str:
+        """Of which processes it says so: of those at a location, or "": of all."""
+        if not isinstance(lemma, Clause) or lemma.point is None:
+            return ""
+        return "when idle" if lemma.point == IDLE else f"at {self.relation.names[lemma.point]}"

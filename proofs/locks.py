@@ -24,7 +24,7 @@ def acyclic(ind: Induction) -> tuple[Claim, ...]:
         lock: [
             n
             for n, p in enumerate(program.points)
-            if n and program.footprints[p.step].waits and held in program.footprints[p.step].writes_local
+            if _comes_to(program, n) and held in program.footprints[p.step].writes_local
         ]
         for lock, held in LOCKS.items()
     }
@@ -48,15 +48,16 @@ def acyclic(ind: Induction) -> tuple[Claim, ...]:
     return (*own, each_other)
 
 
+def _comes_to(program: Program, n: int) -> bool:
+    """A process that is at work can wait at the point. One that waits to begin is at work on nothing."""
+    return bool(n) and n not in program.first.values() and program.footprints[program.points[n].step].waits
+
+
 def somebody_goes_on(ind: Induction) -> tuple[Claim, ...]:
     """Where a process at work waits, another at work can go on: it can't be that the owners of all locks that are held
     wait, too."""
     program, relation = ind.relation.program, ind.relation
-    waiting = [
-        n
-        for n, p in enumerate(program.points)
-        if n and n not in program.first.values() and program.footprints[p.step].waits
-    ]
+    waiting = [n for n in range(len(program.points)) if _comes_to(program, n)]
     ranks(program)
 
     def blocked(process: Any) -> Any:

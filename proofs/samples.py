@@ -134,6 +134,23 @@ class Samples:
         return there
 
 
+def packed(answers: Answers) -> NDArray[np.uint8]:
+    """Rows of answers, eight to a byte."""
+    return np.packbits(answers, axis=1)
+
+
+def distinct_rows(rows: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Which rows of bytes to keep for each to be there once. As whole words they are sorted much faster than `unique`
+    sorts rows."""
+    padded = np.zeros((len(rows), -(-rows.shape[1] // 8) * 8), np.uint8)
+    padded[:, : rows.shape[1]] = rows
+    words = padded.view(np.uint64)
+    order = np.lexsort(words.T)
+    fresh = np.ones(len(rows), np.bool_)
+    fresh[1:] = (words[order[1:]] != words[order[:-1]]).any(axis=1)
+    return order[fresh]
+
+
 def reachable_pairs(search: Search) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The (shared, local) numbers of every process in every state that a search found."""
     found = []
@@ -149,8 +166,7 @@ def take(design: Design, atoms: tuple[Atom, ...]) -> Samples:
     rows = [row for bounds in BOUNDS for row in _rows(Program(design, bounds), atoms)]
     points = np.concatenate([p for p, _ in rows])
     answers = np.concatenate([a for _, a in rows])
-    packed = np.column_stack((points.astype(np.uint16).view(np.uint8).reshape(-1, 2), np.packbits(answers, axis=1)))
-    _, first = np.unique(packed, axis=0, return_index=True)
+    first = distinct_rows(np.column_stack((points.astype(np.uint16).view(np.uint8).reshape(-1, 2), packed(answers))))
     return Samples(points[first], answers[first])
 
 

@@ -230,3 +230,8 @@ def negation(formula: Any) -> Any:
 def implication(a: Any, b: Any) -> Any:
     """What `z3.Implies` gives, as `any_of`."""
     return z3.BoolRef(z3.Z3_mk_implies(a.ctx.ref(), a.as_ast(), b.as_ast()), a.ctx)
+
+
+def assert_(solver: z3.Solver, formula: Any) -> None:
+    """What `solver.add` does, as `any_of`."""
+    z3.Z3_solver_assert(solver.ctx.ref(), solver.solver, formula.as_ast())

@@ -7,7 +7,9 @@ import pytest
 from model.check import check
 from model.designs import DESIGNS, RECOMMENDED
 from model.language import neg
+from model.program import Program
 from model.properties import PROPERTIES
+from model.search.monitor import StoresJudge
 from model.state import Bounds, Local, Shared
 from model.step import Design, order, step
 from model.steps import (
@@ -132,3 +134,12 @@ def test_every_property_can_fail() -> None:
         assert cell.verdict is Verdict.REFUTED, name
         assert cell.trace is not None
         assert violates(cell.trace, name), name
+
+
+def test_where_there_are_no_slots_a_map_holds_nothing() -> None:
+    """The bits that would be a slot's are those of other fields."""
+    program = Program(DESIGNS[RECOMMENDED], Bounds(slots=0, ejectable=0, configs=2, names=2, amounts=2))
+    word = program.initial
+    for name in ("alive", "saved", "name", "memory", "granted", "locked", "lock_file"):
+        word = program.shared_layout.put(word, name, 1)
+    assert StoresJudge(program, PROPERTIES)(word) == (0, 0)

@@ -11,24 +11,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.concrete import WordCells
-from model.language import Bool, ConcreteSlot, all_of, implies, neg
+from model.language import Bool, ConcreteSlot, Slot, all_of, implies, neg
 from model.program import IDLE
 from model.search.bfs import CHUNK, Search, failing
 from model.search.frontier import Ids, Packing, States, distinct, position
 from model.state import Shared
 
 
+def slot_agrees(s: Shared, k: Slot) -> Bool:
+    """Template, xenstore and resources say the same of the slot, and nothing is half-way."""
+    return all_of(s.template[k] == s.attached[k], s.resources[k] == s.xenstore[k].present, neg(s.closing[k]))
+
+
+def memory_agrees(s: Shared) -> Bool:
+    """The hypervisor grants the memory target that xenstore says."""
+    return s.granted == s.memory
+
+
+def whole_agrees(s: Shared) -> Bool:
+    """There is a template if there is a domain, and nothing is half-way."""
+    return all_of(s.saved == s.alive, neg(s.paused), neg(s.locked))
+
+
 def devices_agree(s: Shared, slots: tuple[ConcreteSlot, ...]) -> Bool:
-    """Template, xenstore and resources say the same of every slot, and nothing is half-way."""
-    each = [
-        all_of(
-            s.template[k] == s.attached[k],
-            s.resources[k] == s.xenstore[k].present,
-            neg(s.closing[k]),
-        )
-        for k in slots
-    ]
-    return all_of(*each, s.saved == s.alive, neg(s.paused), neg(s.locked))
+    """Every slot agrees, and the domain as a whole."""
+    return all_of(*(slot_agrees(s, k) for k in slots), whole_agrees(s))
 
 
 def runs(s: Shared) -> Bool:
@@ -78,8 +85,8 @@ class Recovery:
         if judge == "destroy":
             return bool(may_be_destroyed(s))
         if self.devices:
-            return bool(all_of(devices_agree(s, self.program.shared_layout.slots), s.granted == s.memory))
-        return bool(implies(runs(s), s.granted == s.memory))
+            return bool(all_of(devices_agree(s, self.program.shared_layout.slots), memory_agrees(s)))
+        return bool(implies(runs(s), memory_agrees(s)))
 
     def quiescent(self) -> list[Ids]:
         """Per level of the search, the shared numbers of its quiescent states."""

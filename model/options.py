@@ -1,0 +1,198 @@
+"""What the commands share: their options, the designs they can be about, bad input and where output goes."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Callable, Iterable
+from functools import wraps
+from pathlib import Path
+from typing import ParamSpec
+
+import click
+from rich.console import Console
+
+from model.check import Examined
+from model.design_file import DesignFileError, load
+from model.designs import DESIGNS
+from model.language import LanguageError
+from model.manifest import ManifestError
+from model.observed import Observed, ObservedError
+from model.parallel import WorkerDied, cores
+from model.progress import showing
+from model.properties import PROPERTIES
+from model.runner import Request, run
+from model.state import Bounds
+from model.step import Design
+from model.trace import MOST, TokenError
+from model.verdict import EXIT_BAD_INPUT, EXIT_OPEN
+
+P = ParamSpec("P")
+
+
+class AskedWrong(Exception):
+    """A command was asked for something that is not there."""
+
+
+BAD_INPUT = (
+    AskedWrong,
+    DesignFileError,
+    LanguageError,
+    ObservedError,
+    TokenError,
+    ManifestError,
+)
+_SIZES = {"K": 2**10, "M": 2**20, "G": 2**30}
+PATH = click.Path(path_type=Path)
+
+
+class Size(click.ParamType[int]):
+    """A number of bytes, such as 500M or 2G."""
+
+    name = "size"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        text = str(value).upper().removesuffix("B").removesuffix("I")
+        unit = _SIZES.get(text[-1:], 1)
+        digits = text[:-1] if text[-1:] in _SIZES else text
+        if not digits.isdigit() or int(digits) * unit < 2**20:
+            self.fail(f"{value!r} is no size of at least 1M, such as 500M or 2G", param, ctx)
+        return int(digits) * unit
+
+
+def guarded(command: Callable[P, int]) -> Callable[P, None]:
+    """Bad input is a message on standard error and exit code 2, a search that could not end one and code 3; else the
+    command's code."""
+
+    @wraps(command)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            code = command(*args, **kwargs)
+        except BAD_INPUT as error:
+            click.echo(f"confsync: {error}", err=True)
+            code = EXIT_BAD_INPUT
+        except WorkerDied as error:
+            click.echo(f"confsync: {error}", err=True)
+            code = EXIT_OPEN
+        except KeyboardInterrupt:
+            click.echo("confsync: interrupted", err=True)
+            code = EXIT_OPEN
+        sys.exit(code)
+
+    return wrapper
+
+
+def bounds_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that say how many of everything."""
+    words = {
+        "slots": "ordinary slots",
+        "ejectable": "ejectable drives",
+        "configs": "configurations or media",
+        "names": "names",
+        "amounts": "memory targets",
+        "processes": "processes at once",
+        "crashes": "processes that die, in all",
+    }
+    default = Bounds()
+    for name, what in reversed(words.items()):
+        least = Bounds.LEAST[name]
+        command = click.option(
+            f"--{name}",
+            type=click.IntRange(least, MOST),
+            default=getattr(default, name),
+            show_default=True,
+            help=f"How many {what}.",
+        )(command)
+    return command
+
+
+def limits_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that say how to search."""
+    for option in (
+        click.option(
+            "--jobs", type=click.IntRange(1), default=cores(), help="Designs at a time.  [default: all cores]"
+        ),
+        click.option("--max-memory", type=Size(), help="Stop a design's search at so much memory, such as 4G."),
+        click.option("--max-states", type=click.IntRange(1), help="Stop a search at so many states."),
+        click.option("--no-symmetry", is_flag=True, help="Tell slots, drives, configurations and processes apart."),
+    ):
+        command = option(command)
+    return command
+
+
+DESIGN_FILE = click.option(
+    "--design-file", "files", type=PATH, multiple=True, help="A Python file with designs of your own. May be repeated."
+)
+
+
+def known_designs(files: Iterable[Path], observed: Observed | None = None) -> dict[str, Design]:
+    """All designs by name: those that are registered, those of the files, the observed one."""
+    known = dict(DESIGNS)
+    more = [(str(path), load(path)) for path in dict.fromkeys(files)]
+    if observed:
+        more.append(("--observed", {observed.design.name: observed.design}))
+    for where, found in more:
+        for name in found:
+            if name in known:
+                raise AskedWrong(f"{where}: there is a design `{name}` already: use another name")
+        known |= found
+    return known
+
+
+def chosen(names: Iterable[str], files: tuple[Path, ...], observed: Observed | None = None) -> tuple[Design, ...]:
+    """The designs a command is about: those named; else those of the files; else all that are registered."""
+    known = known_designs(files, observed)
+    wanted = tuple(names) or tuple(n for n in known if n not in DESIGNS) or tuple(known)
+    for name in wanted:
+        if name not in known:
+            raise AskedWrong(f"there is no design `{name}`; there are {', '.join(known)}")
+    return tuple(known[n] for n in dict.fromkeys(wanted))
+
+
+def given_options(files: tuple[Path, ...], observed: tuple[Path, ...]) -> str:
+    """The options again that say where designs came from, for the commands that are printed."""
+    options = [("--design-file", f) for f in files] + [("--observed", f) for f in observed]
+    return "".join(f" {option} {shlex.quote(str(path))}" for option, path in options)
+
+
+def chosen_properties(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        if name not in PROPERTIES:
+            raise AskedWrong(f"there is no property `{name}`; there are {', '.join(PROPERTIES)}")
+    return tuple(dict.fromkeys(names)) or tuple(PROPERTIES)
+
+
+def request_of(designs: tuple[Design, ...], names: tuple[str, ...], options: dict[str, object]) -> Request:
+    counts = {k: v for k, v in options.items() if k in Bounds.LEAST}
+    bounds = Bounds(**counts)  # type: ignore[arg-type]
+    return Request(
+        designs,
+        bounds,
+        names,
+        symmetric=not options["no_symmetry"],
+        max_states=options["max_states"],  # type: ignore[arg-type]
+        max_bytes=options["max_memory"],  # type: ignore[arg-type]
+        jobs=options["jobs"],  # type: ignore[arg-type]
+    )
+
+
+def examine_all(request: Request) -> list[Examined]:
+    with showing(request) as on_progress:
+        return list(run(request, on_progress))
+
+
+class _Output(Console):
+    """Standard output. Where nobody reads it any more the command goes on, to the exit code it would have had."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
+def console_of() -> Console:
+    """As wide as the terminal (or as COLUMNS says), and wide enough for any table where standard output is none."""
+    plain = _Output()
+    return plain if plain.is_terminal or "COLUMNS" in os.environ else _Output(width=200)

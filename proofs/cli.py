@@ -1,0 +1,229 @@
+"""The commands of the prover: prove, and the matrix of both engines."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from model import manifest as manifests
+from model import tables
+from model.check import Examined
+from model.designs import DESIGNS
+from model.options import (
+    DESIGN_FILE,
+    PATH,
+    AskedWrong,
+    bounds_options,
+    chosen,
+    chosen_properties,
+    console_of,
+    examine_all,
+    given_options,
+    guarded,
+    limits_options,
+    request_of,
+)
+from model.parallel import cores
+from model.properties import PROPERTIES
+from model.runner import Request
+from model.state import Bounds
+from model.verdict import EXIT_OK, EXIT_REFUTED, Cell, Verdict, exit_code
+from proofs import output
+from proofs.proof import TIMEOUT
+from proofs.report import Asked, OnProgress, Report, run
+
+MOST_STATES = 20_000_000
+"""How many states the search for a counterexample looks at before it gives up: a design of one's own may have more than
+any memory."""
+
+
+@click.command()
+@click.argument("designs", nargs=-1)
+@DESIGN_FILE
+@click.option("--property", "asked", multiple=True, help="Only this property. May be repeated.")
+@click.option("--invariant", is_flag=True, help="Show the whole invariant: every lemma, and where it holds.")
+@click.option("--obligations", is_flag=True, help="Show every obligation, its time and what its proof used.")
+@click.option("--stories/--no-stories", default=None, help="Tell every counterexample.  [default: for one design]")
+@click.option("--second-opinion", "second", is_flag=True, help="Have cvc5 check every obligation, too.")
+@click.option("--seeds", type=click.IntRange(0, 1000), default=0, help="Try every obligation with so many seeds.")
+@click.option("--certificate", type=PATH, help="A folder to write a certificate of each design into.")
+@click.option("--timeout", type=click.IntRange(1), default=TIMEOUT, show_default=True, help="Milliseconds a question.")
+@click.option(
+    "--max-states",
+    type=click.IntRange(1),
+    default=MOST_STATES,
+    show_default=True,
+    help="Stop a search for a counterexample at so many states.",
+)
+@click.option("--jobs", type=click.IntRange(1), default=cores(), help="Designs at a time.  [default: all cores]")
+@click.option("--format", "form", type=click.Choice(["text", "json", "junit"]), default="text", show_default=True)
+@guarded
+def prove(
+    designs: tuple[str, ...],
+    files: tuple[Path, ...],
+    asked: tuple[str, ...],
+    invariant: bool,
+    obligations: bool,
+    stories: bool | None,
+    second: bool,
+    seeds: int,
+    certificate: Path | None,
+    timeout: int,
+    max_states: int,
+    jobs: int,
+    form: str,
+) -> int:
+    """Prove designs for any number of slots, configurations, processes, operations and deaths; or refute them.
+
+    DESIGN is a registered design's name, or a file with designs of your own; without one, all are proved. No invariant
+    is written by hand. A property that has no proof gets its shortest counterexample; where there is none either, what
+    the proof lacks is told, and a lemma can be added to the design's file.
+
+    Exit codes: 0 all proved; 1 something is refuted; 2 bad input; 3 something is not decided.
+    """  # fmt: skip
+    own = tuple(Path(d) for d in designs if d not in DESIGNS and (d.endswith(".py") or Path(d).is_file()))
+    named = tuple(d for d in designs if Path(d) not in own)
+    wanted = chosen(named, (*files, *own)) if named or not own else chosen((), (*files, *own))
+    began = time.perf_counter()
+    request = Asked(
+        wanted,
+        chosen_properties(asked),
+        Bounds(),
+        milliseconds=timeout,
+        second=second,
+        seeds=seeds,
+        certificates=certificate,
+        max_states=max_states,
+        jobs=jobs,
+    )
+    reports = _prove(request)
+    console, given = console_of(), given_options((*files, *own), ())
+    if form == "json":
+        console.out(output.as_json(reports), highlight=False)
+    elif form == "junit":
+        console.out(output.as_junit(reports, time.perf_counter() - began, given), highlight=False)
+    else:
+        one = len(wanted) == 1
+        output.as_text(
+            reports,
+            console,
+            stories=one if stories is None else stories,
+            invariant=invariant,
+            obligations=obligations,
+            given=given,
+        )
+    return max(exit_code([c for r in reports for c in r.cells]), output.opinions_differ(reports), key=_gravity)
+
+
+def _gravity(code: int) -> int:
+    """Of two exit codes, which one tells more: a refutation, then what is open."""
+    return {EXIT_OK: 0, EXIT_REFUTED: 2}.get(code, 1)
+
+
+def _prove(asked: Asked) -> list[Report]:
+    with _showing(asked) as on_progress:
+        return list(run(asked, on_progress))
+
+
+@contextmanager
+def _showing(asked: Asked) -> Iterator[OnProgress]:
+    """What is being done for which design, on standard error where that is a terminal."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda _design, _said: None
+        return
+    doing: dict[str, str] = {}
+    done = 0
+    with console.status("") as status:
+
+        def tell(design: str, said: str | None) -> None:
+            nonlocal done
+            done += said is None
+            if said is None:
+                doing.pop(design, None)
+            else:
+                doing[design] = said
+            at_work = "; ".join(f"{d}: {s}" for d, s in doing.items() if s)
+            status.update(f"{done} of {len(asked.designs)}  {at_work}")
+
+        yield tell
+
+
+@click.command()
+@click.argument("designs", nargs=-1)
+@DESIGN_FILE
+@bounds_options
+@limits_options
+@click.option("--no-proofs", is_flag=True, help="Search only: the verdicts are for the bounds.")
+@click.option("--manifest", type=PATH, help="The verdicts that are expected: any difference is a failure.")
+@click.option("--write-manifest", type=PATH, help="Write what was found as a manifest. Review it before you trust it.")
+@guarded
+def matrix(
+    designs: tuple[str, ...],
+    files: tuple[Path, ...],
+    no_proofs: bool,
+    manifest: Path | None,
+    write_manifest: Path | None,
+    **options: object,
+) -> int:
+    """Designs x properties, both engines' verdict in each cell: proved for any size, and searched within the bounds.
+
+    With --manifest the exit code is 0 if all is as expected, the refuted included, and 1 if not.
+    """
+    expected = manifests.read(manifest) if manifest else None
+    if write_manifest and (write_manifest.is_dir() or not write_manifest.parent.is_dir()):
+        raise AskedWrong(f"{write_manifest}: cannot be written: name a file in a folder that is there")
+    request = request_of(chosen(designs, files), tuple(PROPERTIES), options)
+    began = time.perf_counter()
+    examined = examine_all(request)
+    searched = time.perf_counter() - began
+    cells = [c for e in examined for c in e.cells]
+    console = console_of()
+    if not no_proofs:
+        cells = _with_proofs(request, cells)
+    console.print(tables.matrix([d.name for d in request.designs], cells, console.width))
+    _say(console, _figures(request, examined, searched, None if no_proofs else time.perf_counter() - began - searched))
+    contradicted = [c for c in cells if c.proof is Verdict.PROVED and c.verdict is Verdict.REFUTED]
+    for c in contradicted:
+        _say(
+            console, f"the engines contradict each other, one of them is wrong: {c.design} {c.property_name}: {c.token}"
+        )
+    if write_manifest:
+        try:
+            write_manifest.write_text(manifests.of(cells, request.bounds), encoding="utf-8")
+        except OSError as error:
+            raise AskedWrong(f"{write_manifest}: cannot be written: {error.strerror}") from None
+    if expected is None:
+        return exit_code(cells)
+    different = manifests.differences(expected, cells, request.bounds)
+    for line in different:
+        _say(console, f"unlike the manifest: {line}")
+    if not different:
+        _say(console, f"all {len(cells)} verdicts are as {manifest} expects")
+    return EXIT_REFUTED if different or contradicted else EXIT_OK
+
+
+def _say(console: Console, line: str) -> None:
+    console.print(line, markup=False, highlight=False)
+
+
+def _figures(request: Request, examined: list[Examined], searched: float, proved: float | None) -> str:
+    states, transitions = sum(e.states for e in examined), sum(e.transitions for e in examined)
+    said = f"{states:,} states and {transitions:,} transitions in {searched:.1f} s, at {request.bounds}"
+    return said if proved is None else f"{said}; proofs for any size in {proved:.1f} s"
+
+
+def _with_proofs(request: Request, cells: list[Cell]) -> list[Cell]:
+    """The cells with the proof's word on each."""
+    asked = Asked(request.designs, request.properties, request.bounds, refute=False, jobs=request.jobs)
+    words = {(c.design, c.property_name): c.proof for r in _prove(asked) for c in r.cells}
+    return [replace(c, proof=words[c.design, c.property_name]) for c in cells]
+
+
+COMMANDS: list[click.Command] = [prove, matrix]

@@ -1,0 +1,129 @@
+"""A design's proof: the invariant that was found, the obligations, and a word on each property.
+
+PROVED needs every lemma and every claim of the property, and all obligations of the proof, each discharged from its
+formulas alone. A property without a proof is searched for a counterexample; without that either it is UNKNOWN, and what
+is missing is told (`proofs.triage`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from model.language import LanguageError
+from model.properties import PROPERTIES
+from model.state import LOCKS
+from model.step import Design, GivenLemma
+from model.verdict import Verdict
+from proofs.candidates import candidates
+from proofs.houdini import Broken, Strengthening
+from proofs.lemma import Clause, Lemma, Names
+from proofs.obligation import Discharged, discharge, holds_at_first, obligations
+from proofs.properties import Needed, needed
+from proofs.relation import Relation
+from proofs.samples import take
+from proofs.vocabulary import atoms, stated
+
+TIMEOUT = 10_000
+"""Milliseconds that the solver may take over one question."""
+Tell = Callable[[str], None]
+"""Told what is being done, in a few words."""
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What became of a design. `verdicts` has PROVED, or UNKNOWN: a proof refutes nothing by itself. `why` says what
+    stood in the way of each property without a proof."""
+
+    design: Design
+    names: Names
+    found: Strengthening
+    needs: dict[str, Needed]
+    discharged: tuple[Discharged, ...]
+    verdicts: dict[str, Verdict]
+    why: dict[str, Broken]
+    unproved_given: dict[GivenLemma, str]
+    """The author's lemmas that could not be shown, and why."""
+    seconds: float
+    phases: dict[str, float] = field(default_factory=dict)
+    """Seconds, by what they were spent on."""
+
+    @property
+    def lemmas(self) -> list[Lemma]:
+        """The invariant: all lemmas that were kept."""
+        return list(self.found.needed)
+
+
+def prove(
+    design: Design,
+    names: Iterable[str] = PROPERTIES,
+    *,
+    milliseconds: int = TIMEOUT,
+    tell: Tell = lambda _: None,
+) -> Proof:
+    """Prove properties of a design, for any number of everything. LanguageError if the design is no design, or a lemma
+    of its author's is none."""
+    began = time.perf_counter()
+    clock: dict[str, float] = {}
+
+    def done(phase: str, following: str) -> None:
+        clock[phase] = time.perf_counter() - began - sum(clock.values())
+        tell(following)
+
+    tell("small states")
+    relation = Relation(design)
+    vocabulary = atoms(relation.program)
+    samples = take(design, vocabulary)
+    done("small states", "candidates")
+    pool = candidates(relation.program, vocabulary, samples)
+    done("candidates", "strengthening")
+    found = Strengthening(relation, pool, milliseconds)
+    needs = {name: needed(name, found.induction) for name in names}
+    given = {lemma: _clause(relation, lemma) for lemma in design.lemmas}
+    wanted = [x for n in needs.values() for x in n.lemmas] + list(given.values())
+    found.offer(x for x in wanted if holds_at_first(found.induction, x))
+    claims = {c.name: c for n in needs.values() for c in n.claims}
+    found.keep(wanted, claims.values())
+    found.prune(wanted)
+    done("strengthening", "obligations")
+    say = Names(relation)
+    discharged = tuple(discharge(o, milliseconds=milliseconds) for o in obligations(found, say))
+    done("obligations", "")
+    sound = all(d.verdict is Verdict.PROVED for d in discharged)
+    why = {name: broken for name, n in needs.items() if (broken := _broken(found, n))}
+    stands = {name: all(x in found.needed for x in n.lemmas) and name not in why for name, n in needs.items()}
+    verdicts = {name: Verdict.PROVED if sound and stands[name] else Verdict.UNKNOWN for name in needs}
+    unproved = {lemma: _why_not(found, clause) for lemma, clause in given.items() if clause not in found.needed}
+    return Proof(design, say, found, needs, discharged, verdicts, why, unproved, time.perf_counter() - began, clock)
+
+
+def _clause(relation: Relation, given: GivenLemma) -> Clause:
+    """An author's lemma as one of the proof's. LanguageError names what is wrong with it."""
+    where = f"design `{relation.design.name}`, lemma `{given.words}`"
+    if given.at and given.at not in relation.names:
+        raise LanguageError(f"{where}: there is no location `{given.at}`; there are {', '.join(relation.names[1:])}")
+    point = relation.names.index(given.at) if given.at else None
+    atom = stated(given.words, given.holds)
+    live = relation.program.live_locals[point] if point else set(LOCKS.values())
+    if strangers := sorted(atom.local - live):
+        at = f"at {given.at}" if given.at else "wherever a process is"
+        raise LanguageError(
+            f"{where}: `me.{strangers[0]}` means nothing {at}: name a location where it does, with at=..."
+        )
+    return Clause(point, ((atom, True),))
+
+
+def _broken(found: Strengthening, needs: Needed) -> Broken | None:
+    """What first stands in a property's way."""
+    lemmas = (found.broken[x] for x in needs.lemmas if x in found.broken)
+    return next(lemmas, None) or next((found.refused[c.name] for c in needs.claims if c.name in found.refused), None)
+
+
+def _why_not(found: Strengthening, lemma: Clause) -> str:
+    broken = found.broken.get(lemma)
+    if broken is None:
+        return "it does not hold in the initial state"
+    if broken.model is None:
+        return "the solver did not come to an answer in time"
+    return f"it can be broken by `{broken.step.name if broken.step else ''}`"

@@ -1,0 +1,171 @@
+"""What became of a design, in plain values: verdicts, the invariant, the obligations; what a worker can send."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from model.check import check
+from model.parallel import Report as Tell
+from model.parallel import side_by_side
+from model.runner import bare, with_traces
+from model.search.bfs import Limits
+from model.state import Bounds
+from model.step import Design
+from model.verdict import Cell, Verdict
+from proofs.certificate import write_certificate
+from proofs.lemma import Clause
+from proofs.obligation import Discharged
+from proofs.proof import TIMEOUT, Proof, prove
+from proofs.second import Opinion, second_opinion
+from proofs.stability import Spread, stability
+from proofs.triage import triage
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What to prove, and what else to do with the proof. `bounds`: where counterexamples are looked for. `seeds`: how
+    many the solver is tried with. `certificates`: the folder for them, one for each design."""
+
+    designs: tuple[Design, ...]
+    properties: tuple[str, ...]
+    bounds: Bounds
+    milliseconds: int = TIMEOUT
+    refute: bool = True
+    second: bool = False
+    seeds: int = 0
+    certificates: Path | None = None
+    max_states: int | None = None
+    jobs: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Lemmas that say the same, of several locations ((): of every state)."""
+
+    words: str
+    at: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """An obligation, and what was said of it; see `proofs.obligation`."""
+
+    kind: str
+    name: str
+    verdict: Verdict
+    seconds: float
+    possible: bool | None
+    core: tuple[str, ...]
+    idle_guards: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A design's proof. `cells`: a verdict on each property. `missing`: for each one that is UNKNOWN, what a proof
+    lacks. `given`: the author's lemmas that could not be shown, and why."""
+
+    design: str
+    cells: tuple[Cell, ...]
+    invariant: tuple[Family, ...]
+    outcomes: tuple[Outcome, ...]
+    by_frame: int
+    """Transitions of which nothing has to be shown: they write nothing that a lemma speaks of."""
+    missing: dict[str, str]
+    given: dict[str, str]
+    phases: dict[str, float]
+    opinions: tuple[Opinion, ...] = ()
+    spreads: tuple[Spread, ...] = ()
+    certificate: str = ""
+
+
+OnProgress = Callable[[str, str | None], None]
+"""Told what is being done for a design; None when it is done."""
+
+
+def run(asked: Asked, on_progress: OnProgress = lambda _d, _p: None) -> Iterator[Report]:
+    """The reports, in the order of the designs, several designs side by side."""
+
+    def work(i: int, tell: Tell[str]) -> tuple[Report, list[str]]:
+        report = report_on(asked, asked.designs[i], tell)
+        return replace(report, cells=tuple(map(bare, report.cells))), [c.token for c in report.cells]
+
+    found = side_by_side(len(asked.designs), asked.jobs, work, lambda i, p: on_progress(asked.designs[i].name, p))
+    for design, (report, tokens) in zip(asked.designs, found, strict=True):
+        yield replace(report, cells=tuple(with_traces(report.cells, tokens, design, asked.bounds)))
+
+
+def report_on(asked: Asked, design: Design, tell: Tell[str] = lambda _: True) -> Report:
+    """Prove a design; where that fails, look for a counterexample; where there is none, say what a proof lacks."""
+    proof = prove(design, asked.properties, milliseconds=asked.milliseconds, tell=tell)
+    open_ = [n for n, v in proof.verdicts.items() if v is not Verdict.PROVED]
+    searched: dict[str, Cell] = {}
+    phases = dict(proof.phases)
+    if open_ and asked.refute:
+        tell("counterexamples")
+        began = time.perf_counter()
+        limits = Limits(asked.max_states)
+        searched = {c.property_name: c for c in check(design, asked.bounds, open_, limits=limits).cells}
+        phases["counterexamples"] = time.perf_counter() - began
+    cells = tuple(_cell(proof, name, searched.get(name), asked.bounds) for name in proof.verdicts)
+    missing = {}
+    for c in cells:
+        if c.verdict is Verdict.UNKNOWN and asked.refute:
+            tell(f"what a proof of {c.property_name} lacks")
+            missing[c.property_name] = _lacks(proof, c.property_name, searched.get(c.property_name))
+    return Report(
+        design.name,
+        cells,
+        tuple(families(proof)),
+        tuple(map(_outcome, proof.discharged)),
+        len(proof.found.steps) - sum(d.obligation.kind.value == "consecution" for d in proof.discharged),
+        missing,
+        {lemma.words: why for lemma, why in proof.unproved_given.items()},
+        phases,
+        tuple(second_opinion(proof, milliseconds=asked.milliseconds)) if asked.second else (),
+        tuple(stability(proof, seeds=asked.seeds, milliseconds=asked.milliseconds)) if asked.seeds else (),
+        str(write_certificate(proof, asked.certificates / design.name)) if asked.certificates else "",
+    )
+
+
+def _cell(proof: Proof, name: str, searched: Cell | None, bounds: Bounds) -> Cell:
+    """The word on a property: proved, else refuted by the search, else unknown."""
+    if searched and searched.verdict is Verdict.REFUTED:
+        return replace(searched, proof=proof.verdicts[name])
+    verdict = proof.verdicts[name]
+    states, transitions, depth = (searched.states, searched.transitions, searched.depth) if searched else (0, 0, 0)
+    return Cell(proof.design.name, name, verdict, bounds, states, transitions, depth, proof.seconds, proof=verdict)
+
+
+def _lacks(proof: Proof, name: str, searched: Cell | None) -> str:
+    within = f"No counterexample within {searched.bounds}" if searched else "No counterexample was looked for"
+    within += f", stopped at {searched.stopped}" if searched and searched.stopped else ""
+    broken = proof.why.get(name)
+    if broken is None:
+        return f"{within}. An obligation of the proof was not discharged."
+    if broken.model is None:
+        return f"{within}. The solver did not come to an answer in time."
+    return f"{within}.\n{triage(proof, broken).words()}"
+
+
+def families(proof: Proof) -> Iterator[Family]:
+    """The invariant, lemmas that say the same together, general ones first."""
+    found: dict[str, list[str]] = {}
+    for lemma in proof.lemmas:
+        at = found.setdefault(proof.names.says(lemma), [])
+        if isinstance(lemma, Clause) and lemma.point is not None:
+            at.append(proof.names.where(lemma))
+    for words, at in sorted(found.items(), key=lambda item: len(item[1]) > 0):
+        yield Family(words, tuple(at))
+
+
+def _outcome(d: Discharged) -> Outcome:
+    o = d.obligation
+    return Outcome(o.kind.value, o.name, d.verdict, d.seconds, d.possible, d.core, d.idle_guards)
+
+
+def undecided(reports: Iterable[Report]) -> bool:
+    """Something that was asked is not decided."""
+    return any(c.verdict in (Verdict.UNKNOWN, Verdict.BOUNDED) for r in reports for c in r.cells)

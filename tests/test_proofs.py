@@ -1,0 +1,138 @@
+"""Proofs for any size: what is proved holds, and nothing is proved for a wrong reason."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+
+import pytest
+import z3
+from mutants import EQUIVALENT, MUTANTS, NO_DESIGN
+
+from model.check import check
+from model.designs import DESIGNS, RECOMMENDED
+from model.language import ABSENT, LanguageError, any_of, implies
+from model.properties import PROPERTIES
+from model.state import Bounds, Local, Shared
+from model.step import GivenLemma, Operation, Undo
+from model.verdict import Verdict
+from proofs.houdini import Strengthening
+from proofs.lemma import Clause, Exclusive
+from proofs.obligation import Kind, discharge, obligations
+from proofs.proof import Proof, prove
+
+recommended = DESIGNS[RECOMMENDED]
+DEVICES = ("xenstore_has_template", "resources_have_xenstore", "lock_is_exclusive")
+MANIFEST = json.loads((Path(__file__).parent / "manifest.json").read_text(encoding="utf-8"))["designs"]
+
+
+@cache
+def proof_of(design: str, names: tuple[str, ...] = tuple(PROPERTIES)) -> Proof:
+    return prove(DESIGNS[design], names)
+
+
+def proved(proof: Proof) -> set[str]:
+    return {name for name, verdict in proof.verdicts.items() if verdict is Verdict.PROVED}
+
+
+# ------------------------------------------------------------------ what is proved
+
+
+@pytest.mark.parametrize("name", [pytest.param(d, marks=() if d == RECOMMENDED else pytest.mark.slow) for d in DESIGNS])
+def test_proved_is_all_that_is_not_refuted(name: str) -> None:
+    """No invariant is written by hand, and no property that holds is left without a proof."""
+    holds = {p for p, cell in MANIFEST[name].items() if cell["verdict"] == "EXHAUSTED"}
+    assert proved(proof_of(name)) == holds
+
+
+def test_every_obligation_is_discharged_from_its_formulas() -> None:
+    proof = proof_of(RECOMMENDED)
+    assert {d.verdict for d in proof.discharged} == {Verdict.PROVED}
+    kinds = [d.obligation.kind for d in proof.discharged]
+    assert set(kinds) == set(Kind)
+    assert kinds.count(Kind.INITIATION) == 1
+
+
+def test_every_transition_is_shown_to_keep_the_invariant_or_touches_nothing_of_it() -> None:
+    found = proof_of(RECOMMENDED).found
+    shown = {d.obligation.name for d in proof_of(RECOMMENDED).discharged if d.obligation.kind is Kind.CONSECUTION}
+    for step in found.steps:
+        if step.name not in shown:
+            assert not any(step.arrives(x) or step.disturbs(x) for x in found.needed), step.name
+
+
+def test_what_can_never_happen_is_told() -> None:
+    """An obligation holds for nothing where its premises contradict each other: there the step cannot be taken, and the
+    search never took it either."""
+    vacuous = {d.obligation.name for d in proof_of(RECOMMENDED).discharged if not d.possible}
+    assert "attach 6 drop_lock is refused" in vacuous
+    bounds = Bounds(slots=1, ejectable=1, configs=1, names=2, amounts=2, processes=2, crashes=1)
+    taken = check(recommended, bounds).taken
+    names = {f"{operation} {place} {kind}" for (operation, place, kind), n in taken.items() if n}
+    assert names
+    assert not vacuous & names
+
+
+def test_a_guard_matters_or_is_listed() -> None:
+    """Under the lock the slot has been looked at, so that xenstore's own look matters to no lemma."""
+    idle = {g for d in proof_of(RECOMMENDED).discharged for g in d.idle_guards}
+    assert "attach 5 enter_xenstore: guard 1" in idle
+    assert "attach 3 refuse_if_present: guard 1" not in idle
+    assert "attach 7 allocate: guard 2" not in idle
+
+
+# ------------------------------------------------------------------ every lemma is needed
+
+
+def without(proof: Proof, dropped: Clause | Exclusive) -> bool:
+    """Whether everything else is still proved without a lemma."""
+    found = proof.found
+    kept = [x for x in found.needed if x != dropped]
+    for step in found.steps:
+        goals = [g.fails for g in found.goals(step) if g.lemma != dropped]
+        if dropped in found.used.get(step, ()) and goals and not follows(found, step, kept, z3.Or(goals)):
+            return False
+    return all(
+        follows(found, c.name, kept, c.fails) for c in found.claims if dropped in found.used.get(c.name, ())
+    )
+
+
+def follows(found: Strengthening, key: object, lemmas: list[Clause | Exclusive], fails: z3.BoolRef) -> bool:
+    return found._asked[key].check(lemmas, fails)[0] == z3.unsat  # type: ignore[index]
+
+
+def test_without_any_kept_lemma_something_is_no_longer_proved() -> None:
+    proof = proof_of(RECOMMENDED, DEVICES)
+    own = {x for n in proof.needs.values() for x in n.lemmas}
+    support = [x for x in proof.found.needed if x not in own]
+    assert len(support) > 20
+    assert [proof.names(x) for x in support if without(proof, x)] == []  # type: ignore[arg-type]
+
+
+# ------------------------------------------------------------------ nothing refuted is proved
+
+SMALL = Bounds(slots=1, ejectable=1, configs=2, names=2, amounts=2, processes=2, crashes=1)
+TELLING = {
+    "attach: without 3 refuse_if_present": "template_is_faithful",
+    "attach: 5 enter_xenstore before 4 write_template": "xenstore_has_template",
+    "attach: without 1 take_lock": "xenstore_has_template",
+    "attach: without 6 drop_lock": "every_operation_ends",
+    "create: clean-up once make_domain: leave_devices before release_devices": "resources_have_xenstore",
+    "destroy: 6 kill_domain before 5 remove_template": "userdata_dies_with_domain",
+    "destroy: 4 leave_devices before 3 release_devices": "resources_have_xenstore",
+    "detach: without 3 take_lock": "no_lost_update",
+    "eject: 4 write_template_empty before 3 unload_medium": "medium_agrees",
+    "insert: 5 load_medium before 4 write_template": "medium_agrees",
+    "retrieve: without 1 take_lock": "retrieve_is_exact",
+    "set_memory_target: without 1 take_lock": "knobs_are_reflected",
+    "set_memory_target: clean-up once grant_memory: without grant_what_xenstore_says": "knobs_are_reflected",
+}
+
+
+@pytest.mark.parametrize("words", [pytest.param(w, marks=pytest.mark.slow) for w in TELLING])
+def test_what_the_search_refutes_is_not_proved(words: str) -> None:
+    _, design = MUTANTS[words]
+    (cell,) = check(design, SMALL, [TELLING[words]]).cells
+    assert cell.verdict is Verdict.REFUTED
+    assert not proved(prove(design, [TELLING[words]]))

@@ -7,7 +7,7 @@ PYTEST := $(BIN)/pytest -n auto
 
 .PHONY: verify test quick lint bench clean
 
-verify: $(READY)  ## every design checked; the table printed; every verdict as the manifest expects
+verify: $(READY)  ## every design checked and proved; the table printed; every verdict as the manifest expects
 	$(BIN)/confsync matrix --manifest tests/manifest.json
 
 test: $(READY) parts lint  ## all tests, and the real parts they need
@@ -23,8 +23,9 @@ lint: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(READY) parts  ## the search beside spin and plain Python; prints a table
+bench: $(READY) parts  ## the search beside spin and plain Python; the proofs; prints tables
 	$(BIN)/python -m benchmarks.search
+	$(BIN)/python -m benchmarks.proofs
 
 .PHONY: parts
 parts:  ## spin and a C compiler, from Debian's packages where they are not there

@@ -27,6 +27,8 @@ def candidates(program: Program, atoms: tuple[Atom, ...], samples: Samples) -> l
     held = frozenset(LOCKS.values())
     anywhere = [i for i, a in enumerate(atoms) if a.local <= held]
     general = list(_clauses(atoms, anywhere, samples.answers[:, anywhere], frozenset(anywhere)))
+    for kind in (a for a in atoms if not a.shared | a.local):
+        general += _of_a_kind(atoms, kind, anywhere, samples.answers, general)
     found += [Clause(None, c) for c in general]
     known = set(general)
     cases = frozenset(i for i, a in enumerate(atoms) if not a.shared and a.local <= held | {"slot"})
@@ -40,6 +42,21 @@ def candidates(program: Program, atoms: tuple[Atom, ...], samples: Samples) -> l
             continue
         found += [Clause(point, c) for c in _clauses(atoms, about, rows, cases) if c not in known]
     return found
+
+
+def _of_a_kind(
+    atoms: tuple[Atom, ...], kind: Atom, about: Sequence[int], answers: Answers, known: list[tuple[Literal, ...]]
+) -> Iterator[tuple[Literal, ...]]:
+    """Clauses of one kind of slot, and of it alone: such as that a drive is never taken out of a domain that runs."""
+    which = atoms.index(kind)
+    others = [i for i in about if i != which]
+    said = {frozenset(c) for c in known}
+    for yes in (True, False):
+        rows = answers[answers[:, which] == yes]
+        for c in _clauses(atoms, others, rows[:, others], frozenset(others)):
+            literals = (*c, (kind, not yes))
+            if frozenset(c) not in said and frozenset(literals) not in said:
+                yield literals
 
 
 def _clauses(

@@ -33,7 +33,7 @@ from model.parallel import cores
 from model.properties import PROPERTIES
 from model.runner import Request
 from model.state import Bounds
-from model.verdict import EXIT_OK, EXIT_REFUTED, Cell, Verdict, exit_code
+from model.verdict import EXIT_OK, EXIT_OPEN, EXIT_REFUTED, Cell, Verdict, exit_code
 from proofs import output
 from proofs.proof import TIMEOUT
 from proofs.report import Asked, OnProgress, Report, run
@@ -118,12 +118,8 @@ def prove(
             obligations=obligations,
             given=given,
         )
-    return max(exit_code([c for r in reports for c in r.cells]), output.opinions_differ(reports), key=_gravity)
-
-
-def _gravity(code: int) -> int:
-    """Of two exit codes, which one tells more: a refutation, then what is open."""
-    return {EXIT_OK: 0, EXIT_REFUTED: 2}.get(code, 1)
+    code = exit_code([c for r in reports for c in r.cells])
+    return EXIT_OPEN if code == EXIT_OK and output.objections(reports) else code
 
 
 def _prove(asked: Asked) -> list[Report]:

@@ -2,16 +2,17 @@
 
 A counterexample to induction is a state in which everything holds that was assumed, and a step after which a lemma does
 not; of a claim, a state in which the claim fails. The solver is asked for one thing after another that makes a state
-small and plain, and each is kept where it is possible: so the outcome does not depend on what it happens to answer. Then
-the state is put into words of `model.program`, on which lemmas and steps run once more in plain Python. Where that
-disagrees with the solver, an engine is wrong, and it is said loudly. (Ivy minimises so too: Padon, McMillan, Panda, Sagiv
-and Shoham, "Ivy: safety verification by interactive generalization", PLDI 2016.)
+small and plain, and each is kept where it is possible: so the outcome does not depend on what it happens to answer.
+Then the state is put into words of `model.program`, on which lemmas and steps run once more in plain Python. Where that
+disagrees with the solver, an engine is wrong, and it is said loudly. (Ivy minimises so too: Padon, McMillan, Panda,
+Sagiv and Shoham, "Ivy: safety verification by interactive generalization", PLDI 2016.)
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import reduce
 from itertools import combinations
 from typing import Any
 
@@ -25,7 +26,7 @@ from model.trace import Move, Whole, step
 from proofs.houdini import Broken, Strengthening
 from proofs.induction import Claim
 from proofs.lemma import Clause, Exclusive, Lemma, Names, Owned
-from proofs.terms import CONFIG, CONSTANTS, EJECTABLE, SLOT, Z3Cells, implication, negation
+from proofs.terms import CONFIG, CONSTANTS, EJECTABLE, SLOT, Z3Cells, negation
 
 LAST = {CONFIG: CONSTANTS[CONFIG][MADE_UP]}
 """The value of a sort that is taken only where nothing else will do."""
@@ -81,14 +82,15 @@ class _Greedy:
         self.model: Any = None
         """Of all that holds so far."""
 
-    def must(self, formulas: Iterable[Any]) -> bool:
-        """These hold from now on. -> whether they can"""
+    def must(self, formulas: Iterable[Any], otherwise: Exception) -> None:
+        """These hold from now on. Raises `otherwise` if they cannot."""
         self._solver.add(*formulas)
-        return self._possible()
+        if not self._possible():
+            raise otherwise
 
     def may(self, formula: Any) -> bool:
         """Let it hold from now on, if it can. -> whether it can"""
-        can = z3.is_true(self.model.eval(formula, model_completion=True))
+        can = bool(z3.is_true(self.model.eval(formula, model_completion=True)))
         if not can:
             self._solver.push()
             self._solver.add(formula)
@@ -117,12 +119,13 @@ class Smallest:
         self.solver = _Greedy(found.milliseconds)
         self.values: dict[Any, dict[int, Any]] = {sort: dict(each) for sort, each in CONSTANTS.items()}
         """What each number stands for, by sort: the constants, and what else occurs."""
-        self.processes, self.points = list[Any](), list[int]()
-        self.slots: list[Any] = []
+        self.everybody = (self.induction.me, self.induction.p, *self.induction.owner.values())
+        self.processes, self.points, self.slots = list[Any](), list[int](), list[Any]()
+        """Those that differ; and where each process is."""
         self.used: list[tuple[Lemma, int, Any]] = []
         """What is assumed: each lemma with the process and the slot that it is used of."""
         self._ask()
-        for q in self._everybody():
+        for q in self.everybody:
             self._place(q)
         self.everywhere = self._name_slots()
         for k in self.slots:
@@ -130,15 +133,7 @@ class Smallest:
         self._fix(self.relation.shared, Shared, set(Shared.fields()))
         for n, q in enumerate(self.processes):
             self._fix(self.relation.view(q).local, Local, self.kept(n))
-        self._insist((), "")
-
-    def _everybody(self) -> tuple[Any, ...]:
-        return self.induction.me, self.induction.p, *self.induction.owner.values()
-
-    def _insist(self, formulas: Iterable[Any], otherwise: str) -> None:
-        """No state of a program is without these."""
-        if not self.solver.must(formulas):
-            raise NoCounterexample(otherwise)
+        self.solver.must((), EnginesDisagree("what is possible one by one is not together"))
 
     def kept(self, n: int) -> set[str]:
         """The locals of a process that have a say: those that are live, and those it begins with."""
@@ -147,7 +142,7 @@ class Smallest:
             signature = program.signature(self.step.transition.label.point)
             given = {*signature.takes, *(("slot",) if signature.slot else ())}
             return given | set(RESULT) if "draft" in given else given
-        return set() if point == IDLE else program.live_locals[point] - {"at", "watch"}
+        return program.live_locals[point]
 
     def _ask(self) -> None:
         """The question as it was; and what is so of the processes of a program, though no lemma says it."""
@@ -165,32 +160,26 @@ class Smallest:
         for x in self.assumed:
             if not isinstance(x, Clause) or points is None or x.point in points:
                 given += [ind.says(x, *use) for use in ind.uses(x, uses)]
-        if not self.solver.must(given):
-            raise EnginesDisagree("what the solver found a counterexample for has none when it is asked again")
-        there: list[Any] = []
-        for q in self._everybody():
-            at = self.relation.at(q)
-            there += [at >= IDLE, at < len(self.relation.program.points)]
-            there += [implication(at == IDLE, negation(ind.holds(q, lock))) for lock in LOCKS]
-        self._insist(there, "every state that is one has an idle process that holds a lock")
-        if isinstance(what, Owned):
-            assert self.step
-            there = [z3.Or(q == ind.me, negation(ind.holds(q, what.lock))) for q in self._everybody()]
-            there.append(negation(self.step.transition.after.local.values[LOCKS[what.lock]]))
-            self._insist(there, "in every state that is one somebody holds the lock, though not its owner")
+        none = "what was broken is not when the solver is asked again"
+        self.solver.must(given, EnginesDisagree(none) if self.broken.model is not None else NoCounterexample(none))
+        given = [z3.Or(ind.at_work(q), ind.at(q, IDLE)) for q in self.everybody]
+        given += [z3.Or(ind.at_work(q), negation(ind.holds(q, lock))) for q in self.everybody for lock in LOCKS]
+        if isinstance(what, Owned) and self.step:  # nobody holds the lock, whoever its owner is said to be
+            given += [z3.Or(q == ind.me, negation(ind.holds(q, what.lock))) for q in self.everybody]
+            given.append(negation(self.step.transition.after.local.values[LOCKS[what.lock]]))
+        self.solver.must(given, NoCounterexample("in every state that is one a lock is held by nobody at work"))
 
     def _place(self, q: Any) -> None:
         """Let a process be one of those there are, or else say where it is: idle, or where what is broken needs it."""
         if any(self.solver.may(q == other) for other in self.processes):
             return
-        self.solver.must([q != other for other in self.processes])
         what = self.broken.what
         likely = [self.step.here] if self.step and not self.processes else [IDLE]
         if isinstance(what, Clause) and what.point is not None:
             likely.append(what.point)
         self.processes.append(q)
         everywhere = range(len(self.relation.program.points))
-        self.points.append(next(n for n in (*likely, *everywhere) if self.solver.may(self.induction.at(q, n))))
+        self.points += [next(n for n in (*likely, *everywhere) if self.solver.may(self.induction.at(q, n)))]
 
     def _name_slots(self) -> bool:
         """Name the slots that occur, and use the lemmas at all of them. -> whether they can all hold"""
@@ -199,25 +188,23 @@ class Smallest:
             named += sorted(_slots_of([*(f for _, f in self.broken.what.given), self.broken.what.fails]), key=str)
         for n, q in enumerate(self.processes):
             named += [self.relation.view(q).local.values["slot"]] if "slot" in self.kept(n) else []
-        self._begin(named)
+        if self.step and self.step.transition.starts:
+            self._begin(self.step.transition.label.point, named)
         uses = [(x, n, k, f) for x in self.assumed for n, k, f in self._of_everything(x, named)]
         everywhere = self.solver.may(z3.And(*(f for *_, f in uses)))
         self.used = [(x, n, k) for x, n, k, f in uses if everywhere or self.solver.may(f)]
         for k in named:
             if not any(self.solver.may(k == other) for other in self.slots):
-                self.solver.must([k != other for other in self.slots])
                 self.slots.append(k)
         return everywhere
 
-    def _begin(self, slots: list[Any]) -> None:
+    def _begin(self, point: int, slots: list[Any]) -> None:
         """What a program lets an operation begin with: at every slot what may be asked; the first name and target."""
-        if not (self.step and self.step.transition.starts):
-            return
         view, term = self.relation.view(self.induction.me), self.relation.cells.term
-        asked = [self.relation.asked(self.step.transition.label.point, view, term(k)) for k in slots]
+        asked = [self.relation.asked(point, view, term(k)) for k in slots]
         given = [view.local.values[name] for name in RESULT[1:] if name in self.kept(0)]
         asked += [z == self.values[z.sort()][0] for z in given]
-        self._insist(asked, "no operation of a program begins as it does in every state that is one")
+        self.solver.must(asked, NoCounterexample("in every state that is one an operation begins as none does"))
 
     def _of_everything(self, lemma: Lemma, slots: list[Any]) -> Iterator[tuple[int, Any, Any]]:
         """What a lemma says of processes and slots: each, and the formula."""
@@ -273,7 +260,7 @@ class Numbers:
     """The smallest counterexample in plain values."""
 
     def __init__(self, smallest: Smallest) -> None:
-        self.model, self.smallest = smallest.solver.model, smallest
+        self.model = smallest.solver.model
         kinds = [z3.is_true(self._value(EJECTABLE(k))) for k in smallest.slots]
         order = sorted(range(len(kinds)), key=lambda i: (kinds[i], i))
         self.order = [smallest.slots[i] for i in order]
@@ -297,7 +284,7 @@ class Numbers:
         if sort == SLOT:
             return self.slot(z)
         if sort == z3.BoolSort():
-            return z3.is_true(value)
+            return bool(z3.is_true(value))
         if sort == z3.IntSort():
             return int(value.as_long())
         if str(value) not in self._numbers[sort]:
@@ -335,58 +322,40 @@ def _bounds(slots: list[ConcreteSlot], processes: int, records: list[dict[str, P
 
 def _evaluated(smallest: Smallest, numbers: Numbers) -> Cti:
     """The counterexample in words of a program, once it has borne being evaluated there."""
-    relation, points = smallest.relation, smallest.points
+    relation, broken, names = smallest.relation, smallest.broken, Names(smallest.relation)
     shared = numbers.record(relation.shared, Shared, set(Shared.fields()))
     local = [numbers.record(relation.view(q).local, Local, smallest.kept(n)) for n, q in enumerate(smallest.processes)]
-    after, mine = dict[str, Plain](), dict[str, Plain]()
-    if smallest.step:
-        t = smallest.step.transition
+    t, after, mine = broken.step.transition if broken.step else None, dict[str, Plain](), dict[str, Plain]()
+    if t:
         after = numbers.record(t.after.shared, Shared, set(shared))
-        mine = numbers.record(t.after.local, Local, relation.program.live_locals[t.goes_to] if t.goes_to else set())
+        mine = numbers.record(t.after.local, Local, relation.program.live_locals[t.goes_to])
     program = Program(relation.design, _bounds(numbers.slots, len(local), [shared, *local, after, mine]))
 
     def word(layout: Layout, values: dict[str, Plain]) -> int:
-        found = 0
-        for name, value in values.items():
-            found = layout.put(found, name, value)
-        return found
+        return reduce(lambda found, each: layout.put(found, *each), values.items(), 0)
 
     def at(point: int, values: dict[str, Plain]) -> int:
         return word(program.local_layout, {"at": point, **values}) if point else IDLE
 
-    before = Whole(
-        word(program.shared_layout, shared), tuple(at(n, values) for n, values in zip(points, local, strict=True))
-    )
-    move = None
-    if smallest.step:
-        t = smallest.step.transition
-        to = Transition(
-            t.label,
-            word(program.shared_layout, after),
-            at(t.goes_to, mine),
-            at(t.label.point, local[0]) if t.starts else IDLE,
-        )
-        move = _taken(program, before, to, t.name)
-    broken, k = smallest.broken, numbers.slot(smallest.induction.k)
+    words = tuple(at(point, values) for point, values in zip(smallest.points, local, strict=True))
+    before, move = Whole(word(program.shared_layout, shared), words), None
+    if t:
+        began = at(t.label.point, local[0]) if t.starts else IDLE
+        to = Transition(t.label, word(program.shared_layout, after), at(t.goes_to, mine), began)
+        all_ = enumerate(program.transitions(before.shared, words[0], set()))
+        move = next((step(before, 0, n, each) for n, each in all_ if each == to), None)
+        if move is None:
+            raise EnginesDisagree(f"`{t.name}` does something else on plain values, or nothing")
     assumed = tuple(Instance(lemma, n, numbers.slot(z).index) for lemma, n, z in smallest.used)
-    cti = Cti(broken, program, before, move, int(broken.other), k, assumed, smallest.everywhere)
-    name = Names(relation)
     for x in assumed:
         if not says(program, before, x):
-            raise EnginesDisagree(f"assumed, and not so on plain values: {name(x.lemma)}")
-    if isinstance(broken.what, Claim):
-        _check_claim(smallest, numbers, cti, broken.what)
-    elif move is None or says(program, move.after, Instance(broken.what, cti.process, k.index)):
-        raise EnginesDisagree(f"broken for the solver, and so on plain values: {name(broken.what)}")
-    return cti
-
-
-def _taken(program: Program, before: Whole, to: Transition, name: str) -> Move:
-    """The program's own transition that is this one. EnginesDisagree if there is none."""
-    for choice, t in enumerate(program.transitions(before.shared, before.local[0], set())):
-        if t == to:
-            return step(before, 0, choice, t)
-    raise EnginesDisagree(f"`{name}` does something else on plain values, or nothing")
+            raise EnginesDisagree(f"assumed, and not so on plain values: {names(x.lemma)}")
+    k, what = numbers.slot(smallest.induction.k), broken.what
+    if isinstance(what, Claim):
+        _check_claim(smallest, numbers, program, before, what)
+    elif move is None or says(program, move.after, Instance(what, int(broken.other), k.index)):
+        raise EnginesDisagree(f"broken for the solver, and so on plain values: {names(what)}")
+    return Cti(broken, program, before, move, int(broken.other), k, assumed, smallest.everywhere)
 
 
 def says(program: Program, state: Whole, instance: Instance) -> bool:
@@ -405,8 +374,8 @@ def says(program: Program, state: Whole, instance: Instance) -> bool:
     return any(bool(atom.ask(s, me, k)) is yes for atom, yes in lemma.literals)
 
 
-def _check_claim(smallest: Smallest, numbers: Numbers, cti: Cti, claim: Claim) -> None:
-    """A claim is a formula: that it fails where every cell is what the words say."""
+def _check_claim(smallest: Smallest, numbers: Numbers, program: Program, state: Whole, claim: Claim) -> None:
+    """A claim is a formula: that it fails where every cell is what the words say. EnginesDisagree if it does not."""
     relation, values = smallest.relation, smallest.values
     given = [f for _, f in (*smallest.induction.axioms, *claim.given)] + [claim.fails]
     given += [z3.Distinct(*z) for z in (numbers.order, smallest.processes) if len(z) > 1]
@@ -415,18 +384,19 @@ def _check_claim(smallest: Smallest, numbers: Numbers, cti: Cti, claim: Claim) -
     def cells(cells: Z3Cells, layout: Layout, word: int, names: set[str]) -> Iterator[Any]:
         for name in names & cells.values.keys():
             value, held = cells.values[name], layout.get(word, name)
-            each = [value(k) for k in numbers.order] if isinstance(held, tuple) else [value]
-            for z, plain in zip(each, held if isinstance(held, tuple) else (held,), strict=True):
+            pairs = (
+                [(value, held)] if not isinstance(held, tuple) else zip(map(value, numbers.order), held, strict=True)
+            )
+            for z, plain in pairs:
                 if isinstance(plain, ConcreteSlot):
                     yield z == numbers.order[plain.index]
                 else:
                     yield z == (values[z.sort()][plain] if z.sort() in values else plain)
 
-    given += cells(relation.shared, cti.program.shared_layout, cti.before.shared, set(Shared.fields()))
-    for n, (q, word) in enumerate(zip(smallest.processes, cti.before.local, strict=True)):
-        given.append(relation.at(q) == cti.program.point_of(word))
-        given += cells(relation.view(q).local, cti.program.local_layout, word, smallest.kept(n))
+    given += cells(relation.shared, program.shared_layout, state.shared, set(Shared.fields()))
+    for n, (q, word) in enumerate(zip(smallest.processes, state.local, strict=True)):
+        given.append(relation.at(q) == program.point_of(word))
+        given += cells(relation.view(q).local, program.local_layout, word, smallest.kept(n))
     solver = z3.SimpleSolver()
-    solver.add(*given)
-    if solver.check() != z3.sat:
+    if solver.check(*given) != z3.sat:
         raise EnginesDisagree(f"refused by the solver, and so on plain values: {claim.name}")

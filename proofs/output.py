@@ -10,7 +10,7 @@ from typing import cast
 
 from junitparser import Error, JUnitXml, TestCase, TestSuite
 from rich import box
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -18,7 +18,9 @@ from model.output import STYLE, junit_text, replay_command, test_case
 from model.properties import PROPERTIES
 from model.story import story
 from model.verdict import Cell, Verdict
-from proofs.report import Outcome, Report
+from proofs.report import Report
+from proofs.second import Agreement
+from proofs.stability import worst
 
 FEW = 12
 """How many names are listed before the rest is counted."""
@@ -160,6 +162,33 @@ def _notes(r: Report) -> Iterator[str]:
         yield from _spreads(r)
     if r.certificate:
         yield f"certificate: {r.certificate}"
+
+
+def _opinions(r: Report) -> Iterator[str]:
+    """What cvc5 said: how many it agrees on, and every one that it does not."""
+    agreed = [o for o in r.opinions if o.agreement is Agreement.AGREES]
+    seconds = sum(o.seconds for o in r.opinions)
+    yield f"cvc5 agrees on {len(agreed)} of {len(r.opinions)} obligations, in {seconds:.1f} s"
+    for o in r.opinions:
+        if o.agreement is not Agreement.AGREES:
+            yield f"cvc5 {o.agreement}: {o.kind}: {o.name} {o.error}".rstrip()
+
+
+def _spreads(r: Report) -> Iterator[str]:
+    """How far the times of each obligation lie apart under several seeds: the worst, and every change of mind."""
+    unlike = [s for s in r.spreads if s.unlike]
+    yield f"{len(r.spreads)} obligations under {r.spreads[0].seeds} seeds: {len(unlike)} with another verdict under some"
+    for s in unlike:
+        said = ", ".join(f"{verdict} with seed {seed}" for seed, verdict in s.unlike)
+        yield f"not stable: {s.kind}: {s.name}: {s.verdict}, but {said}"
+    for s in worst(r.spreads):
+        yield f"  {s.least:.1f} / {s.median:.1f} / {s.most:.1f} ms (least, median, most): {s.kind}: {s.name}"
+
+
+def objections(reports: Iterable[Report]) -> bool:
+    """Whether a second opinion, or another seed, does not agree with what was said."""
+    differ = any(o.agreement is not Agreement.AGREES for r in reports for o in r.opinions)
+    return differ or any(s.unlike for r in reports for s in r.spreads)
 
 
 def _listed(what: str, names: Sequence[str]) -> Iterator[str]:

@@ -27,7 +27,7 @@ from proofs.vocabulary import atoms, stated
 
 TIMEOUT = 10_000
 """Milliseconds that the solver may take over one question."""
-Tell = Callable[[str], None]
+Tell = Callable[[str], object]
 """Told what is being done, in a few words."""
 
 

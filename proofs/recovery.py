@@ -1,14 +1,16 @@
 """`always_recoverable`, in every size: a way back from every state in which no operation is at work.
 
-The argument is a ranking. A domain that is half created or half destroyed can be destroyed: then there is none, or it
-can be made to run. Where there is none, nothing is left of any, or one can be created that runs. Where one runs, count
-what does not agree: slots, and the memory target. For each of these there is a short sequence of operations that mends
-it, breaks nothing that agrees, and leaves the domain running; so, one after the other, the count falls to none. The
-lock is free wherever no operation is at work, and that is full agreement.
+The argument is a ranking. A domain that is half created or half destroyed can be destroyed, or made to run. Where there
+is none, nothing is left of any, or one can be created that runs. Where one runs, count what does not agree: slots, and
+the memory target. For each of these there is a short sequence of operations that mends it, breaks nothing that agrees,
+and leaves the domain running; so, one after the other, the count falls to none. The lock is free wherever no operation
+is at work, and that is full agreement.
 
 Sequences are not written down here: all short ones are run on terms, and a claim says that one of them always does.
 Which one may depend on the state and on what is mended, but not on what is to be left in peace: so each sequence has a
-slot of its own that it could break. Operations are asked with anything that a user can give.
+slot of its own that it could break. Operations are asked with anything that a user can give: there is a sequence for
+every choice of it. One that is refused counts for nothing, though what it did before that, or its clean-up, could help:
+where a design recovers by nothing else, these claims are not enough.
 
 Assumed is what the property grants, that the operations of a recovery run one after another without failing or dying;
 and that a domain has finitely many slots, so that they can be counted. What is claimed of every state in which no
@@ -122,7 +124,7 @@ def _asked(ind: Induction, about: About, arguments: Mapping[str, Any]) -> dict[s
 
 
 def _from_what_does_not_run(ind: Induction) -> tuple[Claim, Claim]:
-    """From half a domain, and from none."""
+    """From half a domain, and from none. Whether one can be created does not depend on the slot `k`."""
     s = Shared(ind.relation.shared)
     ways = sequences(ind.relation, names_every_slot, {})
     asked = _asked(ind, names_every_slot, {})

@@ -1,16 +1,18 @@
 """Refinement: a design does what the abstract specification says, each change at one of its steps.
 
 Forward simulation (Lynch and Vaandrager, "Forward and backward simulations", 1995), transition by transition: seen
-through the abstraction function, a transition either changes nothing or is one change of its operation, exactly. The
-steps at which the changes happen, the *linearization points*, are found: they are the transitions that can change what
-is seen, in some state that all lemmas allow. Then every way through an operation is followed: one that returns success
-has passed the points of all its changes, in their order.
+through the abstraction function, a transition either changes nothing or is one change of its operation, exactly; and
+where what is seen was what is attached, it still is. (Without that an abstraction function could be any that suits, such
+as one that sees nothing.) The steps at which the changes happen, the *linearization points*, are found: they are the
+transitions that can change what is seen, in some state that all lemmas allow. Then every way through an operation is
+followed: one that returns success has passed the points of all its changes, in their order.
 
 That holds in every size, for it is about any slot and any process, under lemmas that are proved (`proofs.houdini`).
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -25,25 +27,23 @@ from model.step import SIGNATURES, Design
 from model.verdict import Verdict
 from proofs.candidates import candidates
 from proofs.houdini import Broken, Strengthening
-from proofs.induction import Claim, Induction, Step, first
+from proofs.induction import Claim, Induction, Named, Step, first
 from proofs.lemma import Clause, Lemma, Names
 from proofs.obligation import Discharged, discharge, obligations
 from proofs.relation import Relation, Transition
 from proofs.samples import take
 from proofs.specification import SEEN, SPECIFICATION, Change, Domain, Specification, is_what_was_attached, see
-from proofs.terms import Z3Cells, any_of, negation
-from proofs.vocabulary import Atom, atoms, stated
+from proofs.terms import Z3Cells, Z3Term, any_of, formula, negation
+from proofs.vocabulary import Atom, atoms
 
 TIMEOUT = 10_000
 """Milliseconds that the solver may take over one question."""
-TRUTH = Clause(None, ((stated("what is seen at a slot is what was attached there", is_what_was_attached), True),))
-"""Without it an abstraction function could be any that suits, such as one that sees nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """What stands in the way. `where`: the transition, or the operation. `broken`: a counterexample to induction, if the
-    solver was asked."""
+    """What stands in the way. `where`: the transition, or the operation. `broken`: a counterexample to induction, where
+    the solver was asked."""
 
     where: str
     says: str
@@ -63,8 +63,8 @@ class Ending(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """A way through an operation: the changes that were made, in their order, and how it ended. `gave_up`: the transition
-    at which it did, if it did after a change."""
+    """A way through an operation: the changes that were made, in their order, and how it ended. `gave_up`: the
+    transition at which it did, if it did."""
 
     operation: str
     changes: tuple[Change, ...]
@@ -91,6 +91,11 @@ class Refinement:
     lemmas: tuple[Lemma, ...]
 
     @property
+    def abstraction(self) -> str:
+        """The abstraction function, in words."""
+        return " ".join((see.__doc__ or "").split())
+
+    @property
     def holds(self) -> bool:
         """The design refines the specification, in every size."""
         return not self.refused
@@ -98,7 +103,11 @@ class Refinement:
     def after_the_fact(self, operation: str) -> dict[str, int]:
         """The transitions at which the operation gives up, and returns an error, though it has made so many of its
         changes. Of any other error it is so that nothing has happened."""
-        return {w.gave_up: len(w.changes) for w in self.ways if w.operation == operation and w.gave_up and w.ending is Ending.ERROR}
+        return {
+            w.gave_up: len(w.changes)
+            for w in self.ways
+            if w.operation == operation and w.changes and w.ending is Ending.ERROR
+        }
 
 
 def refine(design: Design, specification: Specification = SPECIFICATION, *, milliseconds: int = TIMEOUT) -> Refinement:
@@ -112,7 +121,7 @@ def refine(design: Design, specification: Specification = SPECIFICATION, *, mill
 def simulate(found: Strengthening, vocabulary: Iterable[Atom], specification: Specification) -> Refinement:
     """As `refine`, with candidate lemmas that are there already. `found` is used up: nothing else is asked of it."""
     simulation = _Simulation(found, specification)
-    found.offer([TRUTH, *_remembered(found.induction, vocabulary)])
+    found.offer(_remembered(found.induction, vocabulary))
     return simulation.run()
 
 
@@ -143,6 +152,7 @@ class _Simulation:
         self.relation = found.induction.relation
         self.program = self.relation.program
         self.before = self._seen(self.relation.shared)
+        self.true = self._true(self.relation.shared)
         self.quiet: dict[str, Claim] = {}
         """By transition, that it changes nothing that is seen."""
         self.unsettled: set[str] = set()
@@ -156,9 +166,14 @@ class _Simulation:
         found = self.found
         seen = [s for s in found.steps if s.writes_shared & SEEN]
         self.quiet = {s.name: self._nothing_changes(s) for s in seen}
-        found.keep([TRUTH], [self._at_first(), *self.quiet.values()])
+        stays = {s.name: self._stays_true(s) for s in seen}
+        found.keep([], [self._at_first(), *self.quiet.values(), *stays.values()])
         made = self._linearized([s for s in seen if self.quiet[s.name].name in found.refused])
-        self._judge_truth()
+        for name, claim in stays.items():
+            if claim.name in found.refused:
+                self._refuse(
+                    name, "what is seen at a slot is no longer what was attached there", found.refused[claim.name]
+                )
         ways = self._all_ways(made, self._never(made))
         self._judge_ways(ways)
         self._judge_arguments(made)
@@ -186,6 +201,14 @@ class _Simulation:
         see(Shared(shared), Domain(cells))
         return cells
 
+    def _true(self, shared: Z3Cells) -> Any:
+        """What is seen at the slot `k` is what was attached there."""
+        return formula(is_what_was_attached(Shared(shared), Z3Term(self.ind.k)))
+
+    def _given(self, step: Step) -> tuple[Named, ...]:
+        """What is so before a transition; also, by induction, that what is seen is what was attached."""
+        return (*step.given, ("what is seen was attached", self.true))
+
     def _differ(self, a: Z3Cells, b: Z3Cells) -> Any:
         """Two abstract states differ: at the slot `k`, which can be any, or otherwise."""
         k = self.ind.k
@@ -197,11 +220,16 @@ class _Simulation:
             {n: (lambda _, f=f: first(f.sort)) if f.per_slot else first(f.sort) for n, f in Domain.fields().items()}
         )
         given = (*self.ind.axioms, *((f"initially, {n}", f) for n, f in self.ind.initially(self.ind.me)))
-        return Claim("at first there is no domain", given, self._differ(self.before, nothing), ())
+        fails = z3.Or(self._differ(self.before, nothing), negation(self.true))
+        return Claim("at first there is no domain", given, fails, ())
 
     def _nothing_changes(self, step: Step) -> Claim:
         fails = self._differ(self.before, self._seen(step.transition.after.shared))
-        return Claim(f"{step.name}: nothing changes", tuple(step.given), fails, step.uses[:1])
+        return Claim(f"{step.name}: nothing changes", self._given(step), fails, step.uses[:1])
+
+    def _stays_true(self, step: Step) -> Claim:
+        fails = negation(self._true(step.transition.after.shared))
+        return Claim(f"{step.name}: what is seen is what was attached", self._given(step), fails, step.uses[:1])
 
     def _exactly(self, step: Step, change: Change) -> Claim:
         """The transition is the change: its guard holds, what is so after it is so, and nothing else has changed."""
@@ -215,7 +243,7 @@ class _Simulation:
         wrong = z3.Or(guard, self._differ(domain, after), *self._misses(told, t))
         if change.of_a_domain:
             wrong = z3.If(self.before.values["runs"], wrong, self._differ(self.before, after))
-        return Claim(f"{step.name}: {change}", tuple(step.given), wrong, step.uses[:1])
+        return Claim(f"{step.name}: {change}", self._given(step), wrong, step.uses[:1])
 
     def _misses(self, told: Z3Cells, t: Transition) -> Iterator[Any]:
         """What the change tells the process is not what the transition does."""
@@ -234,7 +262,7 @@ class _Simulation:
         tried: list[tuple[Step, Change, Claim]] = []
         for step in self.found.steps:
             label = step.transition.label
-            for change in self.specification[self.program.points[label.point].operation]:
+            for change in dict.fromkeys(self.specification[self.program.points[label.point].operation]):
                 there = label.point == read if self._tells(change) else step in moving
                 if there and label.kind is Kind.STEP:
                     tried.append((step, change, self._exactly(step, change)))
@@ -250,21 +278,22 @@ class _Simulation:
                 self.unsettled.add(self.program.points[step.transition.label.point].operation)
         return made
 
-    def _judge_truth(self) -> None:
-        broken = self.found.broken.get(TRUTH)
-        if broken and broken.step:
-            self._refuse(broken.step.name, "what is seen at a slot is no longer what was attached there", broken)
-
     def _never(self, made: Mapping[str, Change]) -> frozenset[str]:
-        """The refusals after a change that can't be: no state before them is one."""
-        late = {w.gave_up for w in self._all_ways(made, frozenset())}
-        refusals = [s for s in self.found.steps if s.name in late and s.transition.label.kind is Kind.REFUSED]
+        """Of the transitions that would end an operation otherwise than it should, those that can't be: refusals after
+        a change; and all of an operation that seems to succeed without its changes. No state before them is one."""
+        ways = self._all_ways(made, frozenset())
+        late = {w.gave_up for w in ways if w.changes}
+        wrong = {
+            w.operation for w in ways if w.ending is Ending.SUCCESS and w.changes != self.specification[w.operation]
+        }
         claims = {}
-        for s in refusals:
-            point = s.transition.label.point
-            slot = s.transition.before.local.values["slot"]
-            mine = self.ind.k == slot if self.program.signature(point).slot else z3.BoolVal(True)
-            claims[s.name] = Claim(f"{s.name}: never", tuple(s.given), mine, s.uses[:1])
+        for s in self.found.steps:
+            kind, point = s.transition.label.kind, s.transition.label.point
+            operation = self.program.points[point].operation
+            if (kind is Kind.REFUSED and s.name in late) or (kind is Kind.STEP and operation in wrong - self.unsettled):
+                slot = s.transition.before.local.values["slot"]
+                mine = self.ind.k == slot if self.program.signature(point).slot else z3.BoolVal(True)
+                claims[s.name] = Claim(f"{s.name}: never", self._given(s), mine, s.uses[:1])
         self.found.keep([], claims.values())
         return frozenset(name for name, claim in claims.items() if claim.name not in self.found.refused)
 
@@ -276,14 +305,14 @@ class _Simulation:
                 by_point.setdefault(t.label.point, []).append(t)
         found: dict[Way, None] = {}
         for operation in self.specification:
-            ahead: list[tuple[int, tuple[Change, ...], str]] = [(self.program.first[operation], (), "")]
+            ahead: deque[tuple[int, tuple[Change, ...], str]] = deque([(self.program.first[operation], (), "")])
             known = set(ahead)
             while ahead:
-                point, changes, gave_up = ahead.pop()
+                point, changes, gave_up = ahead.popleft()
                 for t in by_point[point]:
                     so_far = (*changes, made[t.name]) if t.name in made else changes
                     fails = t.label.kind in (Kind.REFUSED, Kind.FAILS) and not self.program.points[point].cleaning_up
-                    at = t.name if fails and so_far else gave_up
+                    at = t.name if fails else gave_up
                     if t.goes_to == IDLE:
                         found[Way(operation, so_far, self._ending(t), at)] = None
                     elif (there := (t.goes_to, so_far, at)) not in known:
@@ -310,8 +339,10 @@ class _Simulation:
         """A change is the one that was asked for only if no step before it overwrites what was asked."""
         for operation in self.specification:
             asked = arguments(operation)
-            done = [self.program.points[n].done for n in self._points_of(operation, made)]
-            for step in getattr(self.relation.design, operation).steps[: max(done, default=0)]:
+            steps = getattr(self.relation.design, operation).steps
+            changing = [self.program.points[n] for n in self._points_of(operation, made)]
+            before = max((len(steps) if p.cleaning_up else p.done for p in changing), default=0)
+            for step in steps[:before]:
                 for name in sorted(asked & self.program.footprints[step].writes_local):
                     self._refuse(operation, f"`{step}` overwrites `me.{name}`, which it was asked with")
 

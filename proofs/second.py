@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -30,8 +30,8 @@ class Agreement(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Opinion:
-    """What cvc5 says of an obligation. `seconds`: how long it took, reading included. `error`: what it could not read, ""
-    for nothing; that is a disagreement, too."""
+    """What cvc5 says of an obligation. `seconds`: how long it took, reading included. `error`: what is wrong with the
+    script ("": nothing); that is a disagreement, too."""
 
     kind: str
     name: str
@@ -106,8 +106,3 @@ def compare(one: Answers, other: Answers) -> Agreement:
     if any(a is not b for a, b in pairs if Answer.UNKNOWN not in (a, b)):
         return Agreement.DISAGREES
     return Agreement.TIME_OUT if any(Answer.UNKNOWN in pair for pair in pairs) else Agreement.AGREES
-
-
-def not_agreed(opinions: Iterable[Opinion]) -> list[Opinion]:
-    """Those to be told of: disagreements first, then time-outs."""
-    return [o for a in (Agreement.DISAGREES, Agreement.TIME_OUT) for o in opinions if o.agreement is a]

@@ -4,18 +4,18 @@ Written in the language of steps, so that it reads like the model and runs on it
 template, of xenstore, of locks or of processes that die. What it allows:
 
 - An operation that returns success has made its changes, each at one instant between its call and its return.
-- One that returns an error, or whose process dies, has made none of them, or (C2: of a swap's two) the first few, or all
-  of them: it happened or it did not, and whoever gets an error can ask with a retrieve.
+- One that returns an error, or whose process dies, has made none of them or all, or the first of a swap's two [C2]: it
+  happened or it did not, and a retrieve tells.
 - Where no domain runs, no operation but `create` changes anything, and what one returns means nothing.
 
-`see` is the abstraction function: what the stores of the model amount to. *Xenstore says which, the template says what.*
-It is written in the language without ghosts, so it is a function of what any process could see: of an entry in xenstore,
-whether it is there and whether it is empty.
+`see` is the abstraction function: what the stores of the model amount to. *Xenstore says which, the template says what*
+[A2, R1, R2]. It is written in the language without ghosts, so it is a function of what any process could see: of an
+entry in xenstore, whether it is there and whether it is empty.
 
 A domain is there for those who use it *while it runs*: from the moment its creation unpauses it to the moment its
 destruction pauses it. So a domain that is half created or half destroyed, by a process that is at work on it or that
 died, is no domain yet, or no longer one: an operation on it changes nothing. Were it taken to be there while the
-hypervisor has it, then neither creation nor destruction would be atomic: in between it has no device yet, or none left.
+hypervisor has it, then neither creation nor destruction would be atomic: there it has no device yet, or none left.
 """
 
 from __future__ import annotations
@@ -67,10 +67,11 @@ def _look(s: Shared, me: Local) -> None:
 
 
 SEEN = probe(_look, "the abstraction function").reads_shared
-"""The fields that the abstraction function reads. Were one a ghost, or what is behind an entry, this would be an error."""
+"""The fields that the abstraction function reads. Were one a ghost, or did it look behind an entry, that would be an
+error."""
 
 
-def is_what_was_attached(s: Shared, _me: Local, k: Slot) -> Bool:
+def is_what_was_attached(s: Shared, k: Slot) -> Bool:
     """The abstraction tells the truth: what it says is at a slot is what was attached there (a ghost)."""
     return neg(all_of(runs(s), device(s, k) != s.attached[k]))
 
@@ -80,8 +81,8 @@ Update = Callable[[Domain, Local], None]
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """An atomic change: a guard, and what is so after it; of a retrieve, what it is told. `of_a_domain`: where none runs,
-    it changes nothing."""
+    """An atomic change: a guard, and what is so after it; of a retrieve, what it is told. `of_a_domain`: where none
+    runs, it changes nothing."""
 
     run: Update = field(compare=False)
     name: str

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from model.verdict import Verdict
-from proofs.obligation import Discharged, Obligation, discharge
+from proofs.obligation import Discharged, discharge
 from proofs.proof import Proof
 
 

@@ -1,0 +1,389 @@
+"""The recommended design refines the abstract specification; other designs do not, and a wrong specification is refused.
+
+The linearization points are written down here by hand, as a reader would expect them. They are held against those that
+the proof finds, and against what a search sees, which knows nothing of the proof.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+
+import pytest
+from mutants import recommended
+from reached import checked, reachable
+
+from model.concrete import Layout, Refused, WordCells
+from model.designs import DESIGNS
+from model.language import ABSENT, EMPTY, FIRST_CONFIG, MADE_UP
+from model.program import IDLE, Kind, Program, Transition
+from model.search.alone import Alone
+from model.search.bfs import Limits
+from model.state import RESULT, Bounds, Local, Shared
+from model.step import Design
+from model.trace import Trace, read_token, replay
+from proofs.candidates import candidates
+from proofs.houdini import Strengthening
+from proofs.indistinguishable import VISIBLE, look_alike
+from proofs.lemma import Lemma
+from proofs.refinement import TRUTH, Refinement, refine, simulate
+from proofs.relation import Relation
+from proofs.samples import take
+from proofs.specification import SPECIFICATION, Change, Domain, Specification, change, see
+from proofs.vocabulary import Atom, atoms
+
+POINTS = {
+    "create": ("create 6 unpause",),
+    "attach": ("attach 5 enter_xenstore",),
+    "detach": ("detach 4 leave_xenstore",),
+    "insert": ("insert 5 load_medium",),
+    "eject": ("eject 3 unload_medium",),
+    "swap": ("swap 3 unload_medium", "swap 10 load_medium"),
+    "set_memory_target": ("set_memory_target 3 write_memory",),
+    "rename": ("rename 2 write_name",),
+    "retrieve": ("retrieve 5 merge_knobs",),
+    "destroy": ("destroy 2 close_devices",),
+}
+"""Where each change happens. Xenstore says which, so it is where xenstore is committed."""
+AFTER_THE_FACT = {
+    "attach": {"attach 7 allocate fails", "attach 7 allocate is refused"},
+    "detach": {"detach 6 forget fails"},
+    "eject": {"eject 4 write_template_empty fails"},
+    "swap": {
+        "swap 4 write_template_empty fails",
+        "swap 7 read_template is refused",
+        "swap 8 refuse_unless_empty is refused",
+        "swap 9 write_template fails",
+        "swap 10 load_medium fails",
+    },
+    "destroy": {"destroy 4 leave_devices fails", "destroy 5 remove_template fails"},
+}
+"""The errors that come though something has happened: of a swap the eject, of the others all. An attach that fails so has
+left a device without resources; of the others only the tidying is left. Any other error says that nothing happened."""
+
+SMALL = (
+    Bounds(slots=0, ejectable=1, configs=2, names=2, amounts=2, processes=1, crashes=1),
+    Bounds(slots=0, ejectable=1, configs=1, names=1, amounts=1, processes=2, crashes=1),
+    Bounds(slots=1, ejectable=0, configs=2, names=1, amounts=1, processes=2, crashes=1),
+)
+STORES = frozenset({"template", "xenstore"})
+
+
+# what a search sees
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A transition that a search takes: its name as in a proof, and the abstract state before and after it."""
+
+    program: Program
+    name: str
+    before: int
+    after: int
+    shared: int
+    local: int
+    t: Transition
+
+    @property
+    def operation(self) -> str:
+        return self.program.points[self.t.label.point].operation
+
+
+class Abstract:
+    """The abstraction function on the concrete carrier."""
+
+    def __init__(self, bounds: Bounds) -> None:
+        self.layout = Layout(Domain, bounds, {})
+        self.shared: dict[int, int] = {}
+
+    def __call__(self, program: Program, shared: int) -> int:
+        if shared not in self.shared:
+            cells = WordCells(self.layout, 0, [])
+            see(Shared(WordCells(program.shared_layout, shared, [])), Domain(cells))
+            self.shared[shared] = cells.word
+        return self.shared[shared]
+
+
+def _taken(design: Design, bounds: Bounds) -> Iterator[Seen]:
+    names, said, abstract = Relation(design).names, checked(design, bounds, reachable), Abstract(bounds)
+    for (shared, local), moves in said.moves.items():
+        for t in moves:
+            name = f"{names[t.label.point]} {t.label.kind.value}"
+            before, after = abstract(said.program, shared), abstract(said.program, t.shared)
+            yield Seen(said.program, name, before, after, shared, t.started or local, t)
+
+
+@cache
+def taken(bounds: Bounds) -> tuple[Seen, ...]:
+    """Every transition that the recommended design takes within bounds."""
+    return tuple(_taken(recommended, bounds))
+
+
+def test_a_search_sees_the_changes_at_the_points_and_nowhere_else() -> None:
+    changed = {s.name for bounds in SMALL for s in taken(bounds) if s.before != s.after}
+    told = POINTS["retrieve"]
+    assert changed == {f"{p} takes" for points in POINTS.values() for p in points if points is not told}
+
+
+def test_a_search_sees_each_change_as_the_specification_has_it() -> None:
+    """All but that a domain begins as it was asked for: a search no longer remembers at that point."""
+    for bounds in SMALL:
+        layout = Layout(Domain, bounds, {})
+        seen = [s for s in taken(bounds) if s.name.removesuffix(" takes") in POINTS[s.operation]]
+        for s in seen:
+            number = POINTS[s.operation].index(s.name.removesuffix(" takes"))
+            if s.operation == "create" or not layout.get(s.before, "runs"):
+                continue
+            domain, me = WordCells(layout, s.before, []), WordCells(s.program.local_layout, s.local, [])
+            SPECIFICATION[s.operation][number].run(Domain(domain), Local(me))
+            assert domain.word == s.after, s.name
+            if s.operation == "retrieve":
+                told, does = (
+                    [s.program.local_layout.get(word, part) for part in RESULT] for word in (me.word, s.t.local)
+                )
+                assert told == does
+
+
+def test_a_search_sees_the_errors_after_the_fact() -> None:
+    late = {s.name for bounds in SMALL for s in taken(bounds) if _is_late(s)}
+    assert late == set().union(*AFTER_THE_FACT.values())
+
+
+def _is_late(s: Seen) -> bool:
+    """It gives up after the first of its operation's points."""
+    point = s.program.points[s.t.label.point]
+    first = int(POINTS[s.operation][0].removeprefix(f"{s.operation} ").split()[0])
+    gives_up = s.t.label.kind in (Kind.REFUSED, Kind.FAILS) and not point.cleaning_up
+    return gives_up and point.done >= first and s.operation != "retrieve"
+
+
+# the specification
+
+
+def test_the_specification_runs_on_plain_values() -> None:
+    bounds = Bounds(slots=1, ejectable=1, configs=2, names=2, amounts=2)
+    layout, program = Layout(Domain, bounds, {}), Program(recommended, bounds)
+    domain, me = WordCells(layout, 0, []), WordCells(program.local_layout, 0, [])
+    d, asked = Domain(domain), Local(me)
+    one, drive = bounds.all_slots()
+
+    def do(operation: str) -> None:
+        for each in SPECIFICATION[operation]:
+            each.run(d, asked)
+
+    asked.draft[drive] = EMPTY
+    do("create")
+    assert layout.get(domain.word, "devices") == (ABSENT, EMPTY)
+    asked.slot, asked.config = one, FIRST_CONFIG
+    do("attach")
+    asked.slot, asked.config = drive, FIRST_CONFIG + 1
+    do("swap")
+    assert layout.get(domain.word, "devices") == (FIRST_CONFIG, FIRST_CONFIG + 1)
+    do("retrieve")
+    assert program.local_layout.get(me.word, "draft") == (FIRST_CONFIG, FIRST_CONFIG + 1)
+    for refused in ("attach", "insert", "create"):
+        with pytest.raises(Refused):
+            do(refused)
+    do("destroy")
+    assert domain.word == 0
+
+
+# the proof
+
+
+@cache
+def pool() -> tuple[Relation, tuple[Atom, ...], tuple[Lemma, ...]]:
+    """The recommended design, and the candidates for its lemmas."""
+    relation = Relation(recommended)
+    vocabulary = atoms(relation.program)
+    return relation, vocabulary, tuple(candidates(relation.program, vocabulary, take(recommended, vocabulary)))
+
+
+def refined(specification: Specification) -> Refinement:
+    """The recommended design held against a specification."""
+    relation, vocabulary, lemmas = pool()
+    return simulate(Strengthening(relation, lemmas), vocabulary, specification)
+
+
+@pytest.fixture(scope="module")
+def found() -> Refinement:
+    return refined(SPECIFICATION)
+
+
+@pytest.mark.slow
+def test_the_recommended_design_refines(found: Refinement) -> None:
+    assert found.holds, [str(r) for r in found.refused]
+    assert "the template says what" in found.abstraction
+    assert len(found.by_frame) + len(found.simulated) == len(Relation(recommended).transitions)
+    assert TRUTH in found.lemmas
+
+
+@pytest.mark.slow
+def test_the_points_are_where_a_reader_expects_them(found: Refinement) -> None:
+    assert found.points == POINTS
+    assert {o: set(found.after_the_fact(o)) for o in POINTS if found.after_the_fact(o)} == AFTER_THE_FACT
+    assert set(found.after_the_fact("swap").values()) == {1}
+
+
+@pytest.mark.slow
+def test_a_death_changes_nothing_and_neither_does_a_failure(found: Refinement) -> None:
+    """A crash: it happened or it did not. A death writes nothing that is seen, wherever it is."""
+    deaths = {t.name for t in Relation(recommended).transitions if t.label.kind in (Kind.CRASH, Kind.FAILS)}
+    assert deaths
+    assert deaths <= set(found.by_frame)
+
+
+@pytest.mark.slow
+def test_every_change_can_happen(found: Refinement) -> None:
+    """No point was proved because its transition can't be."""
+    made = {
+        f"safety: {p} takes: {c}" for o, points in POINTS.items() for p, c in zip(points, SPECIFICATION[o], strict=True)
+    }
+    possible = {d.obligation.title for d in found.discharged if d.possible}
+    assert made <= possible
+
+
+@change
+def medium_stays(_d: Domain, _me: Local) -> None:
+    """Nothing happens."""
+
+
+@change
+def medium_is_replaced(d: Domain, me: Local) -> None:
+    """C2, ignored: one medium for another, at once."""
+    me.fails_if(d.devices[me.slot] == ABSENT)
+    d.devices[me.slot] = me.config
+
+
+@change
+def device_is_replaced(d: Domain, me: Local) -> None:
+    """Its guard is the wrong way round."""
+    me.fails_if(d.devices[me.slot] == ABSENT)
+    d.devices[me.slot] = me.config
+
+
+@change
+def is_told_another_name(d: Domain, me: Local) -> None:
+    """Everything but the name."""
+    me.draft = d.devices
+    me.draft_name = 1
+    me.draft_memory = d.memory
+
+
+@pytest.mark.slow
+def test_a_wrong_specification_is_refused() -> None:
+    wrong: dict[str, tuple[Change, ...]] = {
+        "eject": (medium_stays,),
+        "swap": (medium_is_replaced,),
+        "attach": (device_is_replaced,),
+        "retrieve": (is_told_another_name,),
+        "rename": (),
+        "detach": (*SPECIFICATION["detach"], *SPECIFICATION["detach"]),
+    }
+    found = refined({**SPECIFICATION, **wrong})
+    assert {str(r) for r in found.refused} == {
+        "eject 3 unload_medium takes: it is not exactly `medium_stays`",
+        "swap 3 unload_medium takes: it is not exactly `medium_is_replaced`",
+        "swap 10 load_medium takes: it is not exactly `medium_is_replaced`",
+        "attach 5 enter_xenstore takes: it is not exactly `device_is_replaced`",
+        "retrieve 5 merge_knobs takes: it is not exactly `is_told_another_name`",
+        "rename 2 write_name takes: it changes what is seen",
+        "detach: it returns success having made `device_leaves`, not `device_leaves`, `device_leaves`",
+    }
+
+
+def refusals(found: Refinement) -> dict[str, set[str]]:
+    """What was refused, by where."""
+    by: dict[str, set[str]] = {}
+    for r in found.refused:
+        by.setdefault(r.where, set()).add(r.says)
+    return by
+
+
+UNTRUE = "what is seen at a slot is no longer what was attached there"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "where"),
+    [
+        ("json_first", "attach 3 enter_xenstore takes"),
+        ("as_posted", "attach 3 enter_xenstore takes"),
+        ("xenstore_first", "attach 3 write_template takes"),
+    ],
+)
+def test_a_design_that_does_not_refine_says_where(name: str, where: str) -> None:
+    """Of each, a step after which the template does not say what was attached, and that a retrieve is not told it."""
+    found = refine(DESIGNS[name])
+    assert not found.holds
+    by = refusals(found)
+    assert UNTRUE in by[where]
+    read = next(w for w in by if w.startswith("retrieve") and w.endswith("merge_knobs takes"))
+    assert by[read] == {"it is not exactly `is_told`"}
+    assert all(r.broken for r in found.refused if "exactly" in r.says)
+
+
+# states that look alike
+
+
+def looks(trace: Trace) -> tuple[object, ...]:
+    """All that can be seen of the state a trace ends in."""
+    layout, word = trace.program.shared_layout, trace.last.shared
+    s = Shared(WordCells(layout, word, []))
+    plain = [
+        layout.get(word, name) for name in Shared.fields() if name not in ("xenstore", "vouched", "torn", "crashes")
+    ]
+    return (*plain, *((s.xenstore[k].present, s.xenstore[k].empty) for k in layout.slots))
+
+
+@pytest.mark.parametrize(
+    ("name", "moves"), [("json_first", (11, 11)), ("as_posted", (11, 11)), ("xenstore_first", (7, 11))]
+)
+def test_no_function_of_what_can_be_seen_says_what_is_attached(name: str, moves: tuple[int, int]) -> None:
+    """In JSON FIRST: attach, with either of two configurations, and die before the template is written."""
+    alike = look_alike(DESIGNS[name], Bounds(slots=1, ejectable=0, configs=2, names=1, amounts=1, processes=1))
+    assert alike.pair
+    traces = [replay(t.program, read_token(t.token(""))) for t in (alike.pair.one, alike.pair.other)]
+    assert tuple(len(t.moves) for t in traces) == moves
+    one, other = traces
+    assert looks(one) == looks(other)
+    assert all(local == IDLE for t in traces for local in t.last.local)
+    attached = [t.program.shared_layout.get(t.last.shared, "xenstore") for t in traces]
+    assert attached[0] != attached[1]
+    alone = Alone(one.program)
+    answers = [alone.retrieve(t.last.shared) for t in traces]
+    assert answers[0] == answers[1]
+    if name != "xenstore_first":
+        assert answers[0]
+        assert MADE_UP in answers[0][0]
+
+
+@pytest.mark.parametrize(
+    "bounds",
+    [
+        Bounds(slots=1, ejectable=1, configs=2, names=1, amounts=1, processes=1, crashes=2),
+        Bounds(slots=1, ejectable=0, configs=2, names=1, amounts=1, processes=2),
+        Bounds(slots=0, ejectable=1, configs=2, names=1, amounts=1, processes=2),
+        pytest.param(Bounds(slots=1, ejectable=1, configs=2, names=1, amounts=1, processes=2), marks=pytest.mark.slow),
+    ],
+    ids=str,
+)
+def test_in_the_recommended_design_the_stores_say_what_is_attached(bounds: Bounds) -> None:
+    """Template and what can be seen of xenstore are enough, in every state. (In every size: TRUTH is proved.)"""
+    alike = look_alike(recommended, bounds, STORES, at_rest=False)
+    assert alike.pair is None
+    assert not alike.stopped
+    assert alike.states > 10_000
+
+
+def test_without_the_template_they_would_not() -> None:
+    bounds = Bounds(slots=1, ejectable=0, configs=2, names=1, amounts=1, processes=1)
+    hidden = frozenset(n for n in VISIBLE if not n.startswith("template"))
+    alike = look_alike(recommended, bounds, hidden)
+    assert alike.pair
+    assert [len(t.moves) for t in (alike.pair.one, alike.pair.other)] == [7, 7]
+
+
+def test_a_search_that_stops_short_says_so() -> None:
+    assert "10 states" in look_alike(recommended, Bounds(), limits=Limits(max_states=10)).stopped

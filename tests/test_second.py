@@ -1,0 +1,222 @@
+"""A second opinion on every obligation, and how steady the first one is."""
+
+from __future__ import annotations
+
+import pickle
+import sys
+from dataclasses import replace
+from functools import cache
+from importlib.util import find_spec
+from itertools import combinations
+from typing import Any
+
+import pytest
+import z3
+
+from model.designs import DESIGNS, RECOMMENDED
+from model.verdict import Verdict
+from proofs import stability as stable
+from proofs.obligation import Discharged, Kind, Obligation, discharge
+from proofs.proof import Proof, prove
+from proofs.second import Agreement, NoSecondSolver, Opinion, ask, compare, opinion, second_opinion
+from proofs.smtlib import Answer, Answers, Script, Writer, answers, scripts
+from proofs.stability import spread, stability, worst
+
+SOON = 10_000
+"""Milliseconds that are enough for any obligation."""
+SAT, UNSAT, UNKNOWN = Answer.SAT, Answer.UNSAT, Answer.UNKNOWN
+cvc5 = pytest.mark.skipif(find_spec("cvc5") is None, reason="cvc5 is not installed")
+
+
+@cache
+def proof() -> Proof:
+    """A small one, with obligations of every kind."""
+    return prove(DESIGNS[RECOMMENDED], ("xenstore_has_template", "lock_is_exclusive", "lock_order_is_acyclic"))
+
+
+@cache
+def written() -> tuple[Script, ...]:
+    return tuple(scripts(proof()))
+
+
+def of_each_kind(count: int) -> list[Script]:
+    return [s for kind in Kind for s in [s for s in written() if s.of.obligation.kind is kind][:count]]
+
+
+def exported(o: Obligation, first: Discharged | None = None) -> Script:
+    """An obligation as a script, beside what Z3 says of it, or said of another."""
+    first = first or discharge(o, milliseconds=SOON)
+    return Script(first, "", Writer("a design", ["idle"] * 1000).script(o, answers(first).possible), (), ())
+
+
+def hand_made(fails: Any, *premises: Any) -> Obligation:
+    return Obligation(Kind.SAFETY, "by hand", tuple((f"{i}", p) for i, p in enumerate(premises)), (), fails)
+
+
+def pigeons(holes: int) -> Obligation:
+    """One more pigeon than there are holes, and no two in one: hard for any solver."""
+    sits = [[z3.Bool(f"p{i} in {j}") for j in range(holes)] for i in range(holes + 1)]
+    alone = [z3.Not(z3.And(a[j], b[j])) for a, b in combinations(sits, 2) for j in range(holes)]
+    return hand_made(z3.And(*alone), *(z3.Or(*row) for row in sits))
+
+
+# ------------------------------------------------------------------ cvc5
+
+
+@cvc5
+def test_cvc5_agrees_on_some_of_each_kind() -> None:
+    opinions = [opinion(s, milliseconds=SOON) for s in of_each_kind(6)]
+    assert {o.kind for o in opinions} == {k.value for k in Kind}
+    assert {o.agreement for o in opinions} == {Agreement.AGREES}
+    assert all(o.seconds > 0 and not o.error for o in opinions)
+
+
+@cvc5
+@pytest.mark.slow
+def test_cvc5_agrees_on_everything_about_the_recommended_design() -> None:
+    whole = prove(DESIGNS[RECOMMENDED])
+    opinions = list(second_opinion(whole, milliseconds=SOON))
+    assert [(o.kind, o.name) for o in opinions] == [
+        (d.obligation.kind.value, d.obligation.name) for d in whole.discharged
+    ]
+    assert not [o for o in opinions if o.agreement is not Agreement.AGREES]
+
+
+@cvc5
+def test_an_export_without_what_the_proof_rests_on_is_noticed() -> None:
+    """Whatever the core has, left out in the text alone, makes cvc5 disagree, or is something the rest makes up for."""
+    for script in of_each_kind(3):
+        d = script.of
+        o, noticed = d.obligation, 0
+        for name in d.core:
+            without = replace(
+                o,
+                premises=tuple(p for p in o.premises if p[0] != name),
+                lemmas=tuple(x for x in o.lemmas if x[0] != name),
+            )
+            wrong = discharge(without, milliseconds=SOON).verdict is Verdict.REFUTED
+            said = opinion(exported(without, d), milliseconds=SOON)
+            assert (said.agreement is Agreement.DISAGREES) == wrong
+            noticed += wrong
+        assert noticed or not d.core
+
+
+@cvc5
+def test_an_export_without_the_axioms_is_noticed() -> None:
+    said = []
+    for script in [s for s in written() if "axiom 1" in s.of.core][:10]:
+        o = script.of.obligation
+        bare = replace(o, premises=tuple(p for p in o.premises if not p[0].startswith("axiom")))
+        said.append(opinion(exported(bare, script.of), milliseconds=SOON))
+    assert Agreement.DISAGREES in {o.agreement for o in said}
+    assert all(o.cvc5.fails is SAT for o in said if o.agreement is Agreement.DISAGREES)
+
+
+@cvc5
+def test_what_can_never_happen_is_agreed_upon_too() -> None:
+    never = next(s for s in written() if s.of.possible is False)
+    assert opinion(never, milliseconds=SOON).cvc5 == Answers(UNSAT, UNSAT)
+    wrong = replace(never, of=replace(never.of, possible=True))
+    assert opinion(wrong, milliseconds=SOON).agreement is Agreement.DISAGREES
+
+
+@cvc5
+def test_a_time_out_is_one_and_no_agreement() -> None:
+    said = opinion(exported(pigeons(10), discharge(pigeons(3), milliseconds=SOON)), milliseconds=20)
+    assert (said.agreement, said.cvc5.fails, said.error) == (Agreement.TIME_OUT, UNKNOWN, "")
+
+
+@cvc5
+def test_a_time_out_of_the_first_solver_is_told_as_well() -> None:
+    first = discharge(pigeons(11), milliseconds=1)
+    assert first.verdict is Verdict.UNKNOWN
+    said = opinion(exported(pigeons(2), first), milliseconds=SOON)
+    assert (said.agreement, said.z3.fails, said.cvc5.fails) == (Agreement.TIME_OUT, UNKNOWN, UNSAT)
+
+
+@cvc5
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("(set-logic QF_UF)(assert nobody)(check-sat)", "nobody"),
+        ("(set-logic QF_UF)(check-sat", "RPAREN"),
+        ("(set-logic QF_UF)(check-sat)", "1 questions"),
+        ("(set-logic QF_UF)(get-model)(check-sat)(check-sat)", "error"),
+        ("", "0 questions"),
+    ],
+)
+def test_a_script_that_it_cannot_read_is_a_disagreement(text: str, words: str) -> None:
+    said = opinion(replace(written()[0], text=text), milliseconds=SOON)
+    assert said.agreement is Agreement.DISAGREES
+    assert words in said.error
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "comes_to"),
+    [
+        ((SAT, UNSAT), (SAT, UNSAT), Agreement.AGREES),
+        ((SAT, UNSAT), (SAT, SAT), Agreement.DISAGREES),
+        ((UNSAT, UNSAT), (SAT, UNSAT), Agreement.DISAGREES),
+        ((SAT, UNSAT), (UNKNOWN, UNSAT), Agreement.TIME_OUT),
+        ((UNKNOWN, UNSAT), (UNKNOWN, UNSAT), Agreement.TIME_OUT),
+        ((UNKNOWN, UNSAT), (UNKNOWN, SAT), Agreement.DISAGREES),
+    ],
+)
+def test_what_two_answers_come_to(
+    one: tuple[Answer, Answer], other: tuple[Answer, Answer], comes_to: Agreement
+) -> None:
+    assert compare(Answers(*one), Answers(*other)) is comes_to
+    assert compare(Answers(*other), Answers(*one)) is comes_to
+
+
+def test_without_cvc5_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cvc5", None)
+    with pytest.raises(NoSecondSolver, match=r"pip install 'confsync\[second\]'"):
+        next(second_opinion(proof(), milliseconds=SOON))
+
+
+@cvc5
+def test_connectives_of_one_operand_or_none_are_written_as_what_they_are() -> None:
+    """SMT-LIB has neither, and not every solver reads them."""
+    a, b = z3.Bools("a b")
+    o = hand_made(z3.Or(z3.And(z3.Or(z3.And(z3.Not(a)))), z3.Or()), z3.And(), z3.Or(z3.And(a)), z3.And(z3.Or(b)))
+    script = exported(o)
+    assert ask(script.text, milliseconds=SOON) == (Answers(SAT, UNSAT), "")
+    assert "(and " not in script.text
+
+
+# ------------------------------------------------------------------ seeds
+
+
+def test_the_spread_of_a_few_obligations_under_two_seeds() -> None:
+    few = replace(proof(), discharged=proof().discharged[:5])
+    spreads = list(stability(few, seeds=2, milliseconds=SOON))
+    assert [s.name for s in spreads] == [d.obligation.name for d in few.discharged]
+    for s in spreads:
+        assert 0 < s.least <= s.median <= s.most
+        assert (s.seeds, s.verdict, s.unlike, s.agrees) == (2, "PROVED", (), True)
+    assert worst(spreads, 2) == sorted(spreads, key=lambda s: s.least - s.most)[:2]
+
+
+def test_a_seed_with_another_verdict_is_told_of_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    def odd(o: Obligation, *, milliseconds: int, seed: int = 0) -> Discharged:
+        found = discharge(o, milliseconds=milliseconds, seed=seed)
+        return replace(found, verdict=Verdict.UNKNOWN, seconds=0.0) if seed == 3 else found
+
+    steady = spread(proof().discharged[1], [1, 2], milliseconds=SOON)
+    monkeypatch.setattr(stable, "discharge", odd)
+    found = spread(proof().discharged[2], range(1, 5), milliseconds=SOON)
+    assert (found.unlike, found.agrees, found.least) == (((3, "UNKNOWN"),), False, 0.0)
+    assert worst([steady, found], 1) == [found]
+
+
+def test_no_verdict_under_any_seed_is_no_agreement() -> None:
+    first = discharge(pigeons(11), milliseconds=1)
+    found = spread(first, [1], milliseconds=1)
+    assert (found.verdict, found.unlike, found.agrees) == ("UNKNOWN", (), False)
+
+
+def test_what_a_worker_reports_can_be_sent() -> None:
+    """Nothing of the solver's is in it."""
+    said = Opinion("safety", "x", Agreement.AGREES, Answers(SAT, UNSAT), Answers(SAT, UNSAT), 0.1)
+    assert pickle.loads(pickle.dumps(said)) == said

@@ -49,7 +49,7 @@ def side_by_side(
     """The results of `work` on pieces 0, 1, ..., in their order. `on_progress` is told of a piece's progress from time
     to time, and None when it is done. After Ctrl-C work is told to stop. What work raises is raised here."""
     jobs = min(jobs, pieces)
-    if jobs > 1 and "fork" in multiprocessing.get_all_start_methods():
+    if pieces > 1 and "fork" in multiprocessing.get_all_start_methods():
         yield from _forked(pieces, jobs, work, on_progress)
         return
     interrupted = False
@@ -82,45 +82,45 @@ def _forked(
     pieces: int, jobs: int, work: Callable[[int, Report[P]], R], on_progress: Callable[[int, P | None], None]
 ) -> Iterator[R]:
     context = multiprocessing.get_context("fork")
-    todo: multiprocessing.Queue[int | None] = context.Queue()
     done: multiprocessing.Queue[tuple[int, P | None, list[R], Exception | None]] = context.Queue()
     stop = context.Event()
-    for i in (*range(pieces), *[None] * jobs):
-        todo.put(i)
 
-    def serve() -> None:
+    def serve(i: int) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        for i in iter(todo.get, None):
-            report = _Reporter[P](lambda p, i=i: done.put((i, p, [], None)), lambda: not stop.is_set())  # type: ignore[misc]
-            try:
-                done.put((i, None, [work(i, report)], None))
-            except Exception as error:  # whatever it is, it is for the one who asked
-                done.put((i, None, [], error))
+        report = _Reporter[P](lambda p: done.put((i, p, [], None)), lambda: not stop.is_set())
+        try:
+            done.put((i, None, [work(i, report)], None))
+        except Exception as error:  # whatever it is, it is for the one who asked
+            done.put((i, None, [], error))
 
-    workers = [context.Process(target=serve, daemon=True) for _ in range(jobs)]
-    for w in workers:
-        w.start()
+    # a process for each piece: what one does to a library's own state can't matter to another
+    workers = [context.Process(target=serve, args=(i,), daemon=True) for i in range(pieces)]
     try:
         with _on_interrupt(lambda _s, _f: stop.set()):
-            yield from _collect(pieces, done, workers, on_progress)
+            yield from _collect(workers, jobs, done, on_progress)
     finally:
         for w in workers:
-            w.terminate()
+            if w.is_alive():
+                w.terminate()
 
 
 def _collect(
-    pieces: int,
-    done: multiprocessing.Queue[tuple[int, P | None, list[R], Exception | None]],
     workers: Sequence[multiprocessing.process.BaseProcess],
+    jobs: int,
+    done: multiprocessing.Queue[tuple[int, P | None, list[R], Exception | None]],
     on_progress: Callable[[int, P | None], None],
 ) -> Iterator[R]:
     ready: dict[int, R] = {}
+    waiting = list(workers)
     following = 0
-    while following < pieces:
+    for w in waiting[:jobs]:
+        w.start()
+    del waiting[:jobs]
+    while following < len(workers):
         try:
             i, progress, result, error = done.get(timeout=1)
         except queue.Empty:
-            if not any(w.is_alive() for w in workers) and done.empty():
+            if not any(w.is_alive() for w in workers if w.pid) and done.empty():
                 raise WorkerDied from None
             continue
         if error:
@@ -129,6 +129,8 @@ def _collect(
         if not result:
             continue
         (ready[i],) = result
+        if waiting:
+            waiting.pop(0).start()
         while following in ready:
             yield ready.pop(following)
             following += 1

@@ -11,7 +11,7 @@ the largest inductive subset, and what is kept besides is only what it rests on.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,23 +74,27 @@ class Asked:
         self.solver = z3.SimpleSolver()
         self.solver.set("timeout", milliseconds)
         self.solver.add(*(f for _, f in given))
-        self._known: set[Lemma] = set()
+        self._known: dict[Lemma, Any] = {}
+        """The track of each lemma that was assumed, None if it has no say here."""
 
     def check(self, lemmas: Iterable[Lemma], fails: Any) -> tuple[Any, Any]:
         """(verdict, the model or the lemmas of an unsat core)."""
         tracks = []
         for lemma in lemmas:
-            places = self.tracks.induction.uses(lemma, self.uses)
-            if places:
-                tracks.append(self.tracks.of(lemma))
             if lemma not in self._known:
-                self._known.add(lemma)
-                for process, k in places:
-                    assert_(self.solver, self.tracks.formula(lemma, process, k))
+                self._known[lemma] = self._assume(lemma)
+            if (track := self._known[lemma]) is not None:
+                tracks.append(track)
         verdict = self.solver.check(*tracks, fails)
         if verdict == z3.sat:
             return verdict, self.solver.model()
         return verdict, self.tracks.lemmas(self.solver.unsat_core()) if verdict == z3.unsat else None
+
+    def _assume(self, lemma: Lemma) -> Any:
+        places = self.tracks.induction.uses(lemma, self.uses)
+        for process, k in places:
+            assert_(self.solver, self.tracks.formula(lemma, process, k))
+        return self.tracks.of(lemma) if places else None
 
 
 class Strengthening:
@@ -116,7 +120,6 @@ class Strengthening:
         self._cones: dict[frozenset[str], frozenset[str]] = {}
         self._concerns: dict[Step, dict[Lemma, list[bool]]] = {s: {} for s in self.steps}
         """Per step, the needed lemmas that have to be shown of it: of `me`, of others."""
-        self._at: dict[int | None, list[Lemma]] = {}
         self._todo: deque[Step | Claim] = deque()
 
         self.offer(candidates)
@@ -124,9 +127,7 @@ class Strengthening:
     def offer(self, candidates: Iterable[Lemma]) -> None:
         """More candidates. They should hold in the initial state: only what is kept is held against it."""
         for lemma in candidates:
-            if lemma not in self.standing:
-                self.standing[lemma] = None
-                self._at.setdefault(lemma.point if isinstance(lemma, Clause) else None, []).append(lemma)
+            self.standing.setdefault(lemma)
 
     def keep(self, wanted: Iterable[Lemma], claims: Iterable[Claim] = ()) -> None:
         """Find what these need. The lemmas that are still needed afterwards are proved, and the claims that are not
@@ -155,18 +156,18 @@ class Strengthening:
 
     def _leave_out(self, lemma: Lemma) -> bool:
         """Leave a lemma out, if everything else is still proved without it. -> whether it is"""
-        rest = [x for x in self.needed if x is not lemma]
         found: dict[Step | str, frozenset[Lemma]] = {}
         for key in (key for key, used in self.used.items() if lemma in used):
+            goals: list[Goal] = []
             if isinstance(key, Step):
-                goals = [g.fails for g in self.goals(key) if g.lemma is not lemma]
-                fails = any_of(goals) if goals else None
+                goals = [g for g in self.goals(key) if g.lemma is not lemma]
+                fails, offered = any_of([g.fails for g in goals]), self._offered(self.needed, key, goals)
             else:
-                fails = next(c.fails for c in self.claims if c.name == key)
+                fails, offered = next(c.fails for c in self.claims if c.name == key), list(self.needed)
             core: Sequence[Lemma] = ()
-            if fails is not None:
+            if goals or isinstance(key, str):
                 self.questions += 1
-                verdict, core = self._asked[key].check(rest, fails)
+                verdict, core = self._asked[key].check([x for x in offered if x is not lemma], fails)
                 if verdict != z3.unsat:
                     return False
             found[key] = frozenset(core)
@@ -217,7 +218,7 @@ class Strengthening:
         asked = self._ask(step, step.given, step.uses)
         while goals := self.goals(step):
             self.questions += 1
-            verdict, found = asked.check(self.needed, any_of([g.fails for g in goals]))
+            verdict, found = asked.check(self._offered(self.needed, step, goals), any_of([g.fails for g in goals]))
             if verdict == z3.unsat:
                 self.used[step] = frozenset(found)
                 return
@@ -235,18 +236,30 @@ class Strengthening:
         if not goal.other and before in self.standing:
             self._need(before)
             return
-        points: tuple[int | None, ...] = (None, step.here)
-        if isinstance(lemma, Clause):
-            if goal.other and lemma.point not in points:
-                points = (*points, lemma.point)
-            offered = [x for p in points for x in self._at.get(p, ()) if x in self.standing]
-            fields = lemma.shared | lemma.local
-        else:
-            offered = [x for x in self.standing if not isinstance(x, Clause) or x.point in points or _about_locks(x)]
-            fields = LOCK_FIELDS
-        broken = self._find(asked, offered, goal.fails, fields)
-        if broken is not None:
-            self._drop(lemma, Broken(lemma, step, goal.other, broken or None))
+        broken: Any = None
+        for offered in self._nearest_first(self._offered(self.standing, step, [goal]), step, lemma):
+            broken = self._find(asked, offered, goal.fails)
+            if broken is None:
+                return
+        self._drop(lemma, Broken(lemma, step, goal.other, broken or None))
+
+    def _nearest_first(self, lemmas: list[Lemma], step: Step, goal: Lemma) -> Iterator[list[Lemma]]:
+        """Of these lemmas, those about what the goal speaks of and the step looks at; then those about what can have a
+        say in that; then all. A proof from what is near is shorter, and what it rests on is more likely to stand."""
+        program = self.induction.relation.program
+        looks = program.footprints[program.points[step.transition.label.point].step]
+        about = goal.shared | goal.local if isinstance(goal, Clause) else LOCK_FIELDS
+        near = about | looks.reads_shared | looks.reads_local | LOCK_FIELDS | {"slot"}
+        for fields in (near, self._cone(frozenset(near))):
+            yield [x for x in lemmas if not isinstance(x, Clause) or x.shared | x.local <= fields]
+        yield lemmas
+
+    def _offered(self, lemmas: Iterable[Lemma], step: Step, goals: Sequence[Goal]) -> list[Lemma]:
+        """Of some lemmas, those that can have a say in these goals: about where the step is, about where another
+        process is of whom something is to be shown, general ones; where locks are at issue all that are about locks."""
+        points = {None, step.here} | {g.lemma.point for g in goals if g.other and isinstance(g.lemma, Clause)}
+        locks = any(not isinstance(g.lemma, Clause) for g in goals)
+        return [x for x in lemmas if not isinstance(x, Clause) or x.point in points or (locks and _about_locks(x))]
 
     def _follow(self, claim: Claim) -> None:
         """Show a claim, or refuse it."""
@@ -254,7 +267,7 @@ class Strengthening:
         self.refused.pop(claim.name, None)
         verdict, found = asked.check(self.needed, claim.fails)
         if verdict != z3.unsat:
-            broken = self._find(asked, self.standing, claim.fails, frozenset())
+            broken = self._find(asked, self.standing, claim.fails)
             if broken is not None:
                 self.refused[claim.name] = Broken(claim, None, False, broken or None)
                 self.used[claim.name] = frozenset()
@@ -262,27 +275,22 @@ class Strengthening:
             verdict, found = asked.check(self.needed, claim.fails)
         self.used[claim.name] = frozenset(found)
 
-    def _find(self, asked: Asked, offered: Iterable[Lemma], fails: Any, fields: frozenset[str]) -> Any:
+    def _find(self, asked: Asked, offered: Iterable[Lemma], fails: Any) -> Any:
         """Need lemmas, of those offered, that show something. -> None; or the model that shows they do not (False if
         there was no time)"""
         self.questions += 1
         verdict, found = asked.check(offered, fails)
         if verdict != z3.unsat:
             return found if verdict == z3.sat else False
-        for lemma in self._fewer(asked, fails, found, fields):
+        for lemma in self._fewer(asked, fails, found):
             self._need(lemma)
         return None
 
-    def _fewer(self, asked: Asked, fails: Any, core: Sequence[Lemma], fields: frozenset[str]) -> list[Lemma]:
-        """A core no part of which would do. What is needed anyway is left in it; of the rest, lemmas about fields that
-        can have no say in these go first, then the longest."""
-        say = self._cone(fields) if fields else frozenset()
+    def _fewer(self, asked: Asked, fails: Any, core: Sequence[Lemma]) -> list[Lemma]:
+        """A core no part of which would do. What is needed anyway is left in it; of the rest the longest go first."""
 
-        def weight(lemma: Lemma) -> tuple[int, int, bool]:
-            if not isinstance(lemma, Clause):
-                return 0, 0, False
-            strangers = len((lemma.shared | lemma.local) - say) if say else 0
-            return strangers, len(lemma.literals), lemma.point is not None
+        def weight(lemma: Lemma) -> tuple[int, bool]:
+            return (len(lemma.literals), lemma.point is not None) if isinstance(lemma, Clause) else (0, False)
 
         kept = list(core)
         for lemma in sorted(core, key=weight, reverse=True):

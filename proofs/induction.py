@@ -133,9 +133,10 @@ class Step:
 
     @cached_property
     def uses(self) -> tuple[Use, ...]:
-        """Lemmas are used of `me`, who is where the step is, and of another process."""
+        """Lemmas are used of `me`, who is where the step is, and of another process if that could see what it does."""
         ind = self.induction
-        return Use(ind.me, ind.k, frozenset({self.here})), Use(ind.p, ind.k)
+        mine = Use(ind.me, ind.k, frozenset({self.here}))
+        return (mine, Use(ind.p, ind.k)) if self.writes_shared or self.writes_local & set(LOCKS.values()) else (mine,)
 
     @cached_property
     def given(self) -> list[Named]:

@@ -2,10 +2,10 @@
 
 Forward simulation (Lynch and Vaandrager, "Forward and backward simulations", 1995), transition by transition: seen
 through the abstraction function, a transition either changes nothing or is one change of its operation, exactly; and
-where what is seen was what is attached, it still is. (Without that an abstraction function could be any that suits, such
-as one that sees nothing.) The steps at which the changes happen, the *linearization points*, are found: they are the
-transitions that can change what is seen, in some state that all lemmas allow. Then every way through an operation is
-followed: one that returns success has passed the points of all its changes, in their order.
+where what is seen was what is attached, it still is (without that any function would do, even one that sees nothing).
+The steps at which the changes happen, the *linearization points*, are found: they are the transitions that can change
+what is seen, in some state that all lemmas allow. Then every way through an operation is followed: one that returns
+success has passed the points of all its changes, in their order.
 
 That holds in every size, for it is about any slot and any process, under lemmas that are proved (`proofs.houdini`).
 """
@@ -76,9 +76,10 @@ class Way:
 class Refinement:
     """What became of a design. It refines the specification where nothing was refused.
 
-    `points`: for each operation its linearization points, in the order of its changes. `by_frame`: the transitions that
-    write nothing that is seen, so change nothing; `simulated`: those that the solver was asked about, and are proved.
-    `ways`: all ways through the operations.
+    `points`: for each operation its linearization points, in the order of its changes; () where a transition of it is
+    refused. `by_frame`: the transitions that write nothing that is seen, so change nothing; `simulated`: those that the
+    solver was asked about, and are proved. `ways`: all ways through the operations. `discharged`: where nothing was
+    refused, all obligations of the proof, lemmas and claims.
     """
 
     design: Design
@@ -126,14 +127,16 @@ def simulate(found: Strengthening, vocabulary: Iterable[Atom], specification: Sp
 
 
 def _remembered(ind: Induction, vocabulary: Iterable[Atom]) -> Iterator[Clause]:
-    """Candidates that small searches can't give: that some field is as the operation was asked, where none of its steps
-    reads the argument any more (a search forgets it there). A creation is one at its last step."""
-    program = ind.relation.program
-    about = [a for a in vocabulary if a.shared and a.local]
+    """Candidates that small searches can't give: that some field is as the operation was asked, at its slot if it has
+    one, where none of its steps reads the argument any more (a search forgets it there). A creation is one at its last
+    step."""
+    program, known = ind.relation.program, tuple(vocabulary)
+    mine = next(a for a in known if a.local == {"slot"} and not a.shared)
     for n, point in enumerate(program.points):
         if n != IDLE and not point.cleaning_up:
             dead = arguments(point.operation) - program.live_locals[n]
-            yield from (Clause(n, ((a, True),)) for a in about if a.local <= dead)
+            case = ((mine, False),) if program.signature(n).slot else ()
+            yield from (Clause(n, ((a, True), *case)) for a in known if a.shared and a.local and a.local <= dead)
 
 
 def arguments(operation: str) -> frozenset[str]:
@@ -156,7 +159,7 @@ class _Simulation:
         self.quiet: dict[str, Claim] = {}
         """By transition, that it changes nothing that is seen."""
         self.unsettled: set[str] = set()
-        """The operations of which some transition is refused: what their ways make is not known."""
+        """The operations of which some transition is refused: nothing else of them is asked or told."""
         self.refused: dict[tuple[str, str], Refused] = {}
 
     def _refuse(self, where: str, says: str, broken: Broken | None = None) -> None:
@@ -165,35 +168,37 @@ class _Simulation:
     def run(self) -> Refinement:
         found = self.found
         seen = [s for s in found.steps if s.writes_shared & SEEN]
-        self.quiet = {s.name: self._nothing_changes(s) for s in seen}
-        stays = {s.name: self._stays_true(s) for s in seen}
-        found.keep([], [self._at_first(), *self.quiet.values(), *stays.values()])
-        made = self._linearized([s for s in seen if self.quiet[s.name].name in found.refused])
-        for name, claim in stays.items():
-            if claim.name in found.refused:
-                self._refuse(
-                    name, "what is seen at a slot is no longer what was attached there", found.refused[claim.name]
-                )
+        self._judge_truth(seen)
+        asked = [s for s in seen if self._operation(s) not in self.unsettled]
+        self.quiet = {s.name: self._nothing_changes(s) for s in asked}
+        found.keep([], self.quiet.values())
+        made = self._linearized([s for s in asked if self.quiet[s.name].name in found.refused])
         ways = self._all_ways(made, self._never(made))
         self._judge_ways(ways)
         self._judge_arguments(made)
-        discharged = tuple(
-            discharge(o, milliseconds=found.milliseconds) for o in obligations(found, Names(self.relation))
-        )
-        for d in discharged:
-            if d.verdict is not Verdict.PROVED:
-                self._refuse(d.obligation.title, "it does not follow from the formulas alone")
+        discharged = () if self.refused else tuple(self._discharged())
         stopped = {r.where for r in self.refused.values()}
         return Refinement(
             self.relation.design,
             {operation: self._points(operation, made) for operation in self.specification},
             tuple(s.name for s in found.steps if s not in seen),
-            tuple(s.name for s in seen if s.name not in stopped),
+            tuple(s.name for s in asked if s.name not in stopped),
             tuple(self.refused.values()),
             ways,
             discharged,
             tuple(found.needed),
         )
+
+    def _discharged(self) -> Iterator[Discharged]:
+        """Every obligation, asked again from its formulas alone."""
+        for o in obligations(self.found, Names(self.relation)):
+            d = discharge(o, milliseconds=self.found.milliseconds)
+            if d.verdict is not Verdict.PROVED:
+                self._refuse(o.title, "it does not follow from the formulas alone")
+            yield d
+
+    def _operation(self, step: Step) -> str:
+        return self.program.points[step.transition.label.point].operation
 
     def _seen(self, shared: Z3Cells) -> Z3Cells:
         """What a state amounts to, through the abstraction function."""
@@ -256,13 +261,22 @@ class _Simulation:
         change.run(Domain(self.relation.cells.any(Domain)), Local(told))
         return bool(told.written)
 
+    def _judge_truth(self, seen: list[Step]) -> None:
+        stays = {step: self._stays_true(step) for step in seen}
+        self.found.keep([], [self._at_first(), *stays.values()])
+        for step, claim in stays.items():
+            if broken := self.found.refused.get(claim.name):
+                self._refuse(step.name, "what is seen at a slot is no longer what was attached there", broken)
+                self.unsettled.add(self._operation(step))
+
     def _linearized(self, moving: list[Step]) -> dict[str, Change]:
         """By transition, the change that it is. One that is none is refused."""
         read = last_read(self.program)
         tried: list[tuple[Step, Change, Claim]] = []
         for step in self.found.steps:
             label = step.transition.label
-            for change in dict.fromkeys(self.specification[self.program.points[label.point].operation]):
+            operation = self._operation(step)
+            for change in dict.fromkeys(self.specification[operation]) if operation not in self.unsettled else ():
                 there = label.point == read if self._tells(change) else step in moving
                 if there and label.kind is Kind.STEP:
                     tried.append((step, change, self._exactly(step, change)))
@@ -275,7 +289,7 @@ class _Simulation:
                 says = f"it is not exactly {names}" if meant else "it changes what is seen"
                 claim = meant[0][1] if meant else self.quiet[step.name]
                 self._refuse(step.name, says, self.found.refused[claim.name])
-                self.unsettled.add(self.program.points[step.transition.label.point].operation)
+                self.unsettled.add(self._operation(step))
         return made
 
     def _never(self, made: Mapping[str, Change]) -> frozenset[str]:
@@ -289,7 +303,7 @@ class _Simulation:
         claims = {}
         for s in self.found.steps:
             kind, point = s.transition.label.kind, s.transition.label.point
-            operation = self.program.points[point].operation
+            operation = self._operation(s)
             if (kind is Kind.REFUSED and s.name in late) or (kind is Kind.STEP and operation in wrong - self.unsettled):
                 slot = s.transition.before.local.values["slot"]
                 mine = self.ind.k == slot if self.program.signature(point).slot else z3.BoolVal(True)
@@ -347,10 +361,12 @@ class _Simulation:
                     self._refuse(operation, f"`{step}` overwrites `me.{name}`, which it was asked with")
 
     def _points_of(self, operation: str, made: Mapping[str, Change]) -> list[int]:
-        changing = [s.transition.label.point for s in self.found.steps if s.name in made]
-        return [n for n in dict.fromkeys(changing) if self.program.points[n].operation == operation]
+        changing = [s for s in self.found.steps if s.name in made and self._operation(s) == operation]
+        return list(dict.fromkeys(s.transition.label.point for s in changing))
 
     def _points(self, operation: str, made: Mapping[str, Change]) -> tuple[str, ...]:
+        if operation in self.unsettled:
+            return ()
         return tuple(self.relation.names[n] for n in self._points_of(operation, made))
 
 

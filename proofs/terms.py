@@ -215,9 +215,11 @@ class Z3Cells:
 
 def any_of(formulas: Sequence[Any]) -> Any:
     """The disjunction of Z3 formulas. What `z3.Or` gives, without looking at each operand's sort again."""
+    if not formulas:
+        return z3.BoolVal(False)
     if len(formulas) == 1:
         return formulas[0]
-    context = formulas[0].ctx if formulas else z3.main_ctx()
+    context = formulas[0].ctx
     operands = (z3.Ast * len(formulas))(*(f.as_ast() for f in formulas))
     return z3.BoolRef(z3.Z3_mk_or(context.ref(), len(formulas), operands), context)
 

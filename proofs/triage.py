@@ -19,31 +19,33 @@ from numpy.typing import NDArray
 
 from model.concrete import Layout, WordCells, slot_name
 from model.events import arguments, asked, standing
-from model.language import ConcreteSlot, Sort
+from model.language import Sort
 from model.output import replay_command
 from model.program import IDLE, Program
 from model.properties import BIT, PROPERTIES
 from model.search.bfs import Limits, Search
-from model.search.frontier import States, position
+from model.search.frontier import position
 from model.search.monitor import Monitor
 from model.search.pairs import Pairs
 from model.search.rebuild import rebuild
-from model.state import LOCKS, Local, Shared
+from model.state import LOCKS, Bounds, Local, Shared
 from model.trace import Trace, Whole, step
 from model.violation import violates
 from proofs.cti import Cti, EnginesDisagree, NoCounterexample, counterexample
 from proofs.houdini import Asked, Broken, Strengthening, Tracks
 from proofs.induction import Claim, Induction, Step
-from proofs.lemma import Clause, Lemma, Literal, Names
-from proofs.obligation import holds_at_first
+from proofs.lemma import Clause, Lemma, Names
 from proofs.proof import Proof
 from proofs.samples import Answers, ColumnCells, reachable_pairs, values_of
 from proofs.vocabulary import Atom, atoms
 
 MOST_STATES = 1_000_000
 FEW, MOST_LITERALS = 3, 4
-ASKED, TOLD = 200, 4
-"""How many candidates the solver is asked about, and how many are told."""
+ASKED, TRIED, TOLD = 200, 20, 4
+"""Of how many candidates the solver is asked whether they exclude every counterexample like it, how many it is asked to
+show, and how many are told."""
+ALSO = tuple(Bounds(slots=n, ejectable=1 - n, configs=2, names=1, amounts=1, processes=2, crashes=1) for n in (0, 1))
+"""Where a candidate has to hold besides: a counterexample may have no slot of one kind, and one configuration."""
 
 
 class Label(Enum):
@@ -56,11 +58,10 @@ class Label(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A lemma that would exclude a counterexample to induction. `line` says it in a design's file. `enough`: the solver
-    shows it, and with it what is broken, from the lemmas that stand; `shown`: it, at least."""
+    """A lemma that would exclude a counterexample to induction. `line` says it in a design's file. `shown`: the solver
+    shows it, from the lemmas that stand and what is broken; `enough`: and what is broken, from it and those."""
 
     lemma: Clause
-    words: str
     line: str
     shown: bool
     enough: bool
@@ -68,23 +69,22 @@ class Candidate:
     @property
     def comment(self) -> str:
         """What the solver says of it, in words."""
-        if self.enough:
-            return "it can be shown, and is enough"
-        return "it can be shown" if self.shown else "not shown by itself"
+        if self.shown:
+            return "can be shown, and is enough" if self.enough else "can be shown"
+        return "would be enough, and is not shown by itself" if self.enough else "not shown by itself"
 
 
 @dataclass(frozen=True)
 class Triage:
-    """What was found. `trace`, of REACHABLE: it leads to the counterexample and through its step, or where it is not
-    `itself` reached, to another state in which what is broken is not so. `violated`: the property that its end violates,
-    if any. `stopped`, of BEYOND: at which bound. `states`: how many were searched."""
+    """What was found. `in_the_way`: what is broken, in words. `cti`: None where there is none to look up. `trace`, of
+    REACHABLE: it leads to that and through its step, or where it is not `itself` reached, to another state in which
+    what is broken is not so. `violated`: the property that its end violates ("": none is known to). `stopped`, of
+    BEYOND: at which bound. `states`: how many were searched."""
 
     label: Label
-    design: str
-    property_name: str
-    what: str
+    title: str
+    in_the_way: str
     cti: Cti | None
-    names: Names
     states: int = 0
     trace: Trace | None = None
     itself: bool = True
@@ -94,37 +94,35 @@ class Triage:
 
     def words(self) -> str:
         """All of it as a person would read it, in several lines."""
-        return "\n".join([*_counterexample(self), *_outcome(self)])
+        told = _counterexample(self.cti) if self.cti else ()
+        return "\n".join([f"{self.title} In the way is: {self.in_the_way}.", *told, *_outcome(self)])
 
 
 def triage(proof: Proof, broken: Broken, *, max_states: int = MOST_STATES) -> Triage:
     """Find out what a counterexample to induction is worth, searching at most so many states. EnginesDisagree where it,
     or what comes of it, does not bear being evaluated."""
-    found, what = proof.found, broken.what
+    what = broken.what
     name = next((n for n, x in proof.needs.items() if what in x.lemmas or what in x.claims), "")
-    about = (proof.design.name, name, what.name if isinstance(what, Claim) else proof.names(what))
+    title = f"{proof.design.name}: {name or 'a lemma'} is not shown."
+    about = title, what.name if isinstance(what, Claim) else proof.names(what)
     try:
-        cti = counterexample(found, broken)
+        cti = counterexample(proof.found, broken)
     except NoCounterexample as error:
-        return Triage(Label.BEYOND, *about, None, proof.names, stopped=str(error))
+        return Triage(Label.BEYOND, *about, None, stopped=str(error))
     reached = _Reached(cti.program, name, max_states)
-    states = reached.found.states
-    if trace := reached.itself(cti):
-        return Triage(Label.REACHABLE, *about, cti, proof.names, states, trace, violated=_violated(trace, cti, name))
-    if trace := reached.elsewhere(what, name):
-        violated = _violated(trace, cti, name)
-        return Triage(Label.REACHABLE, *about, cti, proof.names, states, trace, itself=False, violated=violated)
-    if reached.found.stopped:
-        return Triage(Label.BEYOND, *about, cti, proof.names, states, stopped=reached.found.stopped)
-    told = tuple(_candidates(found, cti, reached))
-    return Triage(Label.UNREACHABLE, *about, cti, proof.names, states, candidates=told)
+    states, itself = reached.found.states, reached.itself(cti)
+    if trace := itself or reached.elsewhere(what, name):
+        return Triage(Label.REACHABLE, *about, cti, states, trace, itself is not None, _violated(trace, cti, name))
+    if stopped := reached.found.stopped:
+        return Triage(Label.BEYOND, *about, cti, states, stopped=stopped)
+    others = (_Reached(Program(proof.design, bounds), "", max_states) for bounds in ALSO)
+    candidates = _candidates(proof.found, cti, [reached, *others])
+    return Triage(Label.UNREACHABLE, *about, cti, states, candidates=tuple(candidates))
 
 
 def _violated(trace: Trace, cti: Cti, name: str) -> str:
     """The property, if the end of a trace violates it. EnginesDisagree if it does not and its own lemma is broken."""
-    if not name:
-        return ""
-    if violates(trace, name):
+    if not name or violates(trace, name):
         return name
     if isinstance(cti.broken.what, Claim):
         return ""
@@ -140,24 +138,27 @@ class _Reached:
         self.search = Search(program, self.pairs, monitor, symmetric=True)
         self.found = self.search.run(Limits(max_states=max_states))
         self._known = len(self.pairs.shared), len(self.pairs.local)
-        self.shared, self.local = reachable_pairs(self.search)
+        self._shared, self._local = reachable_pairs(self.search)
 
-    def _form(self, state: Whole) -> tuple[NDArray[np.int64], list[NDArray[np.int64]]]:
-        """The canonical form: of states that differ in names only it is the same."""
+    def _form(self, state: Whole) -> tuple[int, ...]:
+        """The canonical form, as numbers: of states that differ in names only it is the same."""
         assert self.search.canonical
-        shared = np.array([self.pairs.shared(state.shared)], np.int64)
-        return self.search.canonical(shared, [np.array([self.pairs.local(w)], np.int64) for w in state.local])
+        local = [np.array([self.pairs.local(word)], np.int64) for word in state.local]
+        shared, local = self.search.canonical(np.array([self.pairs.shared(state.shared)], np.int64), local)
+        return int(shared[0]), *(int(column[0]) for column in local)
 
     def itself(self, cti: Cti) -> Trace | None:
         """A shortest trace to a counterexample and through its step, if it is reached; to one like it but for names."""
-        shared, local = self._form(cti.before)
-        if shared[0] >= self._known[0] or any(column[0] >= self._known[1] for column in local):
+        shared, *local = self._form(cti.before)
+        if shared >= self._known[0] or max(local) >= self._known[1]:
             return None
-        target = self.search.packing.pack(shared, local)
-        level = next((n for n, states in enumerate(self.search.visited.levels) if position(target, states)[1][0]), None)
-        if level is None:
-            return None
-        trace = rebuild(self.search, self.program, target, level)
+        target = self.search.packing.pack(np.array([shared]), [np.array([n]) for n in local])
+        for level, states in enumerate(self.search.visited.levels):
+            if position(target, states)[1][0]:
+                return self._through_its_step(rebuild(self.search, self.program, target, level), cti)
+        return None
+
+    def _through_its_step(self, trace: Trace, cti: Cti) -> Trace:
         if cti.move is None:
             return trace
         last, wanted = trace.last, self._form(cti.move.after)
@@ -175,7 +176,12 @@ class _Reached:
             return rebuild(self.search, self.program, target, level)
         if name or not isinstance(what, Clause):
             return None
-        wrong = np.unique((self.shared << 32 | self.local)[self._wrong(what)])
+        said = np.array([yes for _, yes in what.literals], np.bool_)
+        bad = [
+            (answers != said).all(axis=1) & ((points == what.point) | (what.point is None))
+            for points, answers in self.rows([atom for atom, _ in what.literals])
+        ]
+        wrong = (self._shared << 32 | self._local)[np.any(bad, axis=0)]
         for level, states in enumerate(self.search.visited.levels):
             shared, local = self.search.packing.unpack(states)
             hit = np.flatnonzero(np.any([np.isin(shared << 32 | column, wrong) for column in local], axis=0))
@@ -183,45 +189,31 @@ class _Reached:
                 return rebuild(self.search, self.program, states[hit[0] : hit[0] + 1], level)
         return None
 
-    def _wrong(self, lemma: Clause) -> NDArray[np.bool_]:
-        """The pairs of which a lemma is not so, at some slot."""
-        there = np.ones(self.local.size, np.bool_) if lemma.point is None else self.points == lemma.point
-        said = np.array([yes for _, yes in lemma.literals], np.bool_)
-        about = [atom for atom, _ in lemma.literals]
-        wrong = [(self.answers(about, k) != said).all(axis=1) for k in self.program.shared_layout.slots]
-        return there & np.any(wrong, axis=0)
-
-    @property
-    def points(self) -> NDArray[np.int64]:
-        """Where the process of each pair is."""
-        return self.program.points_of(self.pairs.local.array()[self.local])
-
-    def answers(self, about: Iterable[Atom], k: ConcreteSlot) -> Answers:
-        """The answers to atoms, at a slot, a row for each pair of what is shared and what a process has of its own."""
-        s = Shared(ColumnCells(self.program.shared_layout, self.pairs.shared.array()[self.shared]))
-        me = Local(ColumnCells(self.program.local_layout, self.pairs.local.array()[self.local]))
-        columns = [np.broadcast_to(values_of(a.ask(s, me, k)), self.shared.shape) for a in about]
-        return np.column_stack(columns).astype(np.bool_)
+    def rows(self, about: Iterable[Atom]) -> Iterator[tuple[NDArray[np.int64], Answers]]:
+        """Slot by slot the answers to atoms, a row for each pair of what is shared and what a process has of its own;
+        and the point it is at."""
+        words = self.pairs.shared.array()[self._shared], self.pairs.local.array()[self._local]
+        s = Shared(ColumnCells(self.program.shared_layout, words[0]))
+        me = Local(ColumnCells(self.program.local_layout, words[1]))
+        points = self.program.points_of(words[1])
+        for k in self.program.shared_layout.slots:
+            columns = [np.broadcast_to(values_of(atom.ask(s, me, k)), points.shape) for atom in about]
+            yield points, np.array(columns, np.bool_).reshape(-1, points.size).T
 
 
-def _candidates(found: Strengthening, cti: Cti, reached: _Reached) -> Iterator[Candidate]:
+def _candidates(found: Strengthening, cti: Cti, reached: Iterable[_Reached]) -> list[Candidate]:
     """Lemmas that are so in all states that are reached and not in the counterexample: the best of them, first those
     that are enough, then those that can be shown."""
-    relation = found.induction.relation
-    names, known = Names(relation), {_key(x) for x in (*found.standing, *found.broken) if isinstance(x, Clause)}
-    best = sorted((c for c in _excluding(cti, reached, relation.program) if _key(c) not in known), key=_weight)
-    prover = _Prover(found, cti.broken)
-    told: list[Candidate] = []
-    for lemma in best[:ASKED]:
-        if sum(c.enough for c in told) == TOLD:
+    ind, known = found.induction, {_key(x) for x in (*found.standing, *found.broken) if isinstance(x, Clause)}
+    new = (c for c in _excluding(cti, reached, atoms(ind.relation.program)) if _key(c) not in known)
+    prover, told = _Prover(found, cti.broken), list[Candidate]()
+    best = sorted(new, key=_weight)[:ASKED]
+    for lemma in sorted(best, key=lambda c: not prover.closes(c))[:TRIED]:
+        enough = prover.closes(lemma) and prover.enough(lemma)
+        told.append(Candidate(lemma, line(ind, lemma), prover.inductive(lemma), enough))
+        if sum(c.enough and c.shown for c in told) == TOLD:
             break
-        enough = prover.closes(lemma)
-        if enough or len(told) < TOLD:
-            shown = prover.inductive(lemma, prover.target)
-            enough = enough and shown and prover.enough(lemma)
-            told.append(Candidate(lemma, names(lemma), line(found.induction, lemma), shown, enough))
-    told.sort(key=lambda c: (not c.enough, not c.shown))
-    yield from told[:TOLD]
+    return sorted(told, key=lambda c: (not (c.enough and c.shown), not c.shown, not c.enough))[:TOLD]
 
 
 def _key(lemma: Clause) -> tuple[int | None, frozenset[tuple[str, bool]]]:
@@ -235,24 +227,23 @@ def _weight(lemma: Clause) -> tuple[bool, int, bool]:
     return len(sorts) > 1, len(lemma.literals), lemma.point is not None
 
 
-def _excluding(cti: Cti, reached: _Reached, program: Program) -> Iterator[Clause]:
-    """The clauses, of every process and slot of a counterexample, that are so wherever a run comes and not in it."""
-    vocabulary, slots, points = atoms(program), cti.program.shared_layout.slots, reached.points
-    answers = np.stack([reached.answers(vocabulary, k) for k in slots])
-    s = Shared(WordCells(cti.program.shared_layout, cti.before.shared, []))
-    general = set(LOCKS.values())
-    seen = set()
-    for word, k in ((w, k) for w in cti.before.local for k in slots):
-        me, here = Local(WordCells(cti.program.local_layout, word, [])), cti.program.point_of(word)
+def _excluding(cti: Cti, reached: Iterable[_Reached], vocabulary: tuple[Atom, ...]) -> Iterator[Clause]:
+    """The clauses, of a process and a slot of a counterexample, that are so wherever a run comes and not in it."""
+    rows = [each for r in reached for each in r.rows(vocabulary)]
+    points, answers = np.concatenate([p for p, _ in rows]), np.concatenate([a for _, a in rows])
+    program, seen = cti.program, set[object]()
+    s = Shared(WordCells(program.shared_layout, cti.before.shared, []))
+    for word, k in ((w, k) for w in cti.before.local for k in program.shared_layout.slots):
+        me, here = Local(WordCells(program.local_layout, word, [])), program.point_of(word)
         for point in (None, here) if here != IDLE else (None,):
-            live = general if point is None else program.live_locals[here]
+            live = set(LOCKS.values()) if point is None else program.live_locals[here]
             about = [i for i, a in enumerate(vocabulary) if a.local <= live]
             mine = np.array([bool(vocabulary[i].ask(s, me, k)) for i in about])
-            rows = answers[:, points == point if point is not None else slice(None)][..., about].reshape(-1, len(about))
-            for columns in _never_all(rows == mine):
+            there = answers if point is None else answers[points == point]
+            for columns in _never_all(there[:, about] == mine):
                 clause = Clause(point, tuple((vocabulary[about[c]], not mine[c]) for c in columns))
-                if (key := _key(clause)) not in seen:
-                    seen.add(key)
+                if _key(clause) not in seen:
+                    seen.add(_key(clause))
                     yield clause
 
 
@@ -260,13 +251,10 @@ def _never_all(rows: Answers) -> Iterator[tuple[int, ...]]:
     """The sets of up to FEW columns that are all set in no row, and no part of which is so; where there are none, of up
     to MOST_LITERALS."""
     bits = [int.from_bytes(np.packbits(column).tobytes(), "big") for column in rows.T]
-    sets: dict[tuple[int, ...], int] = {(): (1 << rows.shape[0] + 7) - 1 if rows.shape[0] else 0}
-    if not sets[()]:
-        yield ()
-    found = not sets[()]
+    sets: dict[tuple[int, ...], int] = {(): -1} if len(rows) else {}
+    found = not sets
+    yield from [()] if found else []
     for size in range(1, MOST_LITERALS + 1):
-        if found and size > FEW:
-            return
         larger: dict[tuple[int, ...], int] = {}
         for columns, there in sets.items():
             for c in range(columns[-1] + 1 if columns else 0, len(bits)):
@@ -275,80 +263,72 @@ def _never_all(rows: Answers) -> Iterator[tuple[int, ...]]:
                 elif all((*columns[:i], *columns[i + 1 :], c) in sets for i in range(len(columns))):
                     found = True
                     yield (*columns, c)
+        if found and size >= FEW:
+            return
         sets = larger
 
 
 class _Prover:
-    """Asks the solver what would become of a proof with one more lemma, given all that stand."""
+    """Asks the solver what would become of a proof with one more lemma, given all that stand and what is broken."""
 
     def __init__(self, found: Strengthening, broken: Broken) -> None:
-        self.found, self.broken, self.induction = found, broken, found.induction
-        self.target: tuple[Lemma, ...] = () if isinstance(broken.what, Claim) else (broken.what,)
-        self._tracks = Tracks(self.induction)
-        self._asked: dict[Step | None, Asked] = {}
+        self.found, self.broken, self.what = found, broken, broken.what
+        self._tracks = Tracks(found.induction)
+        self._asked: dict[Step, Asked] = {}
 
-    def _follows(self, lemmas: Iterable[Lemma], fails: Any, step: Step | None) -> bool:
-        """Whether these lemmas exclude what fails after a step; without one, the claim."""
+    def _kept(self, step: Step, lemma: Lemma, other: bool, also: Lemma) -> bool:
+        """A step does not break a lemma, with another besides."""
         if step not in self._asked:
-            given, uses = (step.given, step.uses) if step else (self.broken.what.given, self.broken.what.uses)
-            self._asked[step] = Asked(self._tracks, given, uses, self.found.milliseconds)
-        return bool(self._asked[step].check(lemmas, fails)[0] == z3.unsat)
-
-    def _kept(self, step: Step, lemma: Lemma, other: bool, also: tuple[Lemma, ...]) -> bool:
+            self._asked[step] = Asked(self._tracks, step.given, step.uses, self.found.milliseconds)
         points = {None, step.here, lemma.point if isinstance(lemma, Clause) else None}
         stand = [x for x in self.found.standing if not isinstance(x, Clause) or x.point in points]
-        return self._follows([*stand, *also], step.goal(lemma, other=other).fails, step)
+        target = [] if isinstance(self.what, Claim) else [self.what]
+        given = dict.fromkeys([*stand, *target, lemma, also])
+        return bool(self._asked[step].check(given, step.goal(lemma, other=other).fails)[0] == z3.unsat)
 
     def closes(self, lemma: Lemma) -> bool:
         """With it what is broken is not, by this step at least; or the claim follows."""
-        what, step = self.broken.what, self.broken.step
+        what, step = self.what, self.broken.step
         if isinstance(what, Claim):
-            return self._follows([*self.found.standing, lemma], what.fails, None)
-        assert step
-        return self._kept(step, what, self.broken.other, (what, lemma))
+            asked_ = Asked(self._tracks, what.given, what.uses, self.found.milliseconds)
+            return bool(asked_.check([*self.found.standing, lemma], what.fails)[0] == z3.unsat)
+        return step is not None and self._kept(step, what, self.broken.other, lemma)
 
-    def inductive(self, lemma: Lemma, also: tuple[Lemma, ...]) -> bool:
-        """No step breaks it where these are assumed besides, and it is so at first."""
-        return holds_at_first(self.induction, lemma) and all(
-            self._kept(step, lemma, other, (lemma, *also))
+    def inductive(self, lemma: Lemma, also: Lemma | None = None) -> bool:
+        """No step breaks it, with another besides."""
+        return all(
+            self._kept(step, lemma, other, also or lemma)
             for step in self.found.steps
             for other, concerned in ((False, step.arrives(lemma)), (True, step.disturbs(lemma)))
             if concerned
         )
 
     def enough(self, lemma: Lemma) -> bool:
-        """With it no step breaks what is broken."""
-        return all(self.inductive(x, (lemma,)) for x in self.target)
+        """With it no step breaks what is broken; a claim that follows does."""
+        return isinstance(self.what, Claim) or self.inductive(self.what, lemma)
 
 
 def line(induction: Induction, lemma: Clause) -> str:
     """A lemma as a design's file says it."""
-    reading = induction.reading(induction.me, induction.k)
+    reading, names = induction.reading(induction.me, induction.k), Names(induction.relation)
     said = [_source(reading.literal(each)) for each in lemma.literals]
     holds = said[0] if len(said) == 1 else f"any_of({', '.join(said)})"
-    names = Names(induction.relation)
-    at = f', at="{induction.relation.names[lemma.point]}"' if lemma.point is not None else ""
+    at = "" if lemma.point is None else f', at="{induction.relation.names[lemma.point]}"'
     return f'lemma("{names.says(lemma)}", lambda s, me, k: {holds}{at}),'
 
 
 def _source(z: Any) -> str:
-    """A term as the language of steps says it."""
+    """A literal's term as the language of steps says it."""
     name, parts = z.decl().name(), list(map(_source, z.children()))
     if z3.is_not(z):
         inner = z.arg(0)
         return " != ".join(map(_source, inner.children())) if z3.is_eq(inner) else f"neg({parts[0]})"
-    for is_it, said in ((z3.is_and, "all_of"), (z3.is_or, "any_of")):
-        if is_it(z):
-            return f"{said}({', '.join(parts)})"
     if z3.is_eq(z):
         return " == ".join(parts)
-    if name == "ejectable":
-        return f"{parts[0]}.ejectable"
     for owner, record in (("s", Shared), ("me", Local)):
-        if name in record.fields():
-            read = "attached" if name == "xenstore" else name
-            return f"{owner}.{read}[k]" if record.fields()[name].per_slot else f"{owner}.{read}"
-    return {"name0": "0", "mem0": "0"}.get(str(z), str(z))
+        if field := record.fields().get(name):
+            return f"{owner}.{'attached' if name == 'xenstore' else name}{'[k]' if field.per_slot else ''}"
+    return f"{parts[0]}.ejectable" if parts else {"name0": "0", "mem0": "0"}.get(name, name)
 
 
 def _places(layout: Layout, word: int) -> dict[str, str]:
@@ -359,46 +339,39 @@ def _places(layout: Layout, word: int) -> dict[str, str]:
         if isinstance(value, tuple):
             shown = zip(layout.slots, value, strict=True)
             found |= {f"{name}[{slot_name(k)}]": layout.show(name, v) for k, v in shown}
-        elif place.field.sort not in (Sort.LOCATION, Sort.WATCH):
+        elif place.bits and place.field.sort not in (Sort.LOCATION, Sort.WATCH):
             found[name] = layout.show(name, value)
     return found
 
 
-def _unlike(now: dict[str, str], before: dict[str, str]) -> list[str]:
-    return [f"{place}: {value}" for place, value in now.items() if value != before[place]]
+def _process(program: Program, n: int, word: int) -> str:
+    """Where a process is, and what it has of its own."""
+    at = program.point_of(word)
+    if at == IDLE:
+        return f"  process {n}: idle"
+    live = {x: v for x, v in _places(program.local_layout, word).items() if x.split("[")[0] in program.live_locals[at]}
+    held = ", ".join(f"{x}: {v}" for x, v in live.items() if v != "no")
+    return f"  process {n}: before {' '.join(program.points[at].place)} ({held})"
 
 
-def _state(program: Program, state: Whole) -> Iterator[str]:
-    """What stands where, as far as it is not as at first, and where each process is."""
-    layout, mine = program.shared_layout, program.local_layout
-    about = _unlike(_places(layout, state.shared), _places(layout, program.initial))
-    yield ", ".join(x for x in about if "[" not in x) or "there is no domain"
-    for k in layout.slots:
-        vouched = [x for x in about if x.startswith(f"vouched[{slot_name(k)}]")]
-        yield ", ".join([standing(layout, state.shared, k), *vouched])
-    for process, word in enumerate(state.local):
-        n = program.point_of(word)
-        known = [f"{x}: {v}" for x, v in _places(mine, word).items() if x.split("[")[0] in program.live_locals[n]]
-        where = f"before {' '.join(program.points[n].place)} ({', '.join(known)})" if n != IDLE else "idle"
-        yield f"process {process}: {where}"
-
-
-def _counterexample(t: Triage) -> Iterator[str]:
-    """The state, the step, and what is not so after it."""
-    yield f"{t.design}: {t.property_name or 'a lemma'} is not shown. In the way is: {t.what}"
-    if (cti := t.cti) is None:
-        return
-    program, move = cti.program, cti.move
+def _counterexample(cti: Cti) -> Iterator[str]:
+    """The state, as far as it is not as at first; the step; and of what there is something not so after it."""
+    program, move, layout = cti.program, cti.move, cti.program.shared_layout
+    now, first = _places(layout, cti.before.shared), _places(layout, program.initial)
+    unlike = {x: f"{x}: {v}" for x, v in now.items() if v != first[x]}
     yield f"In this state {'all lemmas hold that stand' if cti.everywhere else 'as many lemmas hold as can'}:"
-    yield from (f"  {x}" for x in _state(program, cti.before))
+    yield f"  {', '.join(said for x, said in unlike.items() if '[' not in x) or 'there is no domain'}"
+    for k in layout.slots:
+        vouched = unlike.get(f"vouched[{slot_name(k)}]")
+        yield f"  {standing(layout, cti.before.shared, k)}{f', {vouched}' if vouched else ''}"
+    yield from (_process(program, n, word) for n, word in enumerate(cti.before.local))
     if move:
-        label, started = move.transition.label, move.transition.started
-        point = program.points[label.point]
-        asked_ = f", asked to {asked(point.operation, arguments(program, started))}," if started != IDLE else ""
-        yield f"Then process 0{asked_} {label.kind.value} {' '.join(point.place)} ({point.step.words}):"
-        layout = program.shared_layout
-        then, before = _places(layout, move.after.shared), _places(layout, move.before.shared)
-        yield from (f"  {x}: {before[x]} -> {v}" for x, v in then.items() if v != before[x])
+        point, t = program.points[move.transition.label.point], move.transition
+        began = f", asked to {asked(point.operation, arguments(program, t.started))}," if t.started != IDLE else ""
+        yield f"Then process 0{began} {t.label.kind.value} {' '.join(point.place)} ({point.step.words}):"
+        then = _places(layout, move.after.shared)
+        yield from (f"  {x}: {now[x]} -> {v}" for x, v in then.items() if v != now[x])
+        yield _process(program, 0, t.local)
     of = f" of {slot_name(cti.slot)}" + (f" and process {cti.process}" if move else "")
     yield f"{'After that' if move else 'There'} it is not so{of}."
 
@@ -407,22 +380,19 @@ def _outcome(t: Triage) -> Iterator[str]:
     """The label, and what to do."""
     bounds = f" at {t.cti.program.bounds}" if t.cti else ""
     if t.label is Label.BEYOND:
-        yield f"BEYOND THE BOUND: {t.stopped}{f', of {t.states:,} states{bounds}' if t.cti else ''}."
+        yield f"BEYOND THE BOUND: {t.stopped}{bounds}."
     elif t.trace:
-        where = "a run comes to it" if t.itself else "not this state, but another in which it is not so"
-        steps = f"in {len(t.trace.moves)} steps{bounds}"
-        yield f"REACHABLE: {where}, {steps}."
+        which = "a run comes to it" if t.itself else "no run comes to it, but one to another in which it is not so"
+        yield f"REACHABLE: {which}, in {len(t.trace.moves)} steps{bounds}."
         if t.violated:
             yield f"That violates {t.violated}: {PROPERTIES[t.violated].statement}."
-        elif t.property_name:
-            yield f"That does not violate {t.property_name}: what is claimed is more than it says."
+        elif t.cti and isinstance(t.cti.broken.what, Claim):
+            yield "That violates no property by itself: what is in the way is more than the property says."
         yield f"See: {replay_command(t.trace.token(t.violated))}"
     else:
         yield f"UNREACHABLE: it is none of the {t.states:,} states that are reached{bounds}, whatever its names."
-        if t.candidates:
-            yield "A lemma that excludes it is missing. One of these, in the design's file, would:"
-            yield "lemmas = ["
-            yield from (f"    {c.line}  # {c.comment}" for c in t.candidates)
-            yield "]"
-        else:
-            yield f"No clause of {MOST_LITERALS} literals tells it from them: the lemma that is missing is a longer one."
+        if not t.candidates:
+            yield f"No clause of {MOST_LITERALS} literals tells it from them: the lemma that is missing is longer."
+            return
+        yield "A lemma is missing that excludes it. Each of these does; give one in the design's file:"
+        yield from ("lemmas = [", *(f"    {c.line}  # {c.comment}" for c in t.candidates), "]")

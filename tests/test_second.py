@@ -1,8 +1,9 @@
-"""A second opinion on every obligation, and how steady the first one is."""
+"""Obligations as scripts, a second opinion on every one, and how steady the first one is."""
 
 from __future__ import annotations
 
 import pickle
+import re
 import sys
 from dataclasses import replace
 from functools import cache
@@ -19,7 +20,7 @@ from proofs import stability as stable
 from proofs.obligation import Discharged, Kind, Obligation, discharge
 from proofs.proof import Proof, prove
 from proofs.second import Agreement, NoSecondSolver, Opinion, ask, compare, opinion, second_opinion
-from proofs.smtlib import Answer, Answers, Script, Writer, answers, scripts
+from proofs.smtlib import Answer, Answers, Script, Writer, answers, file_name, scripts
 from proofs.stability import spread, stability, worst
 
 SOON = 10_000
@@ -58,6 +59,64 @@ def pigeons(holes: int) -> Obligation:
     sits = [[z3.Bool(f"p{i} in {j}") for j in range(holes)] for i in range(holes + 1)]
     alone = [z3.Not(z3.And(a[j], b[j])) for a, b in combinations(sits, 2) for j in range(holes)]
     return hand_made(z3.And(*alone), *(z3.Or(*row) for row in sits))
+
+
+# ------------------------------------------------------------------ scripts
+
+
+def test_what_is_written_is_what_was_discharged() -> None:
+    """Read back, a script has the very formulas of the obligation."""
+    for script in written():
+        o, solver = script.of.obligation, z3.Solver()
+        solver.from_string(script.text)
+        formulas = [f for _, f in (*o.premises, *o.lemmas)] + [o.fails]
+        for read, formula in zip(solver.assertions(), formulas, strict=True):
+            assert read.eq(formula) or same(read, formula)
+
+
+def same(one: Any, other: Any) -> bool:
+    solver = z3.Solver()
+    solver.add(one != other)
+    return bool(solver.check() == z3.unsat)
+
+
+def test_files_have_names_that_are_good_anywhere() -> None:
+    names = {file_name(d.obligation) for d in proof().discharged}
+    assert len(names) == len(proof().discharged)
+    assert all(re.fullmatch(r"[a-z0-9_]+(-[a-z0-9_]+)*", n) for n in names)
+    assert file_name(named("../../ETC/`passwd` | rm #2 é")) == "safety-etc-passwd-rm-2"
+    assert len(file_name(named("x" * 1000))) == 100
+
+
+def test_obligations_with_names_that_look_alike_have_files_of_their_own() -> None:
+    claims = [d for d in proof().discharged if d.obligation.kind is Kind.SAFETY]
+    alike = [replace(claims[0], obligation=replace(claims[0].obligation, name=n)) for n in ("x #2", "X 2", "x: 2")]
+    files = [s.file for s in scripts(replace(proof(), discharged=tuple(alike)))]
+    assert files == ["safety-x-2.smt2", "safety-x-2-2.smt2", "safety-x-2-3.smt2"]
+
+
+def test_words_that_can_not_stand_in_a_symbol_are_replaced_and_no_two_symbols_are_alike() -> None:
+    a = z3.Bool("a")
+    premises = (("a", a), ("a", a), ("a #2", a), ("| \\ é\n", a), ("/ _ _ _", a))
+    text = Writer("x", ["idle"]).script(
+        replace(hand_made(z3.BoolVal(False)), name="two\nlines", premises=premises), Answer.SAT
+    )
+    names = re.findall(r":named \|([^|\\]*)\|", text)
+    assert names == ["known: a", "known: a #2", "known: a #2 #2", "known: _ _ __", "known: / _ _ _"]
+    assert "; name:   two lines\n" in text
+    solver = z3.Solver()
+    solver.from_string(text)
+    assert len(solver.assertions()) == len(premises) + 1
+
+
+def test_two_symbols_of_one_name_are_refused() -> None:
+    both = z3.And(z3.Bool("x"), z3.Int("x") == 1)
+    with pytest.raises(ValueError, match="two symbols are called `x`"):
+        Writer("x", ["idle"]).script(hand_made(both), Answer.SAT)
+
+
+def named(name: str) -> Obligation:
+    return replace(hand_made(z3.BoolVal(False)), name=name)
 
 
 # ------------------------------------------------------------------ cvc5

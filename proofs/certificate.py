@@ -94,7 +94,7 @@ def _write(proof: Proof, folder: Path) -> None:
     (folder / FOLDER).mkdir(parents=True)
     written = list(scripts(proof))
     for script in written:
-        (folder / FOLDER / script.file).write_text(script.text, encoding="ascii", errors="backslashreplace")
+        (folder / FOLDER / script.file).write_text(script.text, encoding="ascii")
     index = json.dumps(index_of(proof, written), indent=2, ensure_ascii=False)
     (folder / "index.json").write_text(index + "\n", encoding="utf-8")
     (folder / "README.md").write_text(_readme(proof, written), encoding="utf-8")

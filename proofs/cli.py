@@ -35,8 +35,10 @@ from model.runner import Request
 from model.state import Bounds
 from model.verdict import EXIT_OK, EXIT_OPEN, EXIT_REFUTED, Cell, Verdict, exit_code
 from proofs import output
+from proofs.certificate import CertificateError, may_write
 from proofs.proof import TIMEOUT
 from proofs.report import Asked, OnProgress, Report, run
+from proofs.second import NoSecondSolver, require
 
 MOST_STATES = 20_000_000
 """How many states the search for a counterexample looks at before it gives up: a design of one's own may have more than
@@ -90,6 +92,14 @@ def prove(
     own = tuple(Path(d) for d in designs if d not in DESIGNS and (d.endswith(".py") or Path(d).is_file()))
     named = tuple(d for d in designs if Path(d) not in own)
     wanted = chosen(named, (*files, *own)) if named or not own else chosen((), (*files, *own))
+    try:
+        if second:
+            require()
+        if certificate:
+            for design in wanted:
+                may_write(certificate / design.name)
+    except (NoSecondSolver, CertificateError) as error:
+        raise AskedWrong(str(error)) from None
     began = time.perf_counter()
     request = Asked(
         wanted,

@@ -54,8 +54,8 @@ class Obligation:
 @dataclass(frozen=True, slots=True)
 class Discharged:
     """What the solver said. `core`: the premises and lemmas that it used. `possible`: the premises can be so, together
-    with all lemmas there are; None if that was not decided in time. `idle_guards`: guards without which it holds as well. `seconds`: for the obligation
-    itself."""
+    with all lemmas there are; None if that was not decided in time. `idle_guards`: guards without which it holds as
+    well. `seconds`: for the obligation itself."""
 
     obligation: Obligation
     verdict: Verdict

@@ -177,7 +177,8 @@ def _opinions(r: Report) -> Iterator[str]:
 def _spreads(r: Report) -> Iterator[str]:
     """How far the times of each obligation lie apart under several seeds: the worst, and every change of mind."""
     unlike = [s for s in r.spreads if s.unlike]
-    yield f"{len(r.spreads)} obligations under {r.spreads[0].seeds} seeds: {len(unlike)} with another verdict under some"
+    seeds = r.spreads[0].seeds
+    yield f"{len(r.spreads)} obligations under {seeds} seeds: {len(unlike)} with another verdict under some"
     for s in unlike:
         said = ", ".join(f"{verdict} with seed {seed}" for seed, verdict in s.unlike)
         yield f"not stable: {s.kind}: {s.name}: {s.verdict}, but {said}"

@@ -77,9 +77,9 @@ class Refinement:
     """What became of a design. It refines the specification where nothing was refused.
 
     `points`: for each operation its linearization points, in the order of its changes; () where a transition of it is
-    refused. `by_frame`: the transitions that write nothing that is seen, so change nothing; `simulated`: those that the
-    solver was asked about, and are proved. `ways`: all ways through the operations. `discharged`: where nothing was
-    refused, all obligations of the proof, lemmas and claims.
+    refused, or no domain ever runs at them. `by_frame`: the transitions that write nothing that is seen, so change
+    nothing; `simulated`: those that the solver was asked about, and are proved. `ways`: all ways through the other
+    operations. `discharged`: where nothing was refused, all obligations of the proof, lemmas and claims.
     """
 
     design: Design
@@ -263,7 +263,10 @@ class _Simulation:
 
     def _judge_truth(self, seen: list[Step]) -> None:
         stays = {step: self._stays_true(step) for step in seen}
-        self.found.keep([], [self._at_first(), *stays.values()])
+        at_first = self._at_first()
+        self.found.keep([], [at_first, *stays.values()])
+        if broken := self.found.refused.get(at_first.name):
+            self._refuse("the initial state", "there is a domain", broken)
         for step, claim in stays.items():
             if broken := self.found.refused.get(claim.name):
                 self._refuse(step.name, "what is seen at a slot is no longer what was attached there", broken)
@@ -294,36 +297,40 @@ class _Simulation:
 
     def _never(self, made: Mapping[str, Change]) -> frozenset[str]:
         """Of the transitions that would end an operation otherwise than it should, those that can't be: refusals after
-        a change; and all of an operation that seems to succeed without its changes. No state before them is one."""
+        a change; and, of an operation that seems to succeed without its changes, all that are never of a domain that
+        runs. No state before them is one."""
         ways = self._all_ways(made, frozenset())
         late = {w.gave_up for w in ways if w.changes}
-        wrong = {
+        short = {
             w.operation for w in ways if w.ending is Ending.SUCCESS and w.changes != self.specification[w.operation]
         }
         claims = {}
         for s in self.found.steps:
-            kind, point = s.transition.label.kind, s.transition.label.point
-            operation = self._operation(s)
-            if (kind is Kind.REFUSED and s.name in late) or (kind is Kind.STEP and operation in wrong - self.unsettled):
-                slot = s.transition.before.local.values["slot"]
-                mine = self.ind.k == slot if self.program.signature(point).slot else z3.BoolVal(True)
-                claims[s.name] = Claim(f"{s.name}: never", self._given(s), mine, s.uses[:1])
+            kind, point, operation = s.transition.label.kind, s.transition.label.point, self._operation(s)
+            slot = s.transition.before.local.values["slot"]
+            there = [self.ind.k == slot] if self.program.signature(point).slot else []
+            if kind is Kind.STEP and operation in short:
+                of_a_domain = all(c.of_a_domain for c in self.specification[operation])
+                there += [self.before.values["runs"]] if of_a_domain else []
+            elif kind is not Kind.REFUSED or s.name not in late:
+                continue
+            claims[s.name] = Claim(f"{s.name}: never", self._given(s), z3.And(*there), s.uses[:1])
         self.found.keep([], claims.values())
         return frozenset(name for name, claim in claims.items() if claim.name not in self.found.refused)
 
     def _all_ways(self, made: Mapping[str, Change], never: frozenset[str]) -> tuple[Way, ...]:
-        """All ways through the operations, those left out that take a transition that never happens."""
+        """All ways through the operations that are settled, but those that take a transition that never happens."""
         by_point: dict[int, list[Transition]] = {}
         for t in self.relation.transitions:
             if t.name not in never:
                 by_point.setdefault(t.label.point, []).append(t)
         found: dict[Way, None] = {}
-        for operation in self.specification:
+        for operation in (o for o in self.specification if o not in self.unsettled):
             ahead: deque[tuple[int, tuple[Change, ...], str]] = deque([(self.program.first[operation], (), "")])
             known = set(ahead)
             while ahead:
                 point, changes, gave_up = ahead.popleft()
-                for t in by_point[point]:
+                for t in by_point.get(point, ()):
                     so_far = (*changes, made[t.name]) if t.name in made else changes
                     fails = t.label.kind in (Kind.REFUSED, Kind.FAILS) and not self.program.points[point].cleaning_up
                     at = t.name if fails else gave_up
@@ -345,7 +352,7 @@ class _Simulation:
             should = self.specification[way.operation]
             if way.ending is not Ending.SUCCESS:
                 should = should[: len(way.changes)]
-            if way.changes != should and way.operation not in self.unsettled:
+            if way.changes != should:
                 says = f"it {way.ending.value} having made {_words(way.changes)}, not {_words(should)}"
                 self._refuse(way.operation, says)
 

@@ -7,7 +7,7 @@ whether what is to be shown can fail. `unsat` to the second means that the oblig
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -76,7 +76,7 @@ _SYMBOLS = (
     }
 )
 """What symbols stand for, in words."""
-_QUOTABLE = re.compile(r"[^ -[\]-{}~]")
+_UNQUOTABLE = re.compile(r"[^ -[\]-{}~]")
 """What may not stand between the bars of a quoted symbol, and what is not ASCII: not every solver reads that."""
 _AT = re.compile(r"\(= \(at [^()]+\) (\d+)\)")
 
@@ -210,7 +210,7 @@ class Writer:
 
         def assertions(what: str, formulas: Sequence[tuple[str, Any]]) -> list[str]:
             return [
-                _assertion(text(f), f"|{named(f'{what}: ' + _QUOTABLE.sub('_', name), ' #{}')}|")
+                _assertion(text(f), f"|{named(f'{what}: ' + _UNQUOTABLE.sub('_', name), ' #{}')}|")
                 for name, f in formulas
             ]
 
@@ -235,7 +235,7 @@ class Writer:
         ]
         head = [
             "; A proof obligation, written by confsync.",
-            f"; design: {self.design}",
+            f"; design: {_comment(self.design)}",
             f"; kind:   {o.kind.value}",
             f"; name:   {_comment(o.name)}",
             ";",
@@ -249,7 +249,7 @@ class Writer:
         ]
         return "\n".join(head + stated + asked)
 
-    def _fails(self, o: Obligation, shows: Sequence[str], text: Any) -> Iterator[str]:
+    def _fails(self, o: Obligation, shows: Sequence[str], text: Callable[[Any], str]) -> Iterator[str]:
         operands = o.fails.children() if len(shows) > 1 else [o.fails]
         if shows and len(shows) != len(operands):
             raise ValueError(f"{o.title}: {len(operands)} ways to fail, and words for {len(shows)}")
@@ -272,7 +272,7 @@ class Writer:
             yield f"(declare-sort {sort} 0)"
         for name in declared:
             words = _words(name)
-            yield self._printed.symbols[name][0] + (f" ; {words}" if words else "")
+            yield self._printed.symbols[name][0] + (f" ; {_comment(words)}" if words else "")
 
 
 def _words(symbol: str) -> str:
@@ -312,4 +312,5 @@ def _flat(text: str) -> str:
 
 
 def _comment(words: str) -> str:
-    return " ".join(words.split())
+    """Words on one line, in ASCII."""
+    return _flat(words).encode("ascii", "backslashreplace").decode()

@@ -24,8 +24,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from model.footprint import probe
-from model.language import ABSENT, EMPTY, Bool, Config, Record, Slot, Sort, all_of, config_map, either, flag, neg, value
-from model.language import pointwise as each
+from model.language import (
+    ABSENT,
+    EMPTY,
+    Bool,
+    Config,
+    Record,
+    Slot,
+    Sort,
+    all_of,
+    config_map,
+    either,
+    flag,
+    neg,
+    pointwise,
+    value,
+)
 from model.state import Local, Shared
 
 
@@ -53,20 +67,12 @@ def see(s: Shared, d: Domain) -> None:
     """The abstraction function. Xenstore says which devices there are, the template says what they are; xenstore says
     the name and the memory target; there is a domain while it runs."""
     d.runs = runs(s)
-    d.devices = each(lambda k: device(s, k))
+    d.devices = pointwise(lambda k: device(s, k))
     d.name = either(runs(s), s.name, 0)
     d.memory = either(runs(s), s.memory, 0)
 
 
-def _look(s: Shared, me: Local) -> None:
-    """What a process would do that works it out for its slot."""
-    me.holds = runs(s)
-    me.config = device(s, me.slot)
-    me.new_name = s.name
-    me.amount = s.memory
-
-
-SEEN = probe(_look, "the abstraction function").reads_shared
+SEEN = probe(lambda s, me: see(s, Domain(me.cells)), "the abstraction function").reads_shared
 """The fields that the abstraction function reads. Were one a ghost, or did it look behind an entry, that would be an
 error."""
 
@@ -113,7 +119,7 @@ begins = Change(_begins, "begins", of_a_domain=False)
 def ends(d: Domain, _me: Local) -> None:
     """To no domain."""
     d.runs = False
-    d.devices = each(lambda _: ABSENT)
+    d.devices = pointwise(lambda _: ABSENT)
     d.name = 0
     d.memory = 0
 

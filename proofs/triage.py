@@ -28,7 +28,7 @@ from model.search.frontier import position
 from model.search.monitor import Monitor
 from model.search.pairs import Pairs
 from model.search.rebuild import rebuild
-from model.state import LOCKS, Bounds, Local, Shared
+from model.state import LOCKS, Local, Shared
 from model.trace import Trace, Whole, step
 from model.violation import violates
 from proofs.cti import Cti, EnginesDisagree, NoCounterexample, counterexample
@@ -36,16 +36,13 @@ from proofs.houdini import Asked, Broken, Strengthening, Tracks
 from proofs.induction import Claim, Induction, Step
 from proofs.lemma import Clause, Lemma, Names
 from proofs.proof import Proof
-from proofs.samples import Answers, ColumnCells, reachable_pairs, values_of
+from proofs.samples import Answers, ColumnCells, Samples, reachable_pairs, take, values_of
 from proofs.vocabulary import Atom, atoms
 
 MOST_STATES = 1_000_000
 FEW, MOST_LITERALS = 3, 4
-ASKED, TRIED, TOLD = 200, 20, 4
-"""Of how many candidates the solver is asked whether they exclude every counterexample like it, how many it is asked to
-show, and how many are told."""
-ALSO = tuple(Bounds(slots=n, ejectable=1 - n, configs=2, names=1, amounts=1, processes=2, crashes=1) for n in (0, 1))
-"""Where a candidate has to hold besides: a counterexample may have no slot of one kind, and one configuration."""
+ASKED, TOLD, ROUNDS = 200, 4, 10
+"""How many candidates are tried at a time, how many are told where they are not enough, and how often more are sought."""
 
 
 class Label(Enum):
@@ -56,30 +53,13 @@ class Label(Enum):
     BEYOND = "beyond the bound"
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A lemma that would exclude a counterexample to induction. `line` says it in a design's file. `shown`: the solver
-    shows it, from the lemmas that stand and what is broken; `enough`: and what is broken, from it and those."""
-
-    lemma: Clause
-    line: str
-    shown: bool
-    enough: bool
-
-    @property
-    def comment(self) -> str:
-        """What the solver says of it, in words."""
-        if self.shown:
-            return "can be shown, and is enough" if self.enough else "can be shown"
-        return "would be enough, and is not shown by itself" if self.enough else "not shown by itself"
-
-
 @dataclass(frozen=True)
 class Triage:
     """What was found. `in_the_way`: what is broken, in words. `cti`: None where there is none to look up. `trace`, of
     REACHABLE: it leads to that and through its step, or where it is not `itself` reached, to another state in which
     what is broken is not so. `violated`: the property that its end violates ("": none is known to). `stopped`, of
-    BEYOND: at which bound. `states`: how many were searched."""
+    BEYOND: at which bound. `states`: how many were searched. `lemmas`, of UNREACHABLE: candidates, the best first;
+    `lines` say them in a design's file; `enough`: with all of them what is in the way is shown."""
 
     label: Label
     title: str
@@ -90,7 +70,9 @@ class Triage:
     itself: bool = True
     violated: str = ""
     stopped: str = ""
-    candidates: tuple[Candidate, ...] = ()
+    lemmas: tuple[Clause, ...] = ()
+    lines: tuple[str, ...] = ()
+    enough: bool = False
 
     def words(self) -> str:
         """All of it as a person would read it, in several lines."""
@@ -115,9 +97,9 @@ def triage(proof: Proof, broken: Broken, *, max_states: int = MOST_STATES) -> Tr
         return Triage(Label.REACHABLE, *about, cti, states, trace, itself is not None, _violated(trace, cti, name))
     if stopped := reached.found.stopped:
         return Triage(Label.BEYOND, *about, cti, states, stopped=stopped)
-    others = (_Reached(Program(proof.design, bounds), "", max_states) for bounds in ALSO)
-    candidates = _candidates(proof.found, cti, [reached, *others])
-    return Triage(Label.UNREACHABLE, *about, cti, states, candidates=tuple(candidates))
+    lemmas, enough = _missing(proof, cti, reached)
+    lines = tuple(line(proof.found.induction, x) for x in lemmas)
+    return Triage(Label.UNREACHABLE, *about, cti, states, lemmas=lemmas, lines=lines, enough=enough)
 
 
 def _violated(trace: Trace, cti: Cti, name: str) -> str:
@@ -201,19 +183,52 @@ class _Reached:
             yield points, np.array(columns, np.bool_).reshape(-1, points.size).T
 
 
-def _candidates(found: Strengthening, cti: Cti, reached: Iterable[_Reached]) -> list[Candidate]:
-    """Lemmas that are so in all states that are reached and not in the counterexample: the best of them, first those
-    that are enough, then those that can be shown."""
-    ind, known = found.induction, {_key(x) for x in (*found.standing, *found.broken) if isinstance(x, Clause)}
-    new = (c for c in _excluding(cti, reached, atoms(ind.relation.program)) if _key(c) not in known)
-    prover, told = _Prover(found, cti.broken), list[Candidate]()
-    best = sorted(new, key=_weight)[:ASKED]
-    for lemma in sorted(best, key=lambda c: not prover.closes(c))[:TRIED]:
-        enough = prover.closes(lemma) and prover.enough(lemma)
-        told.append(Candidate(lemma, line(ind, lemma), prover.inductive(lemma), enough))
-        if sum(c.enough and c.shown for c in told) == TOLD:
+def _missing(proof: Proof, cti: Cti, reached: _Reached) -> tuple[tuple[Clause, ...], bool]:
+    """Lemmas that exclude a counterexample, and whether they are enough: then all that are needed to show what is
+    broken; else the best of them. One that would be enough may be broken itself: then lemmas are sought for it, and so
+    on backwards."""
+    found, what, vocabulary = proof.found, cti.broken.what, atoms(cti.program)
+    samples = take(proof.design, vocabulary)
+    rows = zip((samples.points, samples.answers), *reached.rows(vocabulary), strict=True)
+    samples = Samples(*map(np.concatenate, rows))
+    target, claims = ([], [what]) if isinstance(what, Claim) else ([what], [])
+    told, offered, again = list[Clause](), dict[Clause, None](), found
+    known = {_key(x) for x in (*found.standing, *found.broken) if isinstance(x, Clause)}
+    for _ in range(ROUNDS):
+        new = {_key(c): c for c in _excluding(cti, samples, vocabulary)}
+        best = sorted((c for key, c in new.items() if key not in known), key=_weight)[:ASKED]
+        closing = _closing(again, cti.broken, best)
+        told, known = told or list(dict.fromkeys([*closing, *best])), known | new.keys()
+        offered |= dict.fromkeys(best)
+        again = Strengthening(found.induction.relation, [*found.standing, *offered], found.milliseconds)
+        again.offer(target)
+        again.keep(target, claims)
+        if all(x in again.needed for x in target) and not again.refused:
+            again.prune(target)
+            return tuple(c for c in offered if c in again.needed), True
+        broken = [again.broken[c] for c in (*closing, *best, *target) if c in again.broken] + list(again.refused.values())
+        import os
+        if os.environ.get("DBG"):
+            print("round", _, len(best), len(closing), [("C" if b.what in closing else "T", getattr(b.what,"name","") or proof.names(b.what), b.step.name if b.step else None) for b in broken][:6])
+        if not best:
             break
-    return sorted(told, key=lambda c: (not (c.enough and c.shown), not c.shown, not c.enough))[:TOLD]
+        try:
+            cti = counterexample(again, broken[0])
+        except NoCounterexample:
+            break
+    return tuple(told[:TOLD]), False
+
+
+def _closing(found: Strengthening, broken: Broken, lemmas: list[Clause]) -> list[Clause]:
+    """Those with each of which there is no counterexample any more by the same step; or the claim follows."""
+    what, step = broken.what, broken.step
+    if isinstance(what, Claim):
+        given, uses, fails, target = what.given, what.uses, what.fails, list[Lemma]()
+    else:
+        assert step
+        given, uses, fails, target = tuple(step.given), step.uses, step.goal(what, other=broken.other).fails, [what]
+    asked_ = Asked(Tracks(found.induction), given, uses, found.milliseconds)
+    return [c for c in lemmas if asked_.check([*found.standing, *target, c], fails)[0] == z3.unsat]
 
 
 def _key(lemma: Clause) -> tuple[int | None, frozenset[tuple[str, bool]]]:
@@ -227,10 +242,8 @@ def _weight(lemma: Clause) -> tuple[bool, int, bool]:
     return len(sorts) > 1, len(lemma.literals), lemma.point is not None
 
 
-def _excluding(cti: Cti, reached: Iterable[_Reached], vocabulary: tuple[Atom, ...]) -> Iterator[Clause]:
-    """The clauses, of a process and a slot of a counterexample, that are so wherever a run comes and not in it."""
-    rows = [each for r in reached for each in r.rows(vocabulary)]
-    points, answers = np.concatenate([p for p, _ in rows]), np.concatenate([a for _, a in rows])
+def _excluding(cti: Cti, samples: Samples, vocabulary: tuple[Atom, ...]) -> Iterator[Clause]:
+    """The clauses, of a process and a slot of a counterexample, that are so in all samples and not in it."""
     program, seen = cti.program, set[object]()
     s = Shared(WordCells(program.shared_layout, cti.before.shared, []))
     for word, k in ((w, k) for w in cti.before.local for k in program.shared_layout.slots):
@@ -239,7 +252,7 @@ def _excluding(cti: Cti, reached: Iterable[_Reached], vocabulary: tuple[Atom, ..
             live = set(LOCKS.values()) if point is None else program.live_locals[here]
             about = [i for i, a in enumerate(vocabulary) if a.local <= live]
             mine = np.array([bool(vocabulary[i].ask(s, me, k)) for i in about])
-            there = answers if point is None else answers[points == point]
+            there = samples.answers if point is None else samples.at(point)
             for columns in _never_all(there[:, about] == mine):
                 clause = Clause(point, tuple((vocabulary[about[c]], not mine[c]) for c in columns))
                 if _key(clause) not in seen:
@@ -266,46 +279,6 @@ def _never_all(rows: Answers) -> Iterator[tuple[int, ...]]:
         if found and size >= FEW:
             return
         sets = larger
-
-
-class _Prover:
-    """Asks the solver what would become of a proof with one more lemma, given all that stand and what is broken."""
-
-    def __init__(self, found: Strengthening, broken: Broken) -> None:
-        self.found, self.broken, self.what = found, broken, broken.what
-        self._tracks = Tracks(found.induction)
-        self._asked: dict[Step, Asked] = {}
-
-    def _kept(self, step: Step, lemma: Lemma, other: bool, also: Lemma) -> bool:
-        """A step does not break a lemma, with another besides."""
-        if step not in self._asked:
-            self._asked[step] = Asked(self._tracks, step.given, step.uses, self.found.milliseconds)
-        points = {None, step.here, lemma.point if isinstance(lemma, Clause) else None}
-        stand = [x for x in self.found.standing if not isinstance(x, Clause) or x.point in points]
-        target = [] if isinstance(self.what, Claim) else [self.what]
-        given = dict.fromkeys([*stand, *target, lemma, also])
-        return bool(self._asked[step].check(given, step.goal(lemma, other=other).fails)[0] == z3.unsat)
-
-    def closes(self, lemma: Lemma) -> bool:
-        """With it what is broken is not, by this step at least; or the claim follows."""
-        what, step = self.what, self.broken.step
-        if isinstance(what, Claim):
-            asked_ = Asked(self._tracks, what.given, what.uses, self.found.milliseconds)
-            return bool(asked_.check([*self.found.standing, lemma], what.fails)[0] == z3.unsat)
-        return step is not None and self._kept(step, what, self.broken.other, lemma)
-
-    def inductive(self, lemma: Lemma, also: Lemma | None = None) -> bool:
-        """No step breaks it, with another besides."""
-        return all(
-            self._kept(step, lemma, other, also or lemma)
-            for step in self.found.steps
-            for other, concerned in ((False, step.arrives(lemma)), (True, step.disturbs(lemma)))
-            if concerned
-        )
-
-    def enough(self, lemma: Lemma) -> bool:
-        """With it no step breaks what is broken; a claim that follows does."""
-        return isinstance(self.what, Claim) or self.inductive(self.what, lemma)
 
 
 def line(induction: Induction, lemma: Clause) -> str:
@@ -391,8 +364,9 @@ def _outcome(t: Triage) -> Iterator[str]:
         yield f"See: {replay_command(t.trace.token(t.violated))}"
     else:
         yield f"UNREACHABLE: it is none of the {t.states:,} states that are reached{bounds}, whatever its names."
-        if not t.candidates:
+        if not t.lemmas:
             yield f"No clause of {MOST_LITERALS} literals tells it from them: the lemma that is missing is longer."
             return
-        yield "A lemma is missing that excludes it. Each of these does; give one in the design's file:"
-        yield from ("lemmas = [", *(f"    {c.line}  # {c.comment}" for c in t.candidates), "]")
+        each = "Each of these excludes it, and more may be needed. To try one, give it in the design's file:"
+        yield "What is missing, and enough, is to be given in the design's file:" if t.enough else each
+        yield from ("lemmas = [", *(f"    {x}" for x in t.lines), "]")

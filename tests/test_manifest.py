@@ -60,6 +60,7 @@ def test_what_is_written_is_what_is_read_and_expects_just_that(expected: Manifes
         (2, {"vacuous": False}, "vacuous True -> False"),
         (0, {"depth": 99}, "-> 99"),
         (1, {"states": 98}, "-> 98"),
+        (1, {"proof": Verdict.PROVED}, "proof  -> PROVED"),
     ],
 )
 def test_a_cell_that_came_out_otherwise(
@@ -69,6 +70,13 @@ def test_a_cell_that_came_out_otherwise(
     (line,) = differences(expected, now, TINY)
     assert line.startswith(f"json_first {NAMES[which]}: not as expected: ")
     assert line.endswith(said)
+
+
+def test_a_proof_is_held_against_the_manifest_where_one_was_tried(expected: Manifest, cells: list[Cell]) -> None:
+    expected["designs"]["json_first"][NAMES[1]]["proof"] = "PROVED"
+    assert differences(expected, cells, TINY) == []
+    (line,) = differences(expected, [replace(c, proof=Verdict.UNKNOWN) if c is cells[1] else c for c in cells], TINY)
+    assert line == f"json_first {NAMES[1]}: not as expected: proof PROVED -> UNKNOWN"
 
 
 def test_a_cell_that_only_one_of_them_has(expected: Manifest, cells: list[Cell]) -> None:
@@ -93,12 +101,14 @@ def test_other_bounds_are_another_manifest(expected: Manifest, cells: list[Cell]
 
 
 def run(*arguments: str) -> Result:
-    return CliRunner(env={"COLUMNS": None, "FORCE_COLOR": None}).invoke(main, ["matrix", *OPTIONS, *arguments])
+    return CliRunner(env={"COLUMNS": None, "FORCE_COLOR": None}).invoke(
+        main, ["matrix", "--no-proofs", *OPTIONS, *arguments]
+    )
 
 
 GOOD = '{"bounds": {%s}, "designs": {"json_first": {"x": %s}}}'
 BOUNDS = ", ".join(f'"{n}": 1' for n in Bounds.LEAST)
-CELL = '{"verdict": "REFUTED", "vacuous": false, "depth": 1, "states": 1}'
+CELL = '{"verdict": "REFUTED", "proof": "", "vacuous": false, "depth": 1, "states": 1}'
 BAD: dict[str, bytes] = {
     "empty": b"",
     "not JSON": b"verdict: green",
@@ -183,13 +193,14 @@ def test_ours_has_every_design_and_property_at_the_default_bounds() -> None:
     assert {(d, p) for d, cells in ours["designs"].items() for p in cells} == {
         (d, p) for d in DESIGNS for p in PROPERTIES
     }
-    verdicts = {c["verdict"] for cells in ours["designs"].values() for c in cells.values()}
-    assert verdicts == {"EXHAUSTED", "REFUTED"}
+    words = {(c["verdict"], c["proof"]) for cells in ours["designs"].values() for c in cells.values()}
+    assert words == {("EXHAUSTED", "PROVED"), ("REFUTED", "UNKNOWN")}
 
 
 @pytest.mark.slow
 def test_the_whole_matrix_is_as_our_manifest_expects() -> None:
-    command = [sys.executable, "-m", "confsync", "matrix", "--manifest", str(HERE / "manifest.json")]
+    """Of the search; `make verify` holds the proofs against it too, and `test_proofs` what is proved."""
+    command = [sys.executable, "-m", "confsync", "matrix", "--no-proofs", "--manifest", str(HERE / "manifest.json")]
     plain = {k: v for k, v in os.environ.items() if k != "FORCE_COLOR"}
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=HERE.parent, env=plain, timeout=900)
     assert (done.returncode, done.stderr) == (0, ""), done.stdout

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 import pytest
 import z3
-from mutants import EQUIVALENT, MUTANTS, NO_DESIGN
+from mutants import MUTANTS
 
 from model.check import check
 from model.designs import DESIGNS, RECOMMENDED
-from model.language import ABSENT, LanguageError, any_of, implies
+from model.language import ABSENT, LanguageError, any_of, implies, neg
 from model.properties import PROPERTIES
-from model.state import Bounds, Local, Shared
-from model.step import GivenLemma, Operation, Undo
+from model.state import Bounds
+from model.step import GivenLemma
 from model.verdict import Verdict
 from proofs.houdini import Strengthening
-from proofs.lemma import Clause, Exclusive
-from proofs.obligation import Kind, discharge, obligations
+from proofs.induction import Step
+from proofs.lemma import Lemma
+from proofs.obligation import Kind, discharge
 from proofs.proof import Proof, prove
 
 recommended = DESIGNS[RECOMMENDED]
@@ -85,7 +88,7 @@ def test_a_guard_matters_or_is_listed() -> None:
 # ------------------------------------------------------------------ every lemma is needed
 
 
-def without(proof: Proof, dropped: Clause | Exclusive) -> bool:
+def without(proof: Proof, dropped: Lemma) -> bool:
     """Whether everything else is still proved without a lemma."""
     found = proof.found
     kept = [x for x in found.needed if x != dropped]
@@ -93,13 +96,11 @@ def without(proof: Proof, dropped: Clause | Exclusive) -> bool:
         goals = [g.fails for g in found.goals(step) if g.lemma != dropped]
         if dropped in found.used.get(step, ()) and goals and not follows(found, step, kept, z3.Or(goals)):
             return False
-    return all(
-        follows(found, c.name, kept, c.fails) for c in found.claims if dropped in found.used.get(c.name, ())
-    )
+    return all(follows(found, c.name, kept, c.fails) for c in found.claims if dropped in found.used.get(c.name, ()))
 
 
-def follows(found: Strengthening, key: object, lemmas: list[Clause | Exclusive], fails: z3.BoolRef) -> bool:
-    return found._asked[key].check(lemmas, fails)[0] == z3.unsat  # type: ignore[index]
+def follows(found: Strengthening, key: Step | str, lemmas: list[Lemma], fails: z3.BoolRef) -> bool:
+    return bool(found._asked[key].check(lemmas, fails)[0] == z3.unsat)
 
 
 def test_without_any_kept_lemma_something_is_no_longer_proved() -> None:
@@ -107,7 +108,7 @@ def test_without_any_kept_lemma_something_is_no_longer_proved() -> None:
     own = {x for n in proof.needs.values() for x in n.lemmas}
     support = [x for x in proof.found.needed if x not in own]
     assert len(support) > 20
-    assert [proof.names(x) for x in support if without(proof, x)] == []  # type: ignore[arg-type]
+    assert [proof.names(x) for x in support if without(proof, x)] == []
 
 
 # ------------------------------------------------------------------ nothing refuted is proved
@@ -136,3 +137,76 @@ def test_what_the_search_refutes_is_not_proved(words: str) -> None:
     (cell,) = check(design, SMALL, [TELLING[words]]).cells
     assert cell.verdict is Verdict.REFUTED
     assert not proved(prove(design, [TELLING[words]]))
+
+
+def test_nothing_that_is_refuted_is_proved_in_any_registered_design() -> None:
+    """By the manifest, which the search is held against."""
+    refuted = {p for p, cell in MANIFEST[RECOMMENDED].items() if cell["verdict"] == "REFUTED"}
+    assert refuted
+    assert not proved(proof_of(RECOMMENDED)) & refuted
+
+
+# ------------------------------------------------------------------ an author's lemmas
+
+
+def given(words: str, at: str = "") -> GivenLemma:
+    lemmas = {
+        "true": lambda s, _me, k: implies(s.closing[k], s.xenstore[k].present),
+        "false at first": lambda s, _me, _k: s.alive,
+        "false later": lambda s, _me, _k: neg(s.alive),
+        "free": lambda s, me, k: any_of(neg(me.slot == k), s.attached[k] == ABSENT),
+        "stray": lambda _s, me, k: me.draft[k] == ABSENT,
+    }
+    return GivenLemma(words, lemmas[words], at)
+
+
+def with_lemmas(*lemmas: GivenLemma) -> Proof:
+    return prove(replace(recommended, name="with_lemmas", lemmas=lemmas), ["lock_is_exclusive"])
+
+
+def test_an_authors_lemma_is_shown_and_not_believed() -> None:
+    proof = with_lemmas(
+        given("true"), given("false at first"), given("false later"), given("free", "attach 4 write_template")
+    )
+    kept = {proof.names.says(x) for x in proof.lemmas}
+    assert {"true", "free"} <= kept
+    assert {lemma.words: why for lemma, why in proof.unproved_given.items()} == {
+        "false at first": "it does not hold in the initial state",
+        "false later": "it can be broken by `create 2 make_domain takes`",
+    }
+    assert proved(proof) == {"lock_is_exclusive"}
+
+
+@pytest.mark.parametrize(
+    ("lemma", "said"),
+    [
+        (given("free", "attach 4 write_templat"), "there is no location `attach 4 write_templat`; there are create 1"),
+        (given("free"), "`me.slot` means nothing wherever a process is"),
+        (given("stray", "rename 2 write_name"), "`me.draft` means nothing at rename 2 write_name"),
+    ],
+)
+def test_a_lemma_that_is_none_is_said_to_be(lemma: GivenLemma, said: str) -> None:
+    with pytest.raises(LanguageError, match=re.escape(said)):
+        with_lemmas(lemma)
+
+
+# ------------------------------------------------------------------ no time, no proof
+
+
+def test_without_time_nothing_is_proved() -> None:
+    """A time-out reads UNKNOWN: of a question, and of an obligation."""
+    obligation = next(d.obligation for d in proof_of(RECOMMENDED, DEVICES).discharged)
+    pigeons = [[z3.Bool(f"pigeon {i} in {j}") for j in range(11)] for i in range(12)]
+    crowded = [z3.Or(*row) for row in pigeons]
+    alone = [z3.Not(z3.And(a[j], b[j])) for j in range(11) for i, a in enumerate(pigeons) for b in pigeons[i + 1 :]]
+    hard = replace(obligation, premises=(("pigeons", z3.And(*crowded)),), lemmas=(), fails=z3.And(*alone), others=())
+    assert discharge(hard, milliseconds=20).verdict is Verdict.UNKNOWN
+
+
+def test_an_obligation_that_does_not_hold_is_not_discharged() -> None:
+    """Without what its core names, the solver finds a counterexample."""
+    d = next(d for d in proof_of(RECOMMENDED, DEVICES).discharged if d.obligation.kind is Kind.CONSECUTION and d.core)
+    used = [name for name, _ in d.obligation.lemmas if name in d.core]
+    assert used
+    lighter = replace(d.obligation, lemmas=tuple((n, f) for n, f in d.obligation.lemmas if n not in used))
+    assert discharge(lighter, milliseconds=10_000).verdict is Verdict.REFUTED

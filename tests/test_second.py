@@ -99,11 +99,12 @@ def test_words_that_can_not_stand_in_a_symbol_are_replaced_and_no_two_symbols_ar
     a = z3.Bool("a")
     premises = (("a", a), ("a", a), ("a #2", a), ("| \\ é\n", a), ("/ _ _ _", a))
     text = Writer("x", ["idle"]).script(
-        replace(hand_made(z3.BoolVal(False)), name="two\nlines", premises=premises), Answer.SAT
+        replace(hand_made(z3.BoolVal(False)), name="two\nlines é", premises=premises), Answer.SAT
     )
     names = re.findall(r":named \|([^|\\]*)\|", text)
     assert names == ["known: a", "known: a #2", "known: a #2 #2", "known: _ _ __", "known: / _ _ _"]
-    assert "; name:   two lines\n" in text
+    assert "; name:   two lines \\xe9\n" in text
+    assert text.isascii()
     solver = z3.Solver()
     solver.from_string(text)
     assert len(solver.assertions()) == len(premises) + 1

@@ -21,6 +21,10 @@ from proofs.samples import Answers, Samples, distinct_rows, packed
 from proofs.vocabulary import Atom
 
 
+FEW = 1000
+"""Rows that all clauses of three literals are tried on: most fail there already, and the rest are tried on all."""
+
+
 def candidates(program: Program, atoms: tuple[Atom, ...], samples: Samples) -> list[Lemma]:
     """All candidates, the general ones first."""
     found: list[Lemma] = [*map(Exclusive, LOCKS), *map(Owned, LOCKS)]
@@ -80,12 +84,16 @@ def _clauses(
         yield tuple((atoms[i], yes) for i, yes in (literals[a], literals[b]))
     sensible &= both_wrong
     seen = set()
+    wrong = wrong[:, open_]
+    few = slice(None, None, 1 + len(rows) // FEW)
     for a in (a for a, (i, _) in enumerate(literals) if i in thirds):
-        there = counts[wrong[:, open_[a]]]
+        there = counts[few][wrong[few, a]]
         fit = sensible[a][:, None] & sensible[a] & sensible & (there.T @ there == 0)
         for b, c in _upper(fit):
             three = tuple(sorted((a, b, c)))
-            if three not in seen and _belong(*(atoms[literals[x][0]] for x in three)):
+            if three in seen or (wrong[:, a] & wrong[:, b] & wrong[:, c]).any():
+                continue
+            if _belong(*(atoms[literals[x][0]] for x in three)):
                 seen.add(three)
                 yield tuple((atoms[literals[x][0]], literals[x][1]) for x in three)
 

@@ -14,7 +14,7 @@ from rich.console import Console
 from model import manifest as manifests
 from model import tables
 from model.check import Examined
-from model.designs import DESIGNS
+from model.designs import DESIGNS, RECOMMENDED
 from model.options import (
     DESIGN_FILE,
     PATH,
@@ -36,13 +36,19 @@ from model.state import Bounds
 from model.verdict import EXIT_OK, EXIT_OPEN, EXIT_REFUTED, Cell, Verdict, exit_code
 from proofs import output
 from proofs.certificate import CertificateError, may_write
+from proofs.indistinguishable import look_alike
 from proofs.proof import TIMEOUT
+from proofs.refinement import refine as refinement_of
 from proofs.report import Asked, OnProgress, Report, run
 from proofs.second import NoSecondSolver, require
 
 MOST_STATES = 20_000_000
 """How many states the search for a counterexample looks at before it gives up: a design of one's own may have more than
 any memory."""
+
+
+LOOK_ALIKE = Bounds(slots=1, ejectable=0, configs=2, names=1, amounts=1, processes=1, crashes=1)
+"""Where two states that look alike are looked for: two configurations and a death are enough for that."""
 
 
 @click.command()
@@ -232,4 +238,26 @@ def _with_proofs(request: Request, cells: list[Cell]) -> list[Cell]:
     return [replace(c, proof=words[c.design, c.property_name]) for c in cells]
 
 
-COMMANDS: list[click.Command] = [prove, matrix]
+@click.command()
+@click.argument("designs", nargs=-1)
+@DESIGN_FILE
+@guarded
+def refine(designs: tuple[str, ...], files: tuple[Path, ...]) -> int:
+    """Whether designs refine the abstract specification: one map, every operation one atomic change, in every size.
+
+    Without DESIGN, the recommended one. Where none can, for want of an abstraction function, two runs are told that
+    look alike and differ. Exit codes: 0 refines; 1 does not; 2 bad input.
+    """
+    wanted = chosen(designs or (() if files else (RECOMMENDED,)), files)
+    console, all_refine = console_of(), True
+    for design in wanted:
+        found = refinement_of(design)
+        all_refine &= found.holds
+        console.print(output.refinement(found))
+        if not found.holds and (pair := look_alike(design, LOOK_ALIKE).pair):
+            for line in output.alike(pair, given_options(files, ())):
+                _say(console, line)
+    return EXIT_OK if all_refine else EXIT_REFUTED
+
+
+COMMANDS: list[click.Command] = [prove, refine, matrix]

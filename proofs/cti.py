@@ -66,9 +66,8 @@ class Cti:
 
 
 def counterexample(found: Strengthening, broken: Broken, *, numbers: type[Numbers] | None = None) -> Cti:
-    """The smallest counterexample to induction for what is broken, with all lemmas assumed that still stand.
-    EnginesDisagree where it does not bear being evaluated; NoCounterexample. `numbers`: how it is put into plain
-    values."""
+    """The smallest counterexample to induction for what is broken, with all lemmas assumed that still stand. `numbers`:
+    how it is put into plain values. NoCounterexample; EnginesDisagree where it does not bear being evaluated."""
     smallest = Smallest(found, broken)
     return _evaluated(smallest, (numbers or Numbers)(smallest))
 
@@ -113,8 +112,8 @@ class Smallest:
     """The question that was answered, asked again for its smallest answer. Process 0 is `me`, 1 is `p`."""
 
     def __init__(self, found: Strengthening, broken: Broken) -> None:
-        self.broken, self.induction, self.relation = broken, found.induction, found.induction.relation
-        self.step = broken.step
+        self.induction, self.relation = found.induction, found.induction.relation
+        self.broken, self.step = broken, broken.step
         self.assumed = [*found.standing, *(() if isinstance(broken.what, Claim) else (broken.what,))]
         self.solver = _Greedy(found.milliseconds)
         self.values: dict[Any, dict[int, Any]] = {sort: dict(each) for sort, each in CONSTANTS.items()}
@@ -175,11 +174,10 @@ class Smallest:
             return
         what = self.broken.what
         likely = [self.step.here] if self.step and not self.processes else [IDLE]
-        if isinstance(what, Clause) and what.point is not None:
-            likely.append(what.point)
+        likely += [what.point] if isinstance(what, Clause) and what.point is not None else []
         self.processes.append(q)
-        everywhere = range(len(self.relation.program.points))
-        self.points += [next(n for n in (*likely, *everywhere) if self.solver.may(self.induction.at(q, n)))]
+        likely += range(len(self.relation.program.points))
+        self.points.append(next(n for n in likely if self.solver.may(self.induction.at(q, n))))
 
     def _name_slots(self) -> bool:
         """Name the slots that occur, and use the lemmas at all of them. -> whether they can all hold"""

@@ -108,7 +108,8 @@ class Strengthening:
         self.milliseconds = milliseconds
         self.standing: dict[Lemma, None] = {}
         """The candidates that nothing has broken yet."""
-        self.needed: dict[Lemma, None] = {}
+        self.needed: dict[Lemma, Step | str | None] = {}
+        """The lemmas of the proof, and the question each was first needed for (None: it was wanted)."""
         self.broken: dict[Lemma, Broken] = {}
         self.refused: dict[str, Broken] = {}
         """The claims that do not follow, by name."""
@@ -134,7 +135,7 @@ class Strengthening:
         refused."""
         for lemma in wanted:
             if lemma in self.standing:
-                self._need(lemma)
+                self._need(lemma, None)
         for claim in claims:
             self.claims.append(claim)
             self._todo.append(claim)
@@ -157,7 +158,9 @@ class Strengthening:
     def _leave_out(self, lemma: Lemma) -> bool:
         """Leave a lemma out, if everything else is still proved without it. -> whether it is"""
         found: dict[Step | str, frozenset[Lemma]] = {}
-        for key in (key for key, used in self.used.items() if lemma in used):
+        # first where it was needed first: most are needed there still, and one question tells
+        because = self.needed[lemma]
+        for key in sorted((k for k, used in self.used.items() if lemma in used), key=lambda k: k is not because):
             goals: list[Goal] = []
             if isinstance(key, Step):
                 goals = [g for g in self.goals(key) if g.lemma is not lemma]
@@ -184,10 +187,10 @@ class Strengthening:
         """What has to be shown of a step."""
         return [step.goal(lemma, other=other) for lemma, whom in self._concerns[step].items() for other in whom]
 
-    def _need(self, lemma: Lemma) -> None:
+    def _need(self, lemma: Lemma, because: Step | str | None) -> None:
         if lemma in self.needed:
             return
-        self.needed[lemma] = None
+        self.needed[lemma] = because
         concerned = []
         for step in self.steps:
             whom = [other for other, shown in ((False, step.arrives(lemma)), (True, step.disturbs(lemma))) if shown]
@@ -234,11 +237,11 @@ class Strengthening:
             return
         before = step.unmoved_from(lemma)
         if not goal.other and before in self.standing:
-            self._need(before)
+            self._need(before, step)
             return
         broken: Any = None
         for offered in self._nearest_first(self._offered(self.standing, step, [goal]), step, lemma):
-            broken = self._find(asked, offered, goal.fails)
+            broken = self._find(asked, step, offered, goal.fails)
             if broken is None:
                 return
         self._drop(lemma, Broken(lemma, step, goal.other, broken or None))
@@ -267,7 +270,7 @@ class Strengthening:
         self.refused.pop(claim.name, None)
         verdict, found = asked.check(self.needed, claim.fails)
         if verdict != z3.unsat:
-            broken = self._find(asked, self.standing, claim.fails)
+            broken = self._find(asked, claim.name, self.standing, claim.fails)
             if broken is not None:
                 self.refused[claim.name] = Broken(claim, None, False, broken or None)
                 self.used[claim.name] = frozenset()
@@ -275,7 +278,7 @@ class Strengthening:
             verdict, found = asked.check(self.needed, claim.fails)
         self.used[claim.name] = frozenset(found)
 
-    def _find(self, asked: Asked, offered: Iterable[Lemma], fails: Any) -> Any:
+    def _find(self, asked: Asked, key: Step | str, offered: Iterable[Lemma], fails: Any) -> Any:
         """Need lemmas, of those offered, that show something. -> None; or the model that shows they do not (False if
         there was no time)"""
         self.questions += 1
@@ -283,7 +286,7 @@ class Strengthening:
         if verdict != z3.unsat:
             return found if verdict == z3.sat else False
         for lemma in self._fewer(asked, fails, found):
-            self._need(lemma)
+            self._need(lemma, key)
         return None
 
     def _fewer(self, asked: Asked, fails: Any, core: Sequence[Lemma]) -> list[Lemma]:

@@ -10,7 +10,7 @@ from typing import cast
 
 from junitparser import Error, JUnitXml, TestCase, TestSuite
 from rich import box
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -18,6 +18,8 @@ from model.output import STYLE, junit_text, replay_command, test_case
 from model.properties import PROPERTIES
 from model.story import story
 from model.verdict import Cell, Verdict
+from proofs.indistinguishable import Pair
+from proofs.refinement import Refinement
 from proofs.report import Report
 from proofs.second import Agreement
 from proofs.stability import worst
@@ -211,3 +213,23 @@ def _obligations(r: Report) -> Table:
         used = "; ".join(o.core)
         table.add_row(f"{o.kind}: {o.name}", o.verdict.value, f"{o.seconds * 1000:.1f}", used)
     return table
+
+
+def refinement(r: Refinement) -> Group:
+    """A refinement: the abstraction function, where each operation takes effect, and what stands in the way."""
+    word = Text("refines the specification", style="green") if r.holds else Text("does not refine it", style="red")
+    table = Table(
+        "operation", "takes effect at", "returns an error though it happened", box=box.SIMPLE_HEAD, pad_edge=False
+    )
+    for operation, points in r.points.items():
+        table.add_row(operation, ", then ".join(points) or "-", "; ".join(r.after_the_fact(operation)))
+    asked = f"{len(r.simulated)} transitions simulated, {len(r.by_frame)} change nothing that is seen"
+    refused = [Text(f"refused: {x}", style="red") for x in r.refused]
+    return Group(Text.assemble((r.design.name, "bold"), ": ", word), Text(r.abstraction), table, Text(asked), *refused)
+
+
+def alike(pair: Pair, given: str) -> Iterator[str]:
+    """Two runs that lead to what looks the same and is not."""
+    yield "there is no such function: these two lead to what looks the same, and to different configurations"
+    for trace in (pair.one, pair.other):
+        yield f"  {replay_command(trace.token(''), given)}"

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 
 from model.concrete import Layout, WordCells, slot_name
 from model.events import arguments, asked, standing
-from model.language import Sort
+from model.language import LanguageError, Sort
 from model.output import replay_command
 from model.program import IDLE, Program
 from model.properties import BIT, PROPERTIES
@@ -33,7 +34,7 @@ from model.trace import Trace, Whole, step
 from model.violation import violates
 from proofs.cti import Cti, EnginesDisagree, NoCounterexample, counterexample
 from proofs.houdini import Asked, Broken, Strengthening, Tracks
-from proofs.induction import Claim, Induction, Step
+from proofs.induction import Claim, Induction
 from proofs.lemma import Clause, Lemma, Names
 from proofs.proof import Proof
 from proofs.samples import Answers, ColumnCells, Samples, reachable_pairs, take, values_of
@@ -41,8 +42,8 @@ from proofs.vocabulary import Atom, atoms
 
 MOST_STATES = 1_000_000
 FEW, MOST_LITERALS = 3, 4
-ASKED, TOLD, ROUNDS = 200, 4, 10
-"""How many candidates are tried at a time, how many are told where they are not enough, and how often more are sought."""
+ASKED, TOLD, ROUNDS = 200, 4, 3
+"""How many candidates are tried at a time, how many are told where they are not enough, how often more are sought."""
 
 
 class Label(Enum):
@@ -83,13 +84,12 @@ class Triage:
 def triage(proof: Proof, broken: Broken, *, max_states: int = MOST_STATES) -> Triage:
     """Find out what a counterexample to induction is worth, searching at most so many states. EnginesDisagree where it,
     or what comes of it, does not bear being evaluated."""
-    what = broken.what
-    name = next((n for n, x in proof.needs.items() if what in x.lemmas or what in x.claims), "")
+    what, name = broken.what, _property(proof, broken.what)
     title = f"{proof.design.name}: {name or 'a lemma'} is not shown."
     about = title, what.name if isinstance(what, Claim) else proof.names(what)
     try:
         cti = counterexample(proof.found, broken)
-    except NoCounterexample as error:
+    except (NoCounterexample, LanguageError) as error:  # the latter where so many slots can be created in too many ways
         return Triage(Label.BEYOND, *about, None, stopped=str(error))
     reached = _Reached(cti.program, name, max_states)
     states, itself = reached.found.states, reached.itself(cti)
@@ -100,6 +100,14 @@ def triage(proof: Proof, broken: Broken, *, max_states: int = MOST_STATES) -> Tr
     lemmas, enough = _missing(proof, cti, reached)
     lines = tuple(line(proof.found.induction, x) for x in lemmas)
     return Triage(Label.UNREACHABLE, *about, cti, states, lemmas=lemmas, lines=lines, enough=enough)
+
+
+def _property(proof: Proof, what: Lemma | Claim) -> str:
+    """The property that needs a lemma or a claim; "" if none does."""
+    for name, needs in proof.needs.items():
+        if any(c.name == what.name for c in needs.claims) if isinstance(what, Claim) else what in needs.lemmas:
+            return name
+    return ""
 
 
 def _violated(trace: Trace, cti: Cti, name: str) -> str:
@@ -120,7 +128,11 @@ class _Reached:
         self.search = Search(program, self.pairs, monitor, symmetric=True)
         self.found = self.search.run(Limits(max_states=max_states))
         self._known = len(self.pairs.shared), len(self.pairs.local)
-        self._shared, self._local = reachable_pairs(self.search)
+
+    @cached_property
+    def _reached(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The numbers of what is shared and of what a process has of its own, in all states."""
+        return reachable_pairs(self.search)
 
     def _form(self, state: Whole) -> tuple[int, ...]:
         """The canonical form, as numbers: of states that differ in names only it is the same."""
@@ -163,7 +175,7 @@ class _Reached:
             (answers != said).all(axis=1) & ((points == what.point) | (what.point is None))
             for points, answers in self.rows([atom for atom, _ in what.literals])
         ]
-        wrong = (self._shared << 32 | self._local)[np.any(bad, axis=0)]
+        wrong = (self._reached[0] << 32 | self._reached[1])[np.any(bad, axis=0)]
         for level, states in enumerate(self.search.visited.levels):
             shared, local = self.search.packing.unpack(states)
             hit = np.flatnonzero(np.any([np.isin(shared << 32 | column, wrong) for column in local], axis=0))
@@ -172,12 +184,11 @@ class _Reached:
         return None
 
     def rows(self, about: Iterable[Atom]) -> Iterator[tuple[NDArray[np.int64], Answers]]:
-        """Slot by slot the answers to atoms, a row for each pair of what is shared and what a process has of its own;
-        and the point it is at."""
-        words = self.pairs.shared.array()[self._shared], self.pairs.local.array()[self._local]
-        s = Shared(ColumnCells(self.program.shared_layout, words[0]))
-        me = Local(ColumnCells(self.program.local_layout, words[1]))
-        points = self.program.points_of(words[1])
+        """Slot by slot, for each process in each state: the point it is at, and a row of answers to atoms."""
+        shared, local = self.pairs.shared.array()[self._reached[0]], self.pairs.local.array()[self._reached[1]]
+        s = Shared(ColumnCells(self.program.shared_layout, shared))
+        me = Local(ColumnCells(self.program.local_layout, local))
+        points = self.program.points_of(local)
         for k in self.program.shared_layout.slots:
             columns = [np.broadcast_to(values_of(atom.ask(s, me, k)), points.shape) for atom in about]
             yield points, np.array(columns, np.bool_).reshape(-1, points.size).T
@@ -197,6 +208,8 @@ def _missing(proof: Proof, cti: Cti, reached: _Reached) -> tuple[tuple[Clause, .
     for _ in range(ROUNDS):
         new = {_key(c): c for c in _excluding(cti, samples, vocabulary)}
         best = sorted((c for key, c in new.items() if key not in known), key=_weight)[:ASKED]
+        if not best:
+            break
         closing = _closing(again, cti.broken, best)
         told, known = told or list(dict.fromkeys([*closing, *best])), known | new.keys()
         offered |= dict.fromkeys(best)
@@ -206,14 +219,9 @@ def _missing(proof: Proof, cti: Cti, reached: _Reached) -> tuple[tuple[Clause, .
         if all(x in again.needed for x in target) and not again.refused:
             again.prune(target)
             return tuple(c for c in offered if c in again.needed), True
-        broken = [again.broken[c] for c in (*closing, *best, *target) if c in again.broken] + list(again.refused.values())
-        import os
-        if os.environ.get("DBG"):
-            print("round", _, len(best), len(closing), [("C" if b.what in closing else "T", getattr(b.what,"name","") or proof.names(b.what), b.step.name if b.step else None) for b in broken][:6])
-        if not best:
-            break
+        broken = [again.broken[c] for c in (*closing, *best, *target) if c in again.broken]
         try:
-            cti = counterexample(again, broken[0])
+            cti = counterexample(again, next(iter([*broken, *again.refused.values()])))
         except NoCounterexample:
             break
     return tuple(told[:TOLD]), False
@@ -301,7 +309,7 @@ def _source(z: Any) -> str:
     for owner, record in (("s", Shared), ("me", Local)):
         if field := record.fields().get(name):
             return f"{owner}.{'attached' if name == 'xenstore' else name}{'[k]' if field.per_slot else ''}"
-    return f"{parts[0]}.ejectable" if parts else {"name0": "0", "mem0": "0"}.get(name, name)
+    return f"{parts[0]}.ejectable" if parts else {"name0": "0", "mem0": "0"}.get(str(z), str(z))
 
 
 def _places(layout: Layout, word: int) -> dict[str, str]:
@@ -345,8 +353,10 @@ def _counterexample(cti: Cti) -> Iterator[str]:
         then = _places(layout, move.after.shared)
         yield from (f"  {x}: {now[x]} -> {v}" for x, v in then.items() if v != now[x])
         yield _process(program, 0, t.local)
-    of = f" of {slot_name(cti.slot)}" + (f" and process {cti.process}" if move else "")
-    yield f"{'After that' if move else 'There'} it is not so{of}."
+    what = cti.broken.what
+    of = f" of process {cti.process}" if isinstance(what, Clause) and (what.local or what.point is not None) else ""
+    where = f" at {slot_name(cti.slot)}" if isinstance(what, Clause | Claim) else ""
+    yield f"{'After that' if move else 'There'} it is not so{of}{where}."
 
 
 def _outcome(t: Triage) -> Iterator[str]:

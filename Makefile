@@ -2,8 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
-# Tests run side by side, one worker a core.
-PYTEST := $(BIN)/pytest -n auto
+# Tests run side by side, one worker a core; those that share something costly on one of them.
+PYTEST := $(BIN)/pytest -n auto --dist loadgroup
 
 .PHONY: verify test quick lint bench clean
 

@@ -203,14 +203,14 @@ def _listed(what: str, names: Sequence[str]) -> Iterator[str]:
 def _invariant(r: Report) -> Table:
     table = Table("lemma", "holds", box=box.SIMPLE_HEAD, pad_edge=False, show_lines=False)
     for f in r.invariant:
-        table.add_row(f.words, ", ".join(f.at) or "always")
+        table.add_row(Text(f.words), ", ".join(f.at) or "always")
     return table
 
 
 def _obligations(r: Report) -> Table:
     table = Table("obligation", "verdict", "ms", "used", box=box.SIMPLE_HEAD, pad_edge=False)
     for o in r.outcomes:
-        used = "; ".join(o.core)
+        used = Text("; ".join(o.core))
         table.add_row(f"{o.kind}: {o.name}", o.verdict.value, f"{o.seconds * 1000:.1f}", used)
     return table
 

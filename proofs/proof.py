@@ -73,6 +73,7 @@ def prove(
 
     tell("small states")
     relation = Relation(design)
+    given = {lemma: _clause(relation, lemma) for lemma in design.lemmas}
     vocabulary = atoms(relation.program)
     samples = take(design, vocabulary)
     done("small states", "candidates")
@@ -80,7 +81,6 @@ def prove(
     done("candidates", "strengthening")
     found = Strengthening(relation, pool, milliseconds)
     needs = {name: needed(name, found.induction) for name in names}
-    given = {lemma: _clause(relation, lemma) for lemma in design.lemmas}
     wanted = [x for n in needs.values() for x in n.lemmas] + list(given.values())
     found.offer(x for x in wanted if holds_at_first(found.induction, x))
     claims = {c.name: c for n in needs.values() for c in n.claims}

@@ -27,6 +27,8 @@ from proofs.terms import formula
 from proofs.unrolled import Unrolled
 from proofs.vocabulary import Ask, stated
 
+pytestmark = pytest.mark.slow
+
 LOCKED = DESIGNS["xenstore_first_locked"]
 TWO = Bounds(slots=1, ejectable=1, configs=2, names=1, amounts=1, processes=2, crashes=1)
 ONE = Bounds(slots=1, ejectable=0, configs=1, names=1, amounts=1, processes=1, crashes=1)
@@ -39,7 +41,7 @@ def length(design: str, name: str, bounds: Bounds) -> int | None:
 
 
 def deep(*what: object) -> object:
-    return pytest.param(*what, marks=pytest.mark.slow)
+    return pytest.param(*what)
 
 
 # ------------------------------------------------------------------ the shortest trace
@@ -88,7 +90,6 @@ def test_what_holds_is_not_refuted(name: str) -> None:
     assert (sought.verdict, sought.depth, sought.stopped) == (Verdict.BOUNDED, 5, "")
 
 
-@pytest.mark.slow
 def test_every_property_on_one_state_agrees_with_the_search() -> None:
     name = "xenstore_first_unlocked"
     cells = {c.property_name: c for c in check(DESIGNS[name], TWO, ONE_STATE).cells}
@@ -150,9 +151,7 @@ def successors(program: Program, state: Whole) -> set[Whole]:
     }
 
 
-@pytest.mark.parametrize(
-    "bounds", [ONE, pytest.param(Bounds(1, 1, 2, 2, 2, 2, 1), marks=pytest.mark.slow)], ids=["small", "default"]
-)
+@pytest.mark.parametrize("bounds", [ONE, pytest.param(Bounds(1, 1, 2, 2, 2, 2, 1))], ids=["small", "default"])
 @pytest.mark.parametrize("name", ["xenstore_first_locked", "xenstore_first"])
 def test_an_unrolled_step_is_a_step_of_the_program_and_no_other(name: str, bounds: Bounds) -> None:
     unrolled = Unrolled(DESIGNS[name], bounds)
@@ -322,7 +321,6 @@ def test_induction_refutes_by_a_shortest_trace() -> None:
     assert "violated after 3 steps" in tried.words
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("design", ["xenstore_first_locked", "json_first"])
 def test_what_induction_decides_the_search_decides_so(design: str) -> None:
     cells = {c.property_name: c for c in check(DESIGNS[design], ONE, ONE_STATE).cells}

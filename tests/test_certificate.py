@@ -26,6 +26,8 @@ from proofs.obligation import Kind
 from proofs.proof import Proof, prove
 from proofs.smtlib import scripts
 
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("certificate")]
+
 Z3 = Path(sys.executable).parent / "z3"
 SCHEMA = json.loads((Path(certificates.__file__).parent / "certificate.schema.json").read_text(encoding="utf-8"))
 Index = dict[str, Any]
@@ -88,7 +90,7 @@ def check(folder: Path, *solver: str | Path) -> tuple[int, str]:
     "names",
     [
         pytest.param(("xenstore_has_template", "lock_is_exclusive", "lock_order_is_acyclic"), id="a few"),
-        pytest.param((), id="all", marks=pytest.mark.slow),
+        pytest.param((), id="all"),
     ],
 )
 def test_a_certificate_is_as_its_schema_says_and_z3_passes_it(names: tuple[str, ...], tmp_path: Path) -> None:
@@ -101,7 +103,6 @@ def test_a_certificate_is_as_its_schema_says_and_z3_passes_it(names: tuple[str, 
     assert not [p for p in tmp_path.iterdir() if p != folder]
 
 
-@pytest.mark.slow
 def test_one_of_a_design_with_refuted_properties_too(tmp_path: Path) -> None:
     folder = write_certificate(prove(DESIGNS["as_posted"], ("xenstore_has_template", "lock_is_exclusive")), tmp_path)
     index = read(folder)

@@ -219,7 +219,7 @@ def test_the_example_in_the_readme_is_what_it_says(tmp_path: Path) -> None:
 
 def test_the_examples_in_the_document_are_what_they_say(tmp_path: Path) -> None:
     text = (HERE.parent / "docs" / "designs.md").read_text(encoding="utf-8")
-    whole, a_step = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    whole, a_step, a_lemma = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     design = the(load(written(tmp_path, whole)))
     assert design.says.startswith("What this design is")
     assert verdict(design, "xenstore_has_template") is Verdict.REFUTED
@@ -230,6 +230,9 @@ def test_the_examples_in_the_document_are_what_they_say(tmp_path: Path) -> None:
     step = twice.attach.steps[3]
     assert (step.name, step.may_fail) == ("enter_xenstore_unchecked", True)
     assert verdict(twice, "xenstore_has_template") is Verdict.EXHAUSTED
+    (lemma,) = the(load(written(tmp_path, whole + a_lemma))).lemmas
+    assert lemma.at == "attach 4 write_template"
+    assert not default.lemmas
     listed = re.findall(r"The operations are ([^.]*)\.", text)[0]
     assert re.split(r",\s+", listed) == list(SIGNATURES)
 

@@ -172,7 +172,7 @@ def test_the_recommended_design_stands_a_long_walk() -> None:
 @pytest.mark.parametrize(
     ("design", "claim"),
     [
-        ("as_posted", "xenstore_has_template"),
+        pytest.param("as_posted", "xenstore_has_template", marks=pytest.mark.slow),
         pytest.param("xenstore_first_unchecked", "template_is_faithful", marks=pytest.mark.slow),
         pytest.param("xenstore_first_unchecked", "retrieve_is_exact", marks=pytest.mark.slow),
     ],

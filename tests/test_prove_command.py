@@ -20,6 +20,8 @@ from proofs import cli
 from proofs.output import schema
 from proofs.report import Asked, Report, report_on
 
+pytestmark = pytest.mark.slow
+
 HOLDS, REFUTED = "--property=lock_is_exclusive", "--property=template_has_xenstore"
 DESIGN = "xenstore_first_locked"
 EARLY = """base = "xenstore_first_locked"

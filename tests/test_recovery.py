@@ -54,6 +54,8 @@ from proofs.samples import take
 from proofs.terms import formula
 from proofs.vocabulary import atoms
 
+pytestmark = pytest.mark.slow
+
 MANIFEST = json.loads((Path(__file__).parent / "manifest.json").read_text(encoding="utf-8"))["designs"]
 HOLDS = {name for name, cells in MANIFEST.items() if cells["always_recoverable"]["verdict"] == "EXHAUSTED"}
 
@@ -81,7 +83,6 @@ def strengthened(design: Design) -> Strengthening:
     return found
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", DESIGNS)
 def test_it_is_proved_of_the_designs_that_the_search_found_nothing_against(name: str) -> None:
     assert (not strengthened(DESIGNS[name]).refused) == (name in HOLDS)
@@ -96,7 +97,6 @@ def with_lemmas(found: Strengthening, claim: Claim) -> z3.Solver:
     return solver
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(HOLDS))
 def test_what_is_claimed_is_not_claimed_of_nothing(name: str) -> None:
     """There is such a domain, and where one runs each part of it can be out of agreement: even with all candidates
@@ -210,7 +210,6 @@ def test_the_search_finds_no_way_back_where_there_is_none(name: str) -> None:
     assert cell.verdict is Verdict.REFUTED
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", BROKEN)
 def test_what_stands_in_the_way_is_named(name: str) -> None:
     """The claim does not follow even where all candidates are assumed."""

@@ -31,6 +31,8 @@ from proofs.samples import take
 from proofs.specification import SPECIFICATION, Change, Domain, Specification, change, see
 from proofs.vocabulary import Atom, atoms
 
+pytestmark = pytest.mark.slow
+
 POINTS = {
     "create": ("create 6 unpause",),
     "attach": ("attach 5 enter_xenstore",),
@@ -198,21 +200,18 @@ def found() -> Refinement:
     return refined(SPECIFICATION)
 
 
-@pytest.mark.slow
 def test_the_recommended_design_refines(found: Refinement) -> None:
     assert found.holds, [str(r) for r in found.refused]
     assert "the template says what" in found.abstraction
     assert len(found.by_frame) + len(found.simulated) == len(Relation(recommended).transitions)
 
 
-@pytest.mark.slow
 def test_the_points_are_where_a_reader_expects_them(found: Refinement) -> None:
     assert found.points == POINTS
     assert {o: set(found.after_the_fact(o)) for o in POINTS if found.after_the_fact(o)} == AFTER_THE_FACT
     assert set(found.after_the_fact("swap").values()) == {1}
 
 
-@pytest.mark.slow
 def test_a_death_changes_nothing_and_neither_does_a_failure(found: Refinement) -> None:
     """A crash: it happened or it did not. A death writes nothing that is seen, wherever it is."""
     deaths = {t.name for t in Relation(recommended).transitions if t.label.kind in (Kind.CRASH, Kind.FAILS)}
@@ -220,7 +219,6 @@ def test_a_death_changes_nothing_and_neither_does_a_failure(found: Refinement) -
     assert deaths <= set(found.by_frame)
 
 
-@pytest.mark.slow
 def test_every_change_can_happen(found: Refinement) -> None:
     """No point was proved because its transition can't be."""
     made = {
@@ -250,7 +248,6 @@ def is_told_another_name(d: Domain, me: Local) -> None:
     me.draft_memory = d.memory
 
 
-@pytest.mark.slow
 def test_a_wrong_specification_is_refused() -> None:
     wrong: dict[str, tuple[Change, ...]] = {
         "eject": (medium_stays,),
@@ -274,7 +271,6 @@ def test_a_wrong_specification_is_refused() -> None:
 UNTRUE = "what is seen at a slot is no longer what was attached there"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["json_first", "as_posted", "xenstore_first"])
 def test_a_design_that_does_not_refine_says_where(name: str) -> None:
     """As posted and in JSON FIRST a device or medium is in xenstore before the template says what it is, and still is
@@ -309,7 +305,6 @@ def test_a_design_that_does_not_refine_says_where(name: str) -> None:
     assert found.points["rename"] == (f"rename {1 if name == 'xenstore_first' else 2} write_name",)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "where",
     [
@@ -376,7 +371,7 @@ def test_no_function_of_what_can_be_seen_says_what_is_attached(name: str, moves:
         Bounds(slots=1, ejectable=1, configs=2, names=1, amounts=1, processes=1, crashes=2),
         Bounds(slots=1, ejectable=0, configs=2, names=1, amounts=1, processes=2),
         Bounds(slots=0, ejectable=1, configs=2, names=1, amounts=1, processes=2),
-        pytest.param(Bounds(slots=1, ejectable=1, configs=2, names=1, amounts=1, processes=2), marks=pytest.mark.slow),
+        pytest.param(Bounds(slots=1, ejectable=1, configs=2, names=1, amounts=1, processes=2)),
     ],
     ids=str,
 )

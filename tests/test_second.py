@@ -23,6 +23,8 @@ from proofs.second import Agreement, NoSecondSolver, Opinion, ask, compare, opin
 from proofs.smtlib import Answer, Answers, Script, Writer, answers, file_name, scripts
 from proofs.stability import spread, stability, worst
 
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("second")]
+
 SOON = 10_000
 """Milliseconds that are enough for any obligation."""
 SAT, UNSAT, UNKNOWN = Answer.SAT, Answer.UNSAT, Answer.UNKNOWN
@@ -132,7 +134,6 @@ def test_cvc5_agrees_on_some_of_each_kind() -> None:
 
 
 @cvc5
-@pytest.mark.slow
 def test_cvc5_agrees_on_everything_about_the_recommended_design() -> None:
     whole = prove(DESIGNS[RECOMMENDED])
     opinions = list(second_opinion(whole, milliseconds=SOON))

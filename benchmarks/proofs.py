@@ -1,6 +1,6 @@
 """How long proofs take: a table of all registered designs, and the whole matrix on all cores.
 
-    python -m benchmarks.proofs [DESIGN ...]
+python -m benchmarks.proofs [DESIGN ...]
 """
 
 from __future__ import annotations

@@ -76,6 +76,8 @@ def _clauses(
     yield from (((atoms[literals[a][0]], literals[a][1]),) for a in always)
 
     open_ = [a for a in range(len(literals)) if a not in set(always.tolist())]
+    if not open_:
+        return
     literals = [literals[a] for a in open_]
     counts = wrong[:, open_].astype(np.float32)
     sensible = np.array([[i != j and _belong(atoms[i], atoms[j]) for j, _ in literals] for i, _ in literals])

@@ -22,7 +22,7 @@ from model.concrete import Layout, WordCells, slot_name
 from model.events import arguments, asked, standing
 from model.language import LanguageError, Sort
 from model.output import replay_command
-from model.program import IDLE, Program
+from model.program import IDLE, Kind, Program
 from model.properties import BIT, PROPERTIES
 from model.search.bfs import Limits, Search
 from model.search.frontier import position
@@ -44,6 +44,7 @@ MOST_STATES = 1_000_000
 FEW, MOST_LITERALS = 3, 4
 ASKED, TOLD, ROUNDS = 200, 4, 3
 """How many candidates are tried at a time, how many are told where they are not enough, how often more are sought."""
+DOES = {Kind.STEP: "takes", Kind.REFUSED: "is refused at", Kind.FAILS: "fails at", Kind.CRASH: "dies before"}
 
 
 class Label(Enum):
@@ -320,7 +321,7 @@ def _places(layout: Layout, word: int) -> dict[str, str]:
         if isinstance(value, tuple):
             shown = zip(layout.slots, value, strict=True)
             found |= {f"{name}[{slot_name(k)}]": layout.show(name, v) for k, v in shown}
-        elif place.bits and place.field.sort not in (Sort.LOCATION, Sort.WATCH):
+        elif place.field.sort is Sort.SLOT or (place.bits and place.field.sort not in (Sort.LOCATION, Sort.WATCH)):
             found[name] = layout.show(name, value)
     return found
 
@@ -332,7 +333,7 @@ def _process(program: Program, n: int, word: int) -> str:
         return f"  process {n}: idle"
     live = {x: v for x, v in _places(program.local_layout, word).items() if x.split("[")[0] in program.live_locals[at]}
     held = ", ".join(f"{x}: {v}" for x, v in live.items() if v != "no")
-    return f"  process {n}: before {' '.join(program.points[at].place)} ({held})"
+    return f"  process {n}: before {' '.join(program.points[at].place)}{f' ({held})' if held else ''}"
 
 
 def _counterexample(cti: Cti) -> Iterator[str]:
@@ -349,7 +350,7 @@ def _counterexample(cti: Cti) -> Iterator[str]:
     if move:
         point, t = program.points[move.transition.label.point], move.transition
         began = f", asked to {asked(point.operation, arguments(program, t.started))}," if t.started != IDLE else ""
-        yield f"Then process 0{began} {t.label.kind.value} {' '.join(point.place)} ({point.step.words}):"
+        yield f"Then process 0{began} {DOES[t.label.kind]} {' '.join(point.place)} ({point.step.words}):"
         then = _places(layout, move.after.shared)
         yield from (f"  {x}: {now[x]} -> {v}" for x, v in then.items() if v != now[x])
         yield _process(program, 0, t.local)
@@ -373,7 +374,7 @@ def _outcome(t: Triage) -> Iterator[str]:
             yield "That violates no property by itself: what is in the way is more than the property says."
         yield f"See: {replay_command(t.trace.token(t.violated))}"
     else:
-        yield f"UNREACHABLE: it is none of the {t.states:,} states that are reached{bounds}, whatever its names."
+        yield f"UNREACHABLE: it is none of the {t.states:,} states that are reached{bounds}, nor one but for its names."
         if not t.lemmas:
             yield f"No clause of {MOST_LITERALS} literals tells it from them: the lemma that is missing is longer."
             return

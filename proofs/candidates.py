@@ -20,7 +20,6 @@ from proofs.lemma import Clause, Exclusive, Lemma, Literal, Owned
 from proofs.samples import Answers, Samples, distinct_rows, packed
 from proofs.vocabulary import Atom
 
-
 FEW = 1000
 """Rows that all clauses of three literals are tried on: most fail there already, and the rest are tried on all."""
 

@@ -85,7 +85,10 @@ _NO_DRIVE = (
     "[xenstore_has_template], and the other step is refused as well"
 )
 _LONGER = "the lock is held for longer and nothing waits meanwhile for what another holds: fewer runs, none of them new"
-_ATOMIC = "a rename is one commit, which a retrieve reads as the last part of its result; no lock is needed for it [L1]"
+_ATOMIC = (
+    "a rename is one commit, which a retrieve reads as the last part of its result; no lock is needed for it [L1]. It "
+    "is no refinement, though: during a creation it returns success, and the domain begins with another name"
+)
 
 EQUIVALENT = {
     "create: clean-up once make_domain: without kill_domain": (

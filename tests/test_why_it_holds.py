@@ -14,7 +14,8 @@ import pytest
 
 HERE = Path(__file__).parent
 DOC = (HERE.parent / "docs" / "why-it-holds.md").read_text(encoding="utf-8")
-PROPERTIES = re.compile(r"[a-z_]+$")
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("why it holds")]
 
 
 @cache
@@ -34,14 +35,12 @@ def lemmas() -> set[str]:
     return found
 
 
-@pytest.mark.slow
 def test_every_lemma_on_the_page_is_in_the_invariant() -> None:
     told = [line[3:-1] for line in DOC.splitlines() if re.match(r"\* `.*`$", line)]
     assert len(told) > 20
     assert [x for x in told if x not in lemmas()] == []
 
 
-@pytest.mark.slow
 def test_every_obligation_on_the_page_is_discharged() -> None:
     text = " ".join(DOC.split())
     told = re.findall(r"`((?:consecution|safety): [^`]+)`", text)

@@ -10,11 +10,11 @@ from typing import Any
 import z3
 
 from model.language import MADE_UP
-from model.program import IDLE, Kind
+from model.program import Kind
 from model.search.exact import last_read
 from model.state import RESULT
-from proofs.alone import nothing, run
-from proofs.induction import Claim, Induction, Step, Use
+from proofs.alone import nothing, quiescent, run
+from proofs.induction import Claim, Induction, Step
 from proofs.terms import CONFIGS, Z3Cells, negation
 
 PARTS = dict(zip(RESULT, ("xenstore", "name", "memory"), strict=True))
@@ -40,17 +40,10 @@ def exact(ind: Induction) -> tuple[Claim, ...]:
     return (Claim(f"the result is exact at {ind.relation.names[point]}", tuple(step.given), wrong, step.uses),)
 
 
-def _quiescent(ind: Induction) -> tuple[tuple[tuple[str, Any], ...], tuple[Use, ...]]:
-    """No operation is at work: nobody who could matter is anywhere."""
-    everybody = (ind.me, *ind.owner.values())
-    idle = tuple((f"`{q}` is idle", ind.at(q, IDLE)) for q in everybody)
-    return (*ind.axioms, *idle), tuple(Use(q, ind.k, frozenset({IDLE})) for q in everybody)
-
-
 def knobs(ind: Induction) -> tuple[Claim, ...]:
     """`knobs_are_reflected`: where no operation is at work, a retrieve that succeeds returns the name that the domain
     has and the memory target that the hypervisor grants (unless one is torn)."""
-    given, uses = _quiescent(ind)
+    given, uses = quiescent(ind)
     now = ind.relation.shared
     ran = run(ind.relation, "retrieve", now, {})
     assert ran.answer
@@ -66,7 +59,7 @@ def knobs(ind: Induction) -> tuple[Claim, ...]:
 def fixed_point(ind: Induction) -> tuple[Claim, ...]:
     """`retrieve_is_a_fixed_point`: where no operation is at work and a retrieve succeeds, a domain created from its
     result is created, is the same, and is retrieved the same."""
-    given, uses = _quiescent(ind)
+    given, uses = quiescent(ind)
     now, relation = ind.relation.shared, ind.relation
     first = run(relation, "retrieve", now, {})
     assert first.answer

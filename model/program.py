@@ -129,6 +129,7 @@ class Program:
         extra = {Sort.LOCATION: len(self.points), Sort.WATCH: watches}
         self.shared_layout = Layout(Shared, bounds, extra, only)
         self.local_layout = Layout(Local, bounds, extra, only)
+        self._whole_local = self.local_layout if only is None else Layout(Local, bounds, extra)
         self._at = self.local_layout.places["at"]
         self.live_locals = self._liveness()
         """Per point, the locals that some later step may read: the rest is forgotten at once."""
@@ -233,17 +234,21 @@ class Program:
         return any(self.footprints[s].writes_local & set(RESULT) for s in done)
 
     def _starts(self, name: str) -> Iterator[int]:
-        """The local words with which an operation can begin: one for each choice of arguments."""
-        sig, put = SIGNATURES[name], self.local_layout.put
+        """The local words with which an operation can begin: one for each choice of arguments. Which arguments there
+        are is asked of whole words: a field that is not kept would read as a value that nobody can give."""
+        sig, put, whole = SIGNATURES[name], self.local_layout.put, self._whole_local.put
         word = put(IDLE, "at", self.first[name])
         anywhere = self.shared_layout.slots or (ConcreteSlot(0, ejectable=False),)
 
-        def allowed(given: int, k: ConcreteSlot) -> bool:
-            return bool(may_be_asked(sig, Local(WordCells(self.local_layout, given, [])), k))
+        def allowed(given: dict[str, Plain], k: ConcreteSlot) -> bool:
+            asked = IDLE
+            for field, value in given.items():
+                asked = whole(asked, field, value)
+            return bool(may_be_asked(sig, Local(WordCells(self._whole_local, asked, [])), k))
 
         if "draft" in sig.takes:
             each = [
-                [c for c in range(self.bounds.size(Sort.CONFIG)) if allowed(put(word, "draft", self._alike(c)), k)]
+                [c for c in range(self.bounds.size(Sort.CONFIG)) if allowed({"draft": self._alike(c)}, k)]
                 for k in self.shared_layout.slots
             ]
             if (many := math.prod(map(len, each))) > MOST_STARTS:
@@ -251,7 +256,7 @@ class Program:
                     f"a domain can be created in {many:,} ways with so many slots and configurations: the most that "
                     f"is searched is {MOST_STARTS:,}, so take fewer"
                 )
-            yield from (put(word, "draft", whole) for whole in itertools.product(*each))
+            yield from (put(word, "draft", drafts) for drafts in itertools.product(*each))
             return
         fields = [*(["slot"] if sig.slot else []), *sig.takes]
         sorts = [Local.fields()[f].sort for f in fields]
@@ -259,10 +264,11 @@ class Program:
             self.shared_layout.slots if sort is Sort.SLOT else range(self.bounds.size(sort)) for sort in sorts
         ]
         for given in itertools.product(*values):
-            w = word
-            for field, value in zip(fields, given, strict=True):
-                w = put(w, field, value)
-            if allowed(w, anywhere[0]):
+            arguments = dict(zip(fields, given, strict=True))
+            if allowed(arguments, anywhere[0]):
+                w = word
+                for field, value in arguments.items():
+                    w = put(w, field, value)
                 yield w
 
     def _alike(self, config: int) -> tuple[int, ...]:

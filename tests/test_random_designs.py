@@ -142,3 +142,14 @@ def test_a_few_random_designs(design: Design, bounds: Bounds) -> None:
 @settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 def test_random_designs(design: Design, bounds: Bounds) -> None:
     compare(design, bounds, MANY)
+
+
+def test_a_slice_begins_operations_whose_arguments_it_does_not_keep() -> None:
+    """No step copies what `create` is asked with: the slice leaves it out, and must still begin a `create`."""
+    lacking = order(
+        steps.take_lock, steps.make_domain, steps.save_template, steps.allocate_devices, steps.unpause, steps.drop_lock
+    )
+    design = DESIGNS["xenstore_first_locked"].but("lacking", "", create=lacking)
+    bounds = Bounds(slots=0, ejectable=1, configs=1, names=1, amounts=1, processes=2, crashes=0)
+    compare(design, bounds, MANY)
+    assert shortest(check(design, bounds))["every_operation_ends"] == 2

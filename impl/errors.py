@@ -112,6 +112,12 @@ class Forbidden(XenstoreError):
     name = "EACCES"
 
 
+class NotOwner(XenstoreError):
+    """Only a privileged domain may give a node to another one."""
+
+    name = "EPERM"
+
+
 class NodeExists(XenstoreError):
     """The node is there already; or the watch is."""
 

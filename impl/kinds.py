@@ -50,7 +50,10 @@ class Device:
     index: str
 
     def __str__(self) -> str:
-        key = self.kind.to_key(self.index)
+        try:
+            key = self.kind.to_key(self.index)
+        except InvalidArgument:
+            return f"{self.kind} {self.index}"
         return f"{self.kind} {'/'.join(str(v) for v in key.values())}"
 
 

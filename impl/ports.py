@@ -5,7 +5,8 @@ An operation is deterministic in what these answer, so who owns the ports owns t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -107,8 +108,9 @@ class Lock(Protocol):
 class Templates(Protocol):
     """The templates, and the locks that guard them: one each per domain."""
 
-    async def lock(self, domain: Domain) -> Lock:
-        """Wait for the domain's lock. LockFailed if the caller holds it already."""
+    async def lock(self, domain: Domain, *, born: bool = True) -> Lock:
+        """Wait for the domain's lock. LockFailed if the caller holds it already; DomainNotFound if the domain is gone
+        once it is got. `born=False`: the domain is still to be made, under the lock, so its life is not looked at."""
 
     async def unlock(self, lock: Lock) -> None:
         """Give the lock up. It is given up even if this fails."""
@@ -122,8 +124,11 @@ class Templates(Protocol):
     async def remove(self, lock: Lock) -> None:
         """Remove the template, durably, and what a death has left of one being written."""
 
-    async def leftovers(self, domid: int) -> Sequence[Domain]:
-        """The domains of this number, of any life, that have a file here."""
+    async def lock_at_once(self, domain: Domain) -> Lock | None:
+        """The domain's lock, alive or not, or None if somebody has it. Who holds another lock may ask."""
+
+    async def domains(self) -> Sequence[Domain]:
+        """The domains that have a file here, alive or not."""
 
 
 class Hypervisor(Protocol):
@@ -169,15 +174,20 @@ class Hypervisor(Protocol):
 class Hotplug(Protocol):
     """What the host and the guest really hold for a device: backend, hotplug script, device model."""
 
-    async def allocate(self, domain: Domain, device: Device) -> None:
-        """Connect the device, which is in xenstore. HotplugFailed, TimedOut: it may be half connected."""
+    async def allocate(self, domain: Domain, devices: Sequence[Device]) -> None:
+        """Connect devices that are in xenstore, side by side [`libxl__multidev`]; nothing for one that is connected.
+        HotplugFailed, TimedOut: some may be connected, and one half."""
 
-    async def release(self, domain: Domain, device: Device, *, force: bool) -> None:
-        """Disconnect a device that is marked closing; nothing if it is not connected. HotplugFailed, TimedOut: it may
-        be half disconnected. `force`: whatever the guest does; still HotplugFailed if the host's part fails."""
+    async def release(self, domain: Domain, devices: Sequence[Device], *, force: bool) -> None:
+        """Disconnect devices that are marked closing, side by side; nothing for one that is not connected.
+        HotplugFailed, TimedOut: some may be connected, and one half. `force`: whatever the guest does; still
+        HotplugFailed if the host's part fails."""
 
     async def insert(self, domain: Domain, device: Device, medium: str) -> None:
         """Put the medium into the drive, which is empty. HotplugFailed, TimedOut."""
+
+    async def held(self, domain: Domain, device: Device) -> bool:
+        """True if host or guest hold anything for the device."""
 
     async def eject(self, domain: Domain, device: Device) -> None:
         """Take the medium out of the drive. HotplugFailed, TimedOut: it may be in or out."""
@@ -191,6 +201,8 @@ class Toolstack:
     templates: Templates
     hypervisor: Hypervisor
     hotplug: Hotplug
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    """Wait, in seconds: between two tries of a transaction."""
 
 
 class Connects(Protocol):

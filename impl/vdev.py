@@ -9,12 +9,16 @@ from impl.errors import InvalidArgument
 _XVD, _IDE, _SCSI = 202, (3, 22, 33, 34), (8, 65, 66, 67, 68, 69, 70, 71)
 _EXTENDED = 1 << 28
 _MOST_DISK, _MOST_PARTITION = (1 << 20) - 1, 255
-_NAME = re.compile(r"(xvd|hd|sd)([a-z]{1,4})([1-9][0-9]{0,2})?")
+_NAME = re.compile(r"(xvd|hd|sd)([a-z]{1,5})([1-9][0-9]{0,2})?")
 _D_P = re.compile(r"d(0|[1-9][0-9]{0,6})p(0|[1-9][0-9]{0,2})")
+
+_PLAIN = re.compile(r"[1-9][0-9]{0,8}")
 
 
 def device_number(vdev: str) -> int:
-    """The number of a disk such as xvda, hdc, sdb2 or d0p0. InvalidArgument if it is no such name."""
+    """The number of a disk such as xvda, hdc, sdb2, d0p0 or 51712. InvalidArgument if it is no such name."""
+    if _PLAIN.fullmatch(vdev):
+        return int(vdev)
     if found := _D_P.fullmatch(vdev):
         disk, partition = int(found[1]), int(found[2])
         family = "xvd"
@@ -44,7 +48,14 @@ def _number(family: str, disk: int, partition: int) -> int | None:
 
 
 def virtual_name(number: int) -> str:
-    """The name of the disk with this number. InvalidArgument if no disk has it."""
+    """The name of the disk with this number. InvalidArgument if no disk has it, or another number is its own."""
+    name = _any_name(number) if number > 0 else None
+    if name is None or device_number(name) != number:
+        raise InvalidArgument(f"{number} is no disk's number")
+    return name
+
+
+def _any_name(number: int) -> str | None:
     major, minor = number >> 8, number & 255
     if number & _EXTENDED and number >> 8 & ~(_EXTENDED >> 8) <= _MOST_DISK:
         return _name("xvd", number >> 8 & _MOST_DISK, number & 255)
@@ -54,7 +65,7 @@ def virtual_name(number: int) -> str:
         return _name("hd", (minor >> 6) + 2 * _IDE.index(major), minor & 63)
     if major == _SCSI[0]:
         return _name("sd", minor >> 4, minor & 15)
-    raise InvalidArgument(f"{number} is no disk's number")
+    return None
 
 
 def _name(family: str, disk: int, partition: int) -> str:

@@ -5,7 +5,10 @@ Written in the language of steps, so that every carrier has the same of it.
 
 from __future__ import annotations
 
+from functools import cache
+
 from model import ghosts
+from model.footprint import Footprint, probe
 from model.language import ABSENT, EMPTY, MADE_UP, Bool, Slot, all_of, implies, neg, one_more
 from model.state import LOCKS, Local, Shared
 from model.step import Signature
@@ -31,3 +34,9 @@ def die(signature: Signature, s: Shared, me: Local) -> None:
     s.crashes = one_more(s.crashes)
     for lock, held in LOCKS.items():
         setattr(s, lock, all_of(getattr(s, lock), neg(getattr(me, held))))
+
+
+@cache
+def touched_by_death(signature: Signature) -> Footprint:
+    """What the death of a process in an operation touches."""
+    return probe(lambda s, me: die(signature, s, me), "crash", ghosts=True)

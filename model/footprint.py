@@ -9,6 +9,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -249,4 +250,10 @@ def probe(run: Callable[[Shared, Local], object], name: str, *, ghosts: bool = F
 
 def footprint(step: Step) -> Footprint:
     """What a step touches."""
-    return probe(step.run, step.name)
+    return _touched(step.run, step.name)
+
+
+@lru_cache(maxsize=1024)
+def _touched(run: Callable[[Shared, Local], object], name: str) -> Footprint:
+    """One for each function: steps of one name are alike, and need not be the same."""
+    return probe(run, name)

@@ -11,8 +11,9 @@ The ghosts follow from what a step touched, so no step mentions them and a user'
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
-from model.footprint import Footprint
+from model.footprint import Footprint, probe
 from model.language import ABSENT, Config, Slot, any_of, either, neg, pointwise
 from model.state import Local, Shared
 from model.step import Signature
@@ -51,20 +52,38 @@ def dies(signature: Signature, s: Shared, me: Local) -> None:
         s.torn = any_of(s.torn, s.granted != s.memory)
 
 
-def follow(signature: Signature, touched: Footprint) -> Callable[[Shared, Local], None]:
-    """What the ghosts do after a step with this footprint."""
+def follow(signature: Signature, writes: frozenset[str]) -> Callable[[Shared, Local], None]:
+    """What the ghosts do after a step that writes these shared fields."""
 
     def after(s: Shared, me: Local) -> None:
-        if "template" in touched.writes_shared:
+        if "template" in writes:
             if names_every_slot(signature):
                 s.vouched = s.template
             elif signature.slot:
                 s.vouched[me.slot] = s.template[me.slot]
-        elif "xenstore" in touched.writes_shared:
+        elif "xenstore" in writes:
             settle(signature, s, me)
-        if "memory" in touched.writes_shared:
+        if "memory" in writes:
             s.torn = False
-        elif "granted" in touched.writes_shared:
+        elif "granted" in writes:
             s.torn = s.granted != s.memory
 
     return after
+
+
+@cache
+def touched_after(signature: Signature, writes: frozenset[str]) -> Footprint:
+    """What the ghosts touch after a step that writes these shared fields."""
+    return probe(follow(signature, writes), "ghosts", ghosts=True)
+
+
+@cache
+def touched_by_giving_up(signature: Signature) -> Footprint:
+    """What the ghosts touch where an operation fails or is refused."""
+    return probe(lambda s, me: gives_up(signature, s, me, tore=False), "ghosts", ghosts=True)
+
+
+@cache
+def touched_by_death(signature: Signature) -> Footprint:
+    """What the ghosts touch where a process dies in an operation."""
+    return probe(lambda s, me: dies(signature, s, me), "ghosts", ghosts=True)

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from model import ghosts
 from model.concrete import Blocked, Layout, Plain, Refused, WordCells
-from model.environment import die, may_be_asked
-from model.footprint import Footprint, footprint, probe
+from model.environment import die, may_be_asked, touched_by_death
+from model.footprint import Footprint, footprint
 from model.language import ConcreteSlot, LanguageError, Sort
 from model.state import LOCKS, RESULT, Bounds, Local, Shared
 from model.step import SIGNATURES, Design, Operation, Signature, Step
@@ -304,9 +304,8 @@ class Program:
         """The bits of the shared and of the local word on which the outcomes of the step at a point depend."""
         p = self.points[point]
         touched = self.footprints[p.step]
-        follow, sig = ghosts.follow(SIGNATURES[p.operation], touched), SIGNATURES[p.operation]
-        after = probe(follow, p.step.name, ghosts=True)
-        settled = probe(lambda s, me: ghosts.gives_up(sig, s, me, tore=False), p.step.name, ghosts=True)
+        after = ghosts.touched_after(SIGNATURES[p.operation], touched.writes_shared)
+        settled = ghosts.touched_by_giving_up(SIGNATURES[p.operation])
         shared = touched.reads_shared | (after.reads_shared - touched.writes_shared) | settled.reads_shared
         partly = {f for f in touched.writes_shared if Shared.fields()[f].per_slot} & after.reads_shared
         local = touched.reads_local | after.reads_local | settled.reads_local
@@ -314,8 +313,7 @@ class Program:
 
     def crash_reads(self, point: int) -> tuple[int, int]:
         """As `reads`, for the death of a process at the point."""
-        sig = self.signature(point)
-        touched = probe(lambda s, me: die(sig, s, me), "crash", ghosts=True)
+        touched = touched_by_death(self.signature(point))
         return self.shared_layout.mask(touched.reads_shared), self.local_layout.mask(touched.reads_local)
 
     def outcomes(self, point: int, shared: int, local: int, seen: set[tuple[int, int, bool]]) -> list[Effect] | None:
@@ -331,7 +329,7 @@ class Program:
             return [self._gives_up(Kind.REFUSED, point, shared, local)]
         finally:
             seen.update((point, i, bool(g)) for i, g in enumerate(me.guards))
-        ghosts.follow(SIGNATURES[p.operation], self.footprints[p.step])(Shared(s), Local(me))
+        ghosts.follow(SIGNATURES[p.operation], self.footprints[p.step].writes_shared)(Shared(s), Local(me))
         effects = [Effect(Kind.STEP, s.written, s.word & s.written, me.written, me.word & me.written, self.next[point])]
         if p.step.may_fail:
             effects.append(self._gives_up(Kind.FAILS, point, shared, local))

@@ -10,7 +10,6 @@ same length.
 from __future__ import annotations
 
 from model import ghosts
-from model.footprint import probe
 from model.program import Program
 from model.state import LOCKS
 from model.step import SIGNATURES
@@ -24,8 +23,7 @@ def value_flows(program: Program) -> tuple[set[str], dict[str, set[str]]]:
         found = [touched]
         decides |= touched.decides
         for sig in SIGNATURES.values():
-            found.append(probe(ghosts.follow(sig, touched), "ghosts", ghosts=True))
-            found.append(probe(lambda s, me, sig=sig: ghosts.dies(sig, s, me), "ghosts", ghosts=True))  # type: ignore[misc]
+            found += [ghosts.touched_after(sig, touched.writes_shared), ghosts.touched_by_death(sig)]
         for f in found:
             for target, made_from in f.flows.items():
                 flows.setdefault(target, set()).update(made_from)

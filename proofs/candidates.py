@@ -79,7 +79,11 @@ def _clauses(
         return
     literals = [literals[a] for a in open_]
     counts = wrong[:, open_].astype(np.float32)
-    sensible = np.array([[i != j and _belong(atoms[i], atoms[j]) for j, _ in literals] for i, _ in literals])
+    which = np.array([i for i, _ in literals])
+    speaks_of = np.array([list(Sort).index(atoms[i].about) for i, _ in literals])
+    a_flag = speaks_of == list(Sort).index(Sort.BOOL)
+    sensible = (speaks_of == speaks_of[:, None]) | a_flag | a_flag[:, None]
+    sensible &= which != which[:, None]
     both_wrong = counts.T @ counts > 0
     for a, b in _upper(sensible & ~both_wrong):
         yield tuple((atoms[i], yes) for i, yes in (literals[a], literals[b]))

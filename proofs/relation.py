@@ -111,7 +111,7 @@ class Relation:
         taken = before.copy()
         point.step.run(taken.s, taken.me)
         reached = tuple(taken.local.guards)
-        ghosts.follow(signature, program.footprints[point.step])(taken.s, taken.me)
+        ghosts.follow(signature, program.footprints[point.step].writes_shared)(taken.s, taken.me)
         guards = tuple((f"{self.names[n]}: guard {i + 1}", g.passes) for i, g in enumerate(reached))
         yield self._outcome(Kind.STEP, n, guards, before, taken)
         if refused := _refused(reached):

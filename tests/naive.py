@@ -28,17 +28,17 @@ S = TypeVar("S", bound=Hashable)
 DIES, FAILS = Kind.CRASH, Kind.FAILS
 
 
-def reach(first: S, successors: Callable[[S], Iterable[S]]) -> dict[S, int]:
+def walk(first: S, successors: Callable[[S], Iterable[S]]) -> Iterator[tuple[S, int]]:
     """Every state that can be reached, with the length of a shortest way to it; in the order of that length."""
     depth = {first: 0}
     queue = deque([first])
     while queue:
         here = queue.popleft()
+        yield here, depth[here]
         for there in successors(here):
             if there not in depth:
                 depth[there] = depth[here] + 1
                 queue.append(there)
-    return depth
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,7 +280,7 @@ class Naive:
 
     def search(self) -> Found:
         """Look at every state."""
-        depth = reach(self.first, self.successors)
+        depth = dict(walk(self.first, self.successors))
         taken: Counter[Label] = Counter()
         shortest: dict[str, int | None] = dict.fromkeys(PROPERTIES)
         for (shared, local), n in depth.items():
@@ -310,13 +310,13 @@ class Naive:
                     )
 
         shared, local = self.first
-        depth = reach((shared, tuple((word, nothing) for word in local)), successors)
-        return next((n for (g, ps), n in depth.items() if any(self.inexact(g, w, seen) for w, seen in ps)), None)
+        ways = walk((shared, tuple((word, nothing) for word in local)), successors)
+        return next((n for (g, ps), n in ways if any(self.inexact(g, w, seen) for w, seen in ps)), None)
 
 
 def reach_all(first: Iterable[int], edges: dict[int, set[int]]) -> set[int]:
     """All nodes on a way from `first`, these included."""
-    return {n for f in first for n in reach(f, lambda n: edges[n])}
+    return {n for f in first for n, _ in walk(f, lambda n: edges[n])}
 
 
 def violates(program: Program, moves: Iterable[Move], name: str) -> bool:

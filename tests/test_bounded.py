@@ -158,8 +158,8 @@ def test_an_unrolled_step_is_a_step_of_the_program_and_no_other(name: str, bound
     now, chosen, then = unrolled.state(0), unrolled.choice(0), unrolled.state(1)
     solver = z3.SolverFor("QF_BV")
     solver.add(unrolled.leads(now, chosen, then))
-    states = list(dict.fromkeys(walks(unrolled.program, 60, seed=1)))
-    assert len(states) > 30
+    states = list(dict.fromkeys(walks(unrolled.program, 30, seed=1)))
+    assert len(states) > 15
     for state in states:
         solver.push()
         solver.add(unrolled.is_(now, state), unrolled.possible(now))
@@ -231,6 +231,7 @@ def test_a_mutant_is_noticed(unroll: Unroll, design: str, name: str, bounds: Bou
     assert not isinstance(found, str) or found.endswith("the unrolling has a step that the program has not")
 
 
+@pytest.mark.quick
 def test_a_value_that_is_none_is_refused() -> None:
     term = FiniteTerm(z3.BitVec("config", 2))
     with pytest.raises(LanguageError, match="7 is none of the 4 values"):
@@ -324,7 +325,7 @@ def test_induction_refutes_by_a_shortest_trace() -> None:
 @pytest.mark.parametrize("design", ["xenstore_first_locked", "json_first"])
 def test_what_induction_decides_the_search_decides_so(design: str) -> None:
     cells = {c.property_name: c for c in check(DESIGNS[design], ONE, ONE_STATE).cells}
-    verdicts = {name: k_induction(DESIGNS[design], ONE, name, 6).verdict for name in ONE_STATE}
+    verdicts = {name: k_induction(DESIGNS[design], ONE, name, 4).verdict for name in ONE_STATE}
     assert set(verdicts.values()) == {Verdict.EXHAUSTED, Verdict.REFUTED, Verdict.UNKNOWN}
     for name, verdict in verdicts.items():
         assert verdict in (Verdict.UNKNOWN, cells[name].verdict), name

@@ -361,6 +361,7 @@ def test_where_nothing_can_be_written_it_is_told() -> None:
         write_certificate(proof(), Path("/proc/nowhere/it"))
 
 
+@pytest.mark.quick
 def test_where_nobody_may_write_it_is_told_beforehand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "access", lambda *_: False)  # whoever runs this may be root
     with pytest.raises(CertificateError, match="nothing can be written in"):

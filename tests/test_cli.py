@@ -84,8 +84,8 @@ def token() -> str:
         (["check", "xenstore_first_locked", "xenstore_first", *HOLDS, *TINY, "--jobs=2", "--max-states=100"], 3),
         (["matrix", "xenstore_first_locked", "--no-proofs", *CALM], 1),
         (["matrix", "xenstore_first_locked", "--no-proofs", *CALM, "--max-states=1"], 3),
-        (["claims", *CALM, "--slots=0"], 0),
-        (["claims", *CALM, "--max-states=1"], 3),
+        pytest.param(["claims", *CALM, "--slots=0"], 0, marks=pytest.mark.slow),
+        pytest.param(["claims", *CALM, "--max-states=1"], 3, marks=pytest.mark.slow),
         (["designs"], 0),
         (["designs", "json_first"], 0),
         (["properties"], 0),
@@ -151,6 +151,7 @@ def test_what_is_asked_wrong_is_said_with_code_2(arguments: list[str], said: str
 # check
 
 
+@pytest.mark.slow
 def test_json_is_as_its_schema_says() -> None:
     result = run("check", "xenstore_first_locked", "json_first", *TINY, "--format=json")
     cells = json.loads(result.stdout)
@@ -166,6 +167,7 @@ def test_junit_can_be_read() -> None:
     assert (suite.name, suite.tests, suite.failures) == ("xenstore_first_locked", len(PROPERTIES), 1)
 
 
+@pytest.mark.slow
 def test_side_by_side_is_as_one_after_the_other() -> None:
     def cells(*options: str) -> list[dict[str, object]]:
         asked = ["as_posted", "json_first", "xenstore_first", *HOLDS, *REFUTED, *TINY]
@@ -355,6 +357,7 @@ def test_properties_lists_every_property_and_what_it_says() -> None:
         assert f"{p.name}  [{', '.join(p.claims)}]" in said
 
 
+@pytest.mark.slow
 def test_claims_lists_every_claim_once() -> None:
     lines = run("claims", *CALM, "--max-states=1").stdout.splitlines()
     assert [line.split("  ")[0] for line in lines if line[:3].strip() in CLAIMS] == list(CLAIMS)
@@ -388,6 +391,7 @@ def test_where_nobody_reads_on_the_exit_code_is_as_ever(arguments: list[str]) ->
     assert (done.returncode, done.stderr) == (1, b"")
 
 
+@pytest.mark.slow
 def test_an_interrupt_ends_a_search_and_leaves_it_undecided() -> None:
     def start(jobs: int) -> subprocess.Popen[str]:
         designs = ("xenstore_first_locked", "xenstore_first_locked_write_back")

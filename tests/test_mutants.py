@@ -76,7 +76,7 @@ def notices(operation: str, design: Design, bounds: Bounds) -> str:
         check_contract(design)
     except LanguageError as error:
         return str(error)
-    examined = check(design, bounds, HELD)
+    examined = of_the_design(bounds) if design is recommended else check(design, bounds, HELD)
     refuted = [c for c in examined.cells if c.verdict is Verdict.REFUTED]
     if refuted:
         return f"{refuted[0].property_name} is refuted in {refuted[0].depth} steps"

@@ -82,7 +82,10 @@ BROKEN: dict[str, Design] = {
 """A design of its own for each property that no registered design refutes, and two more."""
 
 
-@pytest.mark.parametrize("name", BROKEN)
+SLOW = ("knobs_are_reflected", "userdata_dies_with_domain")
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow if n in SLOW else ()) for n in BROKEN])
 def test_broken_on_purpose(name: str) -> None:
     """A design that is broken in one way is refuted by the property that is about it."""
     (cell,) = check(BROKEN[name], SMALL, [name]).cells

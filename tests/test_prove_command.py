@@ -99,6 +99,7 @@ def test_the_junit_has_a_case_for_each_property_and_each_obligation() -> None:
     assert cases["initiation: every lemma holds at first"].is_passed
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

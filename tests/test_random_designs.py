@@ -139,7 +139,7 @@ def test_a_few_random_designs(design: Design, bounds: Bounds) -> None:
 
 @pytest.mark.slow
 @given(designs(), st.sampled_from(BOUNDS))
-@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 def test_random_designs(design: Design, bounds: Bounds) -> None:
     compare(design, bounds, MANY)
 

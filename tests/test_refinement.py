@@ -152,6 +152,7 @@ def _is_late(s: Seen) -> bool:
 # the specification
 
 
+@pytest.mark.quick
 def test_the_specification_runs_on_plain_values() -> None:
     bounds = Bounds(slots=1, ejectable=1, configs=2, names=2, amounts=2)
     layout, program = Layout(Domain, bounds, {}), Program(recommended, bounds)

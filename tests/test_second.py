@@ -112,6 +112,7 @@ def test_words_that_can_not_stand_in_a_symbol_are_replaced_and_no_two_symbols_ar
     assert len(solver.assertions()) == len(premises) + 1
 
 
+@pytest.mark.quick
 def test_two_symbols_of_one_name_are_refused() -> None:
     both = z3.And(z3.Bool("x"), z3.Int("x") == 1)
     with pytest.raises(ValueError, match="two symbols are called `x`"):

@@ -311,12 +311,14 @@ def refuted() -> list[Cell]:
     return [c for c in cells if c.trace]
 
 
+@pytest.mark.slow
 def test_enough_is_refuted(refuted: list[Cell]) -> None:
     assert len(refuted) >= 30
     assert {c.design for c in refuted} == set(DESIGNS)
     assert {c.property_name for c in refuted} >= {*RARE, "retrieve_never_degraded", "retrieve_is_a_fixed_point"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", WIDTHS)
 def test_no_story_loses_a_step(refuted: list[Cell], width: int) -> None:
     for c in refuted:
@@ -332,6 +334,7 @@ def test_no_story_loses_a_step(refuted: list[Cell], width: int) -> None:
         assert "".join(shell_lines(f"confsync replay '{c.token}'", width)) in text.replace("\n", "")
 
 
+@pytest.mark.slow
 def test_every_story_says_what_is_wrong(refuted: list[Cell]) -> None:
     for c in refuted:
         assert c.trace
@@ -341,6 +344,7 @@ def test_every_story_says_what_is_wrong(refuted: list[Cell]) -> None:
         assert not wrong(before, c.property_name), "the trace is a shortest one"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [1, 8, 20, 40])
 def test_a_very_narrow_console_is_no_error(refuted: list[Cell], width: int) -> None:
     assert refuted[0].trace
@@ -348,6 +352,7 @@ def test_a_very_narrow_console_is_no_error(refuted: list[Cell], width: int) -> N
     assert "".join(refuted[0].property_name.split()) in "".join(text.split())
 
 
+@pytest.mark.slow
 def test_colour_on_a_terminal_only(refuted: list[Cell]) -> None:
     c = refuted[0]
     assert c.trace

@@ -102,6 +102,18 @@ class Batch:
         return self.row, self.shared, self.local, self.label
 
 
+def _distinct(a: Words, b: Words) -> tuple[Ids, Ids]:
+    """Of pairs of words, in their order: where each that there is comes first, and which of them each one is."""
+    a, b = (np.unique(x, return_inverse=True)[1] if x.dtype == object else x for x in (a, b))
+    order = np.lexsort((b, a))
+    a, b = a[order], b[order]
+    fresh = np.ones(order.size, np.bool_)
+    fresh[1:] = (a[1:] != a[:-1]) | (b[1:] != b[:-1])
+    which = np.empty(order.size, np.int64)
+    which[order] = np.cumsum(fresh) - 1
+    return order[fresh], which
+
+
 class Pairs:
     """The transitions of a program, pair by pair, as arrays.
 
@@ -130,6 +142,7 @@ class Pairs:
         self._deaths: dict[int, _Reading] = {}
         self._effects: list[tuple[int, int, int, int, int]] = []
         """Per effect: the shared bits it keeps and sets, the local bits it keeps and sets, its label."""
+        self._effect_columns: list[Growing] = []
         self._numbers: dict[tuple[Effect, int], int] = {}
 
     def nbytes(self) -> int:
@@ -243,31 +256,33 @@ class Pairs:
         """Add what happens at the point to `parts`, in all these rows. -> the rows where the step is blocked"""
         as_word = s.dtype.type if s.dtype != object else int
         as_local = me.dtype.type if me.dtype != object else int
-        shared_keys, a = np.unique(s & as_word(reading.shared), return_inverse=True)
-        local_keys, b = np.unique(me & as_local(reading.local), return_inverse=True)
-        codes, one, which = np.unique(a * local_keys.size + b, return_index=True, return_inverse=True)
+        read_shared, read_local = s & as_word(reading.shared), me & as_local(reading.local)
+        one, which = _distinct(read_shared, read_local)
         effects: list[tuple[int, ...] | None] = []
-        for i in one.tolist():
-            key = (int(shared_keys[a[i]]), int(local_keys[b[i]]))
+        keys = zip(read_shared[one].tolist(), read_local[one].tolist(), strict=True)
+        for i, key in zip(one.tolist(), keys, strict=True):
             if key not in reading.known:
                 reading.known[key] = self._happens(point, int(s[i]), int(me[i]), death=death)
             effects.append(reading.known[key])
         most = max((len(e) for e in effects if e), default=0)
-        table = np.full((codes.size, most), -1, np.int64)
-        for n, e in enumerate(effects):
-            table[n, : len(e or ())] = e or ()
-        for k in range(most):
-            effect = table[which, k]
-            hit = np.flatnonzero(effect >= 0)
-            used, where = np.unique(effect[hit], return_inverse=True)
-            rows_of = [self._effects[e] for e in used.tolist()]
-            keeps, sets, keeps_local, sets_local = (
-                np.array([r[c] for r in rows_of], s.dtype if c < 2 else me.dtype)[where] for c in range(4)
-            )
-            label = np.array([r[4] for r in rows_of], np.int64)[where]
+        if most:
+            padded = [(e or ()) + (-1,) * (most - len(e or ())) for e in effects]
+            effect = np.array(padded, np.int64).T[:, which]
+            nth, hit = np.nonzero(effect >= 0)
+            effect = effect[nth, hit]
+            keeps, sets, keeps_local, sets_local, label = (c[effect] for c in self._columns(s.dtype, me.dtype))
             parts.append((rows[hit], s[hit] & keeps | sets, me[hit] & keeps_local | sets_local, label))
         blocked = np.array([e is None for e in effects], np.bool_)
         return rows[blocked[which]]
+
+    def _columns(self, shared: Any, local: Any) -> list[NDArray[Any]]:
+        """The effects as columns, of these types of words."""
+        if not self._effect_columns:
+            self._effect_columns = [Growing(t) for t in (shared, shared, local, local, np.int64)]
+        if new := self._effects[self._effect_columns[0].size :]:
+            for n, column in enumerate(self._effect_columns):
+                column.extend([e[n] for e in new])
+        return [column.array for column in self._effect_columns]
 
     def _happens(self, point: int, s: int, me: int, *, death: bool) -> tuple[int, ...] | None:
         if death:

@@ -1,0 +1,1 @@
+"""A host's templates and xenstore, held against the invariants: `confsync audit`."""

@@ -1,0 +1,116 @@
+"""What is audited: a host's xenstore and the files of its domains; and where to get them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from impl.audit.dump import read_dump
+from impl.audit.errors import BadInput
+from impl.audit.store import Store
+from impl.audit.userdata import TEMPLATE, Userdata, in_folder, listed, named
+from impl.configuration.template import Template
+from impl.configuration.text import read_bounded
+from impl.errors import MalformedConfiguration
+
+DUMP, JSON, LISTINGS = "xenstore.txt", "libxl.json", ("files.txt", "varlibxen.txt")
+"""The names in a snapshot's folder."""
+DOM0 = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """A host at a moment. `source`: where its xenstore was read. `whole`: all its files are known, so that what is not
+    among `files` is not there."""
+
+    source: str
+    store: Store
+    files: Sequence[Userdata]
+    whole: bool
+    of_domain: dict[int, list[Userdata]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        by_domain: dict[int, list[Userdata]] = {}
+        for file in self.files:
+            by_domain.setdefault(file.domid, []).append(file)
+        object.__setattr__(self, "of_domain", by_domain)
+
+
+def snapshots(folder: Path) -> list[Host]:
+    """The snapshot in the folder; or, if it has none, those in its folders: before and after. BadInput."""
+    if (folder / DUMP).is_file():
+        return [snapshot(folder)]
+    below = sorted(path.parent for path in folder.glob(f"*/{DUMP}"))
+    if not below:
+        raise BadInput(folder, 0, f"no {DUMP} here or one folder below: have `xenstore-ls -f -p` print into it")
+    return [snapshot(path) for path in sorted(below, key=lambda path: (path.name != "before", path.name))]
+
+
+def snapshot(folder: Path) -> Host:
+    """A folder with xenstore.txt; copies of the userdata files, or libxl.json, that of the only domain; and a
+    listing of libxl's folder. BadInput."""
+    store = read_dump(folder / DUMP)
+    try:
+        files = {str(file): file for file in in_folder(folder)}
+        listings = [folder / name for name in LISTINGS if (folder / name).is_file()]
+        for listing in listings:
+            for file in listed(listing.read_text(encoding="utf-8", errors="replace")):
+                files.setdefault(str(file), file)
+    except OSError as e:
+        raise BadInput(folder, 0, e.strerror or str(e)) from None
+    whole = bool(files or listings)
+    single = folder / JSON
+    if single.is_file() and not any(file.is_template and file.path and file.domid for file in files.values()):
+        absent = [file for file in files.values() if file.is_template and not file.path and file.domid]
+        if len(absent) == 1:
+            files[str(absent[0])] = Userdata(absent[0].domid, absent[0].uuid, "d", TEMPLATE, single)
+        elif not whole and single.stat().st_size:
+            file = _whose(single, store)
+            files[str(file)] = file
+    return Host(str(folder / DUMP), store, sorted(files.values()), whole)
+
+
+def pair(templates: Iterable[Path], dump: Path, userdata: Path | None = None) -> Host:
+    """A dump, and templates or a whole folder of libxl's. BadInput."""
+    store = read_dump(dump)
+    files = folder_files(userdata) if userdata else []
+    given = [_whose(path, store) for path in templates]
+    taken = {str(file) for file in given}
+    if len(taken) < len(given):
+        raise BadInput(dump, 0, "two of the templates are of one domain")
+    return Host(str(dump), store, sorted([*given, *(f for f in files if str(f) not in taken)]), userdata is not None)
+
+
+def folder_files(folder: Path) -> list[Userdata]:
+    """The files of libxl's folder. BadInput."""
+    try:
+        return in_folder(folder)
+    except OSError as e:
+        raise BadInput(folder, 0, e.strerror or str(e)) from None
+
+
+def uuid_of(store: Store, domid: int) -> str:
+    """The uuid that xenstore has for the domain, or nothing."""
+    return store.local.get(domid, {}).get("vm", "").removeprefix("/vm/")
+
+
+def _whose(path: Path, store: Store) -> Userdata:
+    """A template, and whose it is: by its file's name, its uuid, its name; or that of the only domain."""
+    if file := named(path):
+        return file
+    domids = [domid for domid in store.local if domid != DOM0]
+    try:
+        template = Template.parse(read_bounded(path), str(path))
+    except OSError as e:
+        raise BadInput(path, 0, e.strerror or str(e)) from None
+    except MalformedConfiguration:
+        found = domids
+    else:
+        found = [domid for domid in domids if template.uuid and uuid_of(store, domid) == template.uuid] or [
+            domid for domid in domids if template.name and store.local[domid].get("name") == template.name
+        ] or ([] if template.uuid else domids)  # fmt: skip
+    if len(found) != 1:
+        form = f"userdata-d.<domid>.<uuid>.{TEMPLATE}"
+        raise BadInput(path, 0, f"it does not say which domain's template it is: give it its name, {form}")
+    return Userdata(found[0], uuid_of(store, found[0]), "d", TEMPLATE, path)

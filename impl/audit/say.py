@@ -1,0 +1,62 @@
+"""Words that several checks share: a finding of a domain, and commands that mend."""
+
+from __future__ import annotations
+
+from impl.audit.domain import Domain
+from impl.audit.finding import Finding, invariant, shown
+from impl.errors import InvalidArgument
+from impl.kinds import DISK, NIC, PCI, USBCTRL, USBDEV, VDISPL, VKB, VSND, VTPM, Device, Entry, Kind
+
+_DETACH = {
+    DISK.name: "block-detach", NIC.name: "network-detach", VTPM.name: "vtpm-detach", PCI.name: "pci-detach",
+    USBCTRL.name: "usbctrl-detach", USBDEV.name: "usbdev-detach", VDISPL.name: "vdispl-detach",
+    VSND.name: "vsnd-detach", VKB.name: "vkb-detach",
+}  # fmt: skip
+_FORCIBLE = (DISK.name, PCI.name)
+UNDER_WAY = "if no operation is under way"
+
+
+def of_domain(
+    domain: Domain, what: str, *, device: str = "", template: str, xenstore: str, answer: str, mend: str, file: str = ""
+) -> Finding:
+    """A finding about the domain. `file`: where to look; empty: its template, or xenstore if it has none."""
+    where = file or (str(domain.file.path) if domain.file and domain.file.path else domain.host.source)
+    name = shown(domain.name)[1:-1] if domain.name else ""
+    return Finding(
+        invariant(what), domain.domid, shown(domain.uuid)[1:-1], name, device, template, xenstore, answer, mend, where
+    )
+
+
+def detach(kind: Kind | None, domid: int, index: str, *, force: bool = False) -> str:
+    """The command that takes the device away; or the way by hand."""
+    if kind is None or kind.name not in _DETACH or not all(part.isalnum() for part in index.split("-")):
+        return f"`xl destroy {domid}` and create the domain again: xl has no command that takes it away"
+    option = "--force " if force and kind.name in _FORCIBLE else ""
+    return f"`xl {_DETACH[kind.name]} {option}{domid} {_named(kind, index)}`"
+
+
+def _named(kind: Kind, index: str) -> str:
+    try:
+        key = kind.to_key(index)
+    except InvalidArgument:
+        return index
+    if kind is PCI:
+        return "{:04x}:{:02x}:{:02x}.{}".format(*key.values())
+    return " ".join(str(value) for value in key.values())
+
+
+def entry_of(domain: Domain, kind: Kind | None, index: str) -> str:
+    """The domain's entry for a device, as one says it."""
+    if kind is None:
+        return "it has no list of these"
+    if domain.template is None:
+        return "none that can be read"
+    return entry_said(domain.template.find(Device(kind, index)))
+
+
+def entry_said(entry: Entry | None) -> str:
+    """A template's entry, as one says it."""
+    if entry is None:
+        return "no entry"
+    told = [f"{field} {shown(str(entry[field]))}" for field in ("vdev", "devid", "pdev_path", "mac") if field in entry]
+    return f"an entry: {', '.join(told)}" if told else "an entry"

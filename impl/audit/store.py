@@ -1,0 +1,154 @@
+"""What an audit keeps of a xenstore: a few values per domain and device, found at once, whatever order they come in."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from sys import intern
+
+Nodes = dict[str, str]
+Place = tuple[str, str]
+"""A device's folder below `/libxl/<domid>/device`, and the name of its node."""
+
+DEVICE = frozenset(
+    ("backend", "frontend", "params", "removable", "dev", "type", "mode", "device-type", "script", "mac", "bridge")
+)
+"""What is kept of `/libxl/<domid>/device/<folder>/<index>`."""
+BACKEND = frozenset(("state", "online", "hotplug-status", "hotplug-error", "frontend", "num_devs"))
+"""What is kept of a backend's node; and of a PCI backend, the devices."""
+LOCAL = frozenset(("name", "vm", "target", "memory/target", "memory/static-max", "memory/videoram"))
+"""What is kept of `/local/domain/<domid>`."""
+VM = frozenset(("name", "memory"))
+"""What is kept of `/vm/<uuid>`."""
+_DOMID = re.compile(r"0|[1-9][0-9]{0,4}")
+_PERMISSIONS = re.compile(r"[nr]0(?:,[nr][0-9]+)*")
+_NUMBER = re.compile(r"[0-9]{1,19}")
+_PCI = re.compile(r"(?:dev|state)-[0-9]{1,5}")
+_TRUSTED = ("name", "vm", "memory")
+
+
+class Store:
+    """An index of a xenstore. What the toolstack alone can write is kept apart from what others can."""
+
+    __slots__ = ("backends", "forgeable", "frontends", "has_libxl", "libxl", "local", "ports", "size", "vms")
+
+    def __init__(self) -> None:
+        self.size = 0
+        """How many nodes there are."""
+        self.has_libxl = False
+        """There is a `/libxl`: libxl was ever at work here."""
+        self.local: dict[int, Nodes] = {}
+        """Of each domain, `/local/domain/<domid>`."""
+        self.libxl: dict[int, dict[Place, Nodes]] = {}
+        """Of each domain, `/libxl/<domid>`: its devices."""
+        self.ports: dict[int, Nodes] = {}
+        """Of each domain, the USB ports that are taken: `<controller>/port/<number>`, and the device."""
+        self.backends: dict[str, Nodes] = {}
+        """Of each backend with something in it, by its path."""
+        self.frontends: set[str] = set()
+        """The paths of the frontends. What is in them is the guest's, and never looked at."""
+        self.vms: dict[str, Nodes] = {}
+        """Of each uuid, `/vm/<uuid>`."""
+        self.forgeable: dict[int, list[str]] = {}
+        """Of each domain, what should be the toolstack's, and is not by its permissions."""
+
+    def add(self, path: str, value: str, permissions: str = "") -> bool:
+        """Take note of a node. `permissions`: such as `n0,r1`; empty if unknown. False if the node was there already,
+        so far as it is kept."""
+        self.size += 1
+        parts = path.split("/", 8)
+        match parts[1]:
+            case "local" if len(parts) > 3 and parts[2] == "domain":
+                return self._local(path, parts, value, permissions)
+            case "libxl":
+                self.has_libxl = True
+                return len(parts) < 3 or self._libxl(path, parts, value, permissions)
+            case "vm" if len(parts) > 2:
+                nodes = self.vms.get(parts[2])
+                if nodes is None:
+                    nodes = self.vms[parts[2]] = {}
+                return len(parts) != 4 or parts[3] not in VM or _put(nodes, parts[3], value)
+        return True
+
+    def _local(self, path: str, parts: list[str], value: str, permissions: str) -> bool:
+        domid = _domid(parts[3])
+        if domid is None:
+            return True
+        nodes = self.local.get(domid)
+        if nodes is None:
+            nodes = self.local[domid] = {}
+        count = len(parts)
+        part = parts[4] if count > 4 else ""
+        new = True
+        if part == "backend":
+            new = count < 9 or self._backend(path, parts[8], value)
+        elif (part == "device" and count == 7) or (part == "console" and count == 5):
+            new = self._frontend(path)
+        elif part and part != "device" and count < 7:
+            if part in _TRUSTED and not _guarded(permissions):
+                self._forgeable(domid, path)
+            name = part if count == 5 else f"{part}/{parts[5]}"
+            new = name not in LOCAL or _put(nodes, name, value)
+        return new
+
+    def _backend(self, path: str, key: str, value: str) -> bool:
+        if key in BACKEND or _PCI.fullmatch(key):
+            where = path[: -len(key) - 1]
+            nodes = self.backends.get(where)
+            if nodes is None:
+                nodes = self.backends[where] = {}
+            return _put(nodes, key, value)
+        return True
+
+    def _frontend(self, path: str) -> bool:
+        before = len(self.frontends)
+        self.frontends.add(path)
+        return len(self.frontends) > before
+
+    def _libxl(self, path: str, parts: list[str], value: str, permissions: str) -> bool:
+        domid = _domid(parts[2])
+        if domid is None:
+            return True
+        devices = self.libxl.get(domid)
+        if devices is None:
+            devices = self.libxl[domid] = {}
+        if not _guarded(permissions):
+            self._forgeable(domid, path)
+        count = len(parts)
+        if count < 6 or parts[3] != "device":
+            return True
+        place = (intern(parts[4]), intern(parts[5]))
+        nodes = devices.get(place)
+        if nodes is None:
+            nodes = devices[place] = {}
+        if count == 7 and parts[6] in DEVICE:
+            return _put(nodes, parts[6], value)
+        if count == 8 and parts[4] == "vusb" and parts[6] == "port" and value:
+            return _put(self.ports.setdefault(domid, {}), f"{parts[5]}/port/{parts[7]}", value)
+        return True
+
+    def _forgeable(self, domid: int, path: str) -> None:
+        self.forgeable.setdefault(domid, []).append(path)
+
+
+@lru_cache(maxsize=65536)
+def _domid(text: str) -> int | None:
+    return int(text) if _DOMID.fullmatch(text) else None
+
+
+@lru_cache(maxsize=65536)
+def _guarded(permissions: str) -> bool:
+    """True if only dom0 can write; or if nothing is known."""
+    return not permissions or bool(_PERMISSIONS.fullmatch(permissions))
+
+
+def number(text: str | None) -> int | None:
+    """The whole number that the text is, or None; numbers that nobody means are none."""
+    return int(text) if text and _NUMBER.fullmatch(text) else None
+
+
+def _put(nodes: Nodes, name: str, value: str) -> bool:
+    if name in nodes:
+        return False
+    nodes[intern(name)] = intern(value) if len(value) < 12 else value
+    return True

@@ -1,0 +1,1 @@
+"""`confsync domain`: the operations by hand, on a state folder."""

@@ -1,0 +1,395 @@
+"""`confsync domain`: create, change, retrieve and destroy domains in a state folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import TypedDict
+from uuid import uuid4
+
+import click
+from rich.cells import cell_len, set_cell_size
+
+from impl.command.listing import listing
+from impl.command.work import Work, name_of, told
+from impl.command.xl_config import read_config
+from impl.command.xl_devices import device_entry, device_index, kind_named
+from impl.configuration.template import Template
+from impl.embedded.folder import HostFolder
+from impl.errors import DomainNotFound, InvalidArgument, MalformedConfiguration, StoreError
+from impl.kinds import DISK, NIC, Device, Json
+from impl.operations import attach as plugging
+from impl.operations import knobs, media, sweep
+from impl.operations.create import create as create_domain
+from impl.operations.destroy import destroy as destroy_domain
+from impl.operations.retrieve import retrieve as retrieve_configuration
+from impl.operations.save import restore as restore_domain
+from impl.operations.save import save as save_domain
+from impl.ports import Domain, Toolstack
+from impl.templates.files import Files
+
+STATE = "confsync-state"
+MOST_BYTES, MOST_KIB = 16 << 20, 10**12
+_SIZE = re.compile(r"([0-9]{1,18})([bkmgt]?)b?", re.IGNORECASE)
+_SHIFTS = {"b": -10, "": 0, "k": 0, "m": 10, "g": 20, "t": 30}
+
+
+class Row(TypedDict):
+    """A line of `list`."""
+
+    domid: int
+    name: str
+    uuid: str
+    memory_kb: int
+    paused: bool
+
+
+pass_work = click.make_pass_decorator(Work)
+SPEC = click.argument("spec", nargs=-1)
+
+
+class KiB(click.ParamType[int]):
+    """An amount of memory, in KiB unless it says otherwise, as xl reads it [`parse_mem_size_kb`]."""
+
+    name = "size"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        found = _SIZE.fullmatch(str(value))
+        if not found:
+            self.fail(f"{value!r} is no amount of memory, such as 262144, 256m or 1g", param, ctx)
+        shift = _SHIFTS[found[2].lower()]
+        kib = int(found[1]) << shift if shift >= 0 else int(found[1]) >> -shift
+        if not 0 < kib <= MOST_KIB:
+            self.fail(f"{value!r} is {kib} KiB, and must be from 1 to {MOST_KIB}", param, ctx)
+        return kib
+
+
+class Spoken(click.Group):
+    """A group whose commands take text only: what is not UTF-8 can stand neither in a template nor in a name."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        for argument in args:
+            try:
+                argument.encode()
+            except UnicodeEncodeError:
+                ctx.fail(f"{argument!a} is not UTF-8")
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=Spoken)
+@click.option(
+    "--state",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(STATE),
+    envvar="CONFSYNC_STATE",
+    show_default=True,
+    help="The folder that the host is in; it is made if it is not there.",
+)
+@click.option(
+    "--delay",
+    type=click.FloatRange(0, 3600),
+    default=0.0,
+    metavar="SECONDS",
+    help="How long each step of hotplug takes: time to do something else from another terminal, or to kill it.",
+)
+@click.pass_context
+def domain(ctx: click.Context, folder: Path, delay: float) -> None:
+    """Try the protocol by hand: domains on a host in a folder, from as many terminals as you like.
+
+    Templates and locks are real files; xenstore and the hypervisor are in SQLite; a command that is killed leaves what
+    a toolstack that dies would leave, and the next one copes with it. Devices are spelled as xl spells them.
+
+    Exit codes: 0 done; 1 refused or failed, libxl's name of the error is printed; 2 bad input.
+    """
+    ctx.obj = Work(folder, delay)
+
+
+@domain.command()
+@click.argument("config", type=click.Path(path_type=Path, dir_okay=False), required=False)
+@click.option("--json", "from_json", type=click.Path(path_type=Path, dir_okay=False), help="A libxl JSON file.")
+@click.option("--name", help="The domain's name.")
+@click.option("--uuid", help="Its uuid; a new one if it is given nowhere.")
+@click.option("--memory", type=KiB(), help="Its memory, in KiB or with a unit: 256m.")
+@click.option("--vcpus", type=click.IntRange(1, 512), help="How many vcpus it has.")
+@click.option("--disk", "disks", multiple=True, metavar="SPEC", help="A disk: /a.img,raw,xvda,rw. Repeatable.")
+@click.option("--vif", "vifs", multiple=True, metavar="SPEC", help="A network interface: bridge=xenbr0. Repeatable.")
+@pass_work
+def create(
+    work: Work,
+    config: Path | None,
+    from_json: Path | None,
+    name: str | None,
+    uuid: str | None,
+    memory: int | None,
+    vcpus: int | None,
+    disks: tuple[str, ...],
+    vifs: tuple[str, ...],
+) -> None:
+    """Create a domain from an xl configuration file, a libxl JSON file, or options alone."""
+
+    with told(asked=True):
+        value = dict(_described(config, from_json).value)
+        _overlay(value, "c_info", {"name": name, "uuid": uuid})
+        _overlay(value, "b_info", {"target_memkb": memory, "max_memkb": memory, "max_vcpus": vcpus})
+        _overlay(value, "b_info", {"avail_vcpus": [*range(vcpus)] if vcpus else None})
+        for kind, specs in ((DISK, disks), (NIC, vifs)):
+            if specs:
+                old = value.get(kind.array)
+                given = [device_entry(kind, spec) for spec in specs]
+                value[kind.array] = [*(old if isinstance(old, list) else []), *given]
+        whole = Template.of(value, "the configuration")
+        whole = whole.with_knobs(uuid=whole.uuid or str(uuid4()))
+        if not whole.name:
+            raise InvalidArgument("the domain needs a name: give --name, or `name` in its configuration")
+
+    async def act(host: HostFolder) -> None:
+        made = await create_domain(host.toolstack, whole)
+        click.echo(f"created domain {made.domid}, {made.uuid}")
+
+    work.on_host(act, make=True)
+
+
+def _overlay(value: dict[str, Json], part: str, some: Mapping[str, Json]) -> None:
+    old = value.get(part)
+    value[part] = {**(old if isinstance(old, dict) else {}), **{k: v for k, v in some.items() if v is not None}}
+
+
+def _described(config: Path | None, from_json: Path | None) -> Template:
+    if config and from_json:
+        raise InvalidArgument("give an xl configuration or --json, not both")
+    if from_json:
+        return Template.parse(_read(from_json), str(from_json))
+    if not config:
+        return Template.of({"c_info": {"type": "pv"}, "b_info": {}}, "the options")
+    try:
+        found = read_config(_read(config).decode(), str(config))
+    except UnicodeDecodeError as e:
+        raise MalformedConfiguration(str(config), f"byte {e.start}", "it is not UTF-8") from None
+    if found.ignored:
+        click.echo(f"{config}: not kept here, and ignored: {', '.join(found.ignored)}", err=True)
+    return Template.of(found.value, str(config))
+
+
+def _read(path: Path) -> bytes:
+    """What the file holds; not more than can be a configuration, since a device has no end."""
+    try:
+        with path.open("rb") as file:
+            found = file.read(MOST_BYTES + 1)
+    except OSError as e:
+        raise InvalidArgument(f"{path}: {e.strerror}") from None
+    if len(found) > MOST_BYTES:
+        raise MalformedConfiguration(str(path), "", f"it is larger than {MOST_BYTES} bytes")
+    return found
+
+
+@domain.command()
+@click.argument("which", metavar="DOMAIN")
+@click.argument("kind")
+@SPEC
+@pass_work
+def attach(work: Work, which: str, kind: str, spec: tuple[str, ...]) -> None:
+    """Attach a device: `attach vm1 disk /b.img,raw,xvdb,rw`, `attach vm1 nic bridge=xenbr0`."""
+
+    async def act(t: Toolstack, found: Domain) -> None:
+        what = kind_named(kind)
+        device = await plugging.attach(t, found, what, device_entry(what, ",".join(spec)))
+        click.echo(f"attached {device}")
+
+    work.on_domain(which, act)
+
+
+@domain.command()
+@click.argument("which", metavar="DOMAIN")
+@click.argument("kind")
+@click.argument("device")
+@click.option("--force", is_flag=True, help="Whether or not the guest lets it go.")
+@pass_work
+def detach(work: Work, which: str, kind: str, device: str, *, force: bool) -> None:
+    """Detach a device: `detach vm1 disk xvdb`, `detach vm1 nic 0`, `detach vm1 usbdev 0/1`."""
+
+    async def act(t: Toolstack, found: Domain) -> None:
+        what = kind_named(kind)
+        one = Device(what, device_index(what, device))
+        await plugging.detach(t, found, one, force=force)
+        click.echo(f"detached {one}")
+
+    work.on_domain(which, act)
+
+
+@domain.command()
+@click.argument("which", metavar="DOMAIN")
+@click.argument("vdev")
+@click.argument("image")
+@click.option("--format", "form", default="raw", show_default=True, type=click.Choice(["raw", "qcow2", "vhd", "qed"]))
+@click.option("--swap", is_flag=True, help="Eject what is in the drive first.")
+@pass_work
+def insert(work: Work, which: str, vdev: str, image: str, form: str, *, swap: bool) -> None:
+    """Put a medium into a drive: `insert vm1 hdc /b.iso`."""
+
+    async def act(t: Toolstack, found: Domain) -> None:
+        drive = Device(DISK, device_index(DISK, vdev))
+        await (media.swap if swap else media.insert)(t, found, drive, image, form)
+
+    work.on_domain(which, act)
+
+
+@domain.command()
+@click.argument("which", metavar="DOMAIN")
+@click.argument("vdev")
+@pass_work
+def eject(work: Work, which: str, vdev: str) -> None:
+    """Take the medium out of a drive: `eject vm1 hdc`."""
+    work.on_domain(which, lambda t, found: media.eject(t, found, Device(DISK, device_index(DISK, vdev))))
+
+
+@domain.command()
+@click.argument("which", metavar="DOMAIN")
+@click.argument("name")
+@pass_work
+def rename(work: Work, which: str, name: str) -> None:
+    """Give a domain another name."""
+    work.on_domain(which, lambda t, found: knobs.rename(t, found, name))
+
+
+def _amount_command(name: str, says: str, set_it: Callable[[Toolstack, Domain, int], Awaitable[None]]) -> None:
+    @domain.command(name, help=says)
+    @click.argument("which", metavar="DOMAIN")
+    @click.argument("size", type=KiB())
+    @pass_work
+    def set_amount(work: Work, which: str, size: int) -> None:
+        work.on_domain(which, lambda t, found: set_it(t, found, size))
+
+
+_amount_command("mem-set", "Set a domain's memory target, in KiB or with a unit: 256m.", knobs.set_memory_target)
+_amount_command("mem-max", "Set the most memory a domain can be given, in KiB or with a unit.", knobs.set_memory_limit)
+
+
+@domain.command("vcpu-set")
+@click.argument("which", metavar="DOMAIN")
+@click.argument("count", type=click.IntRange(1, 512))
+@pass_work
+def vcpu_set(work: Work, which: str, count: int) -> None:
+    """Have this many of a domain's vcpus online."""
+    work.on_domain(which, lambda t, found: knobs.set_vcpus(t, found, range(count)))
+
+
+@domain.command("sched-credit")
+@click.argument("which", metavar="DOMAIN")
+@click.option("--weight", type=click.IntRange(1, 65535))
+@click.option("--cap", type=click.IntRange(0, 51200))
+@pass_work
+def sched_credit(work: Work, which: str, weight: int | None, cap: int | None) -> None:
+    """Set the scheduler's parameters of a domain."""
+    given = {name: value for name, value in (("weight", weight), ("cap", cap)) if value is not None}
+    work.on_domain(which, lambda t, found: knobs.set_scheduling(t, found, given))
+
+
+@domain.command()
+@click.argument("which", metavar="DOMAIN")
+@pass_work
+def retrieve(work: Work, which: str) -> None:
+    """Print a domain's configuration as JSON, as libxl writes it."""
+
+    async def act(t: Toolstack, found: Domain) -> None:
+        answer = await retrieve_configuration(t, found)
+        click.echo(answer.template.encode().rstrip(b"\0").decode(), nl=False)
+        for device in answer.made_up:
+            click.echo(f"the template says nothing of {device}: its entry is made up", err=True)
+
+    work.on_domain(which, act)
+
+
+@domain.command()
+@click.argument("which", metavar="DOMAIN")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--checkpoint", is_flag=True, help="Let it run on.")
+@pass_work
+def save(work: Work, which: str, file: Path, *, checkpoint: bool) -> None:
+    """Save a domain's configuration and destroy it."""
+
+    async def keep(template: Template) -> None:
+        try:
+            with NamedTemporaryFile(dir=file.parent, prefix=f".{file.name}.") as part:
+                part.write(template.encode())
+                part.flush()
+                os.fsync(part.fileno())
+                os.link(part.name, file)  # never over a file that is there
+            Files().fsync_folder(file.parent)
+        except OSError as e:
+            raise StoreError(file, e.strerror or str(e)) from None
+
+    async def act(t: Toolstack, found: Domain) -> None:
+        await save_domain(t, found, keep, checkpoint=checkpoint)
+
+    work.on_domain(which, act)
+
+
+@domain.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@pass_work
+def restore(work: Work, file: Path) -> None:
+    """Create the domain that `save` has saved."""
+
+    with told(asked=True):
+        template = Template.parse(_read(file), str(file))
+
+    async def act(host: HostFolder) -> None:
+        made = await restore_domain(host.toolstack, template)
+        click.echo(f"created domain {made.domid}, {made.uuid}")
+
+    work.on_host(act, make=True)
+
+
+@domain.command()
+@click.argument("which", metavar="DOMAIN")
+@pass_work
+def destroy(work: Work, which: str) -> None:
+    """Destroy a domain, whole or half made or half destroyed."""
+    work.on_domain(which, destroy_domain)
+
+
+@domain.command("list")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@pass_work
+def list_domains(work: Work, form: str) -> None:
+    """List the domains, and take away the files of those that are gone."""
+
+    async def act(host: HostFolder) -> list[Row]:
+        t = host.toolstack
+        await sweep.sweep(t)
+        rows: list[Row] = []
+        for d in await t.hypervisor.domains():
+            with suppress(DomainNotFound):  # destroyed since
+                memory, paused = await t.hypervisor.memory(d), await t.hypervisor.paused(d)
+                name = await name_of(t, d)
+                rows.append({"domid": d.domid, "name": name, "uuid": d.uuid, "memory_kb": memory, "paused": paused})
+        return rows
+
+    rows = work.on_host(act)
+    if form == "json":
+        click.echo(json.dumps(rows, indent=2))
+        return
+    width = max((cell_len(row["name"]) for row in rows), default=4)
+    click.echo(f"{set_cell_size('Name', max(width, 4))}  {'ID':>5}  {'Mem':>7}  State    UUID")
+    for row in rows:
+        name, mib = set_cell_size(row["name"], max(width, 4)), row["memory_kb"] // 1024
+        state = "paused" if row["paused"] else "running"
+        click.echo(f"{name}  {row['domid']:5}  {mib:7}  {state:7}  {row['uuid']}")
+
+
+@domain.command()
+@pass_work
+def xenstore(work: Work) -> None:
+    """Print all of xenstore, as `xenstore-ls -f -p` does."""
+
+    async def act(host: HostFolder) -> None:
+        for line in listing(host.store.tree()):
+            click.echo(line)
+
+    work.on_host(act)

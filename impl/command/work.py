@@ -1,0 +1,102 @@
+"""One command's work on a state folder: the domain that is meant, the operation run, and its failure told."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+from impl.embedded.folder import HostFolder, open_folder
+from impl.errors import DomainNotFound, InvalidArgument, MalformedConfiguration, StoreError, ToolstackError
+from impl.kinds import Device
+from impl.operations import paths
+from impl.operations.existence import named, read_text
+from impl.ports import Domain, Toolstack
+from impl.templates.proper import check_folder
+from impl.xenstore.sqlite import FILE
+
+EXIT_FAILED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 130
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What the commands share."""
+
+    folder: Path
+    delay: float
+    """Seconds that each step of hotplug takes."""
+
+    def on_host(self, act: Callable[[HostFolder], Awaitable[T]], *, make: bool = False) -> T:
+        """Open the folder, run `act`; exits with what its failure means. `make`: make a folder that is not there."""
+        with told():
+            if not self._is_made() and not make:
+                raise InvalidArgument(f"{self.folder}: there is no host here: `confsync domain create` makes one")
+            with open_folder(self.folder, self._behave) as host:
+                return asyncio.run(_awaited(act(host)))
+
+    def _is_made(self) -> bool:
+        """True if there is a host in the folder. StoreError if others can have other files stand in it."""
+        try:
+            check_folder(self.folder, self.folder.stat())
+            return (self.folder / FILE).exists()
+        except FileNotFoundError:
+            return False
+        except OSError as e:
+            raise StoreError(self.folder, e.strerror or str(e)) from None
+
+    def on_domain(self, which: str, act: Callable[[Toolstack, Domain], Awaitable[T]]) -> T:
+        """The same, on the domain of this number, name or uuid."""
+
+        async def found(host: HostFolder) -> T:
+            return await act(host.toolstack, await find_domain(host.toolstack, which))
+
+        return self.on_host(found)
+
+    async def _behave(self, call: str, step: str, domain: Domain, device: Device) -> None:
+        task = asyncio.current_task()
+        if self.delay and not (task and task.cancelling()):  # who interrupts it waits no longer
+            click.echo(f"{call} {device} of domain {domain.domid}: {step} ...", err=True)
+            await asyncio.sleep(self.delay)
+
+
+@contextmanager
+def told(*, asked: bool = False) -> Iterator[None]:
+    """Exit with what a failure means, in words. `asked`: a malformed configuration is one that was given."""
+    try:
+        yield
+    except ToolstackError as e:
+        bad_input = isinstance(e, InvalidArgument) or (asked and isinstance(e, MalformedConfiguration))
+        click.echo(f"{e.code}: {e}", err=True)
+        for note in getattr(e, "__notes__", ()):
+            click.echo(f"  {note}", err=True)
+        sys.exit(EXIT_BAD_INPUT if bad_input else EXIT_FAILED)
+    except KeyboardInterrupt:
+        click.echo("interrupted: run it again to finish what was begun", err=True)
+        sys.exit(EXIT_INTERRUPTED)
+
+
+async def _awaited(work: Awaitable[T]) -> T:
+    return await work
+
+
+async def find_domain(t: Toolstack, which: str) -> Domain:
+    """The domain of this number, name or uuid. A number is a domain's number before it is another one's name, as it is
+    to xl [libxl_domain_qualifier_to_domid]. DomainNotFound."""
+    domains = {str(d.domid): d for d in await t.hypervisor.domains()}
+    by_uuid = {d.uuid: d for d in domains.values()}
+    found = domains.get(which) or domains.get(await named(t.xenstore, which) or "") or by_uuid.get(which.lower())
+    if found is None:
+        raise DomainNotFound(f"there is no domain {which!r}: `confsync domain list` shows those there are")
+    return found
+
+
+async def name_of(t: Toolstack, domain: Domain) -> str:
+    """The domain's name, "-" if it has none: it is half made, or half destroyed."""
+    return await read_text(t.xenstore, paths.name(domain.domid)) or "-"

@@ -1,0 +1,83 @@
+"""A hypervisor that keeps books of the guests there are, and runs none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from impl.embedded.host import Guest, Host, View
+from impl.errors import DomainNotFound, HypervisorRefused
+from impl.ports import Domain
+
+MOST_DOMID = 0x7FEF
+"""The last number a guest can have [DOMID_FIRST_RESERVED - 1]."""
+
+
+class EmbeddedHypervisor:
+    """`impl.ports.Hypervisor` over an embedded host. No method suspends."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    async def free_domid(self) -> int:
+        with self._host.exclusive() as view:
+            taken = view.guests().keys()
+            return next(n for n in range(1, MOST_DOMID + 1) if n not in taken)
+
+    async def make(self, domain: Domain, *, memory_kb: int, vcpus: int) -> None:
+        with self._host.exclusive() as view:
+            if view.guest(domain.domid):
+                raise HypervisorRefused(f"the number {domain.domid} is taken")
+            if any(guest.uuid == domain.uuid for guest in view.guests().values()):
+                raise HypervisorRefused(f"there is a domain with the uuid {domain.uuid}")
+            view.set_guest(domain.domid, Guest(domain.uuid, paused=True, memory_kb=memory_kb, vcpus=vcpus))
+
+    async def alive(self, domain: Domain) -> bool:
+        with self._host.exclusive() as view:
+            guest = view.guest(domain.domid)
+            return guest is not None and guest.uuid == domain.uuid
+
+    async def domains(self) -> Sequence[Domain]:
+        with self._host.exclusive() as view:
+            return [Domain(domid, guest.uuid) for domid, guest in sorted(view.guests().items())]
+
+    async def pause(self, domain: Domain) -> None:
+        with self._host.exclusive() as view:
+            view.set_guest(domain.domid, replace(_find(view, domain), paused=True))
+
+    async def unpause(self, domain: Domain) -> None:
+        with self._host.exclusive() as view:
+            view.set_guest(domain.domid, replace(_find(view, domain), paused=False))
+
+    async def paused(self, domain: Domain) -> bool:
+        with self._host.exclusive() as view:
+            return _find(view, domain).paused
+
+    async def set_memory(self, domain: Domain, kb: int) -> None:
+        with self._host.exclusive() as view:
+            view.set_guest(domain.domid, replace(_find(view, domain), memory_kb=kb))
+
+    async def memory(self, domain: Domain) -> int:
+        with self._host.exclusive() as view:
+            return _find(view, domain).memory_kb
+
+    async def set_scheduling(self, domain: Domain, parameters: dict[str, int]) -> None:
+        with self._host.exclusive() as view:
+            guest = _find(view, domain)
+            view.set_guest(domain.domid, replace(guest, scheduling={**guest.scheduling, **parameters}))
+
+    async def scheduling(self, domain: Domain) -> dict[str, int]:
+        with self._host.exclusive() as view:
+            return dict(_find(view, domain).scheduling)
+
+    async def destroy(self, domain: Domain) -> None:
+        with self._host.exclusive() as view:
+            _find(view, domain)
+            view.set_guest(domain.domid, None)
+
+
+def _find(view: View, domain: Domain) -> Guest:
+    guest = view.guest(domain.domid)
+    if guest is None or guest.uuid != domain.uuid:
+        raise DomainNotFound(f"there is no {domain}")
+    return guest

@@ -1,0 +1,50 @@
+"""Attach a device, and detach it."""
+
+from __future__ import annotations
+
+from impl.configuration.defaults import complete
+from impl.errors import DeviceExists, HotplugFailed
+from impl.kinds import Device, Entry, Kind
+from impl.operations import entries, existence
+from impl.operations.guarded import locked, read_template, replace_template
+from impl.operations.layout import layout
+from impl.operations.transact import transact
+from impl.ports import Domain, Toolstack
+
+
+async def attach(t: Toolstack, domain: Domain, kind: Kind, entry: Entry) -> Device:
+    """Attach a device that is described by `entry`; one without a number gets the lowest that is free. The template
+    is written first, then xenstore, then the lock is dropped, and only then is anything allocated.
+
+    DeviceExists; InvalidArgument; DomainNotFound. After HotplugFailed or TimedOut the device exists, in part
+    connected: detach it."""
+    async with locked(t, domain) as lock:
+        template = await read_template(t, domain)
+        device, whole = complete(kind, entry, domain.uuid, await _taken(t, domain, kind))
+        layout(domain, device, whole)  # an entry that cannot be written is refused before anything is
+        if await existence.exists(t.xenstore, domain, device):
+            raise DeviceExists(f"{domain} has {device} already")
+        await replace_template(t, lock, template.put(device, whole))
+        await transact(t, lambda x: entries.enter(x, domain, device, whole))
+    await t.hotplug.allocate(domain, [device])
+    return device
+
+
+async def _taken(t: Toolstack, domain: Domain, kind: Kind) -> frozenset[str]:
+    return frozenset(device.index for device in (await existence.devices(t.xenstore, domain, kind))[kind])
+
+
+async def detach(t: Toolstack, domain: Domain, device: Device, *, force: bool = False) -> None:
+    """Detach a device: tell the backend, disconnect, and under the lock leave xenstore and then the template.
+    `force`: whether or not the guest lets it go.
+
+    DeviceNotFound; InvalidArgument; DomainNotFound. After HotplugFailed or TimedOut the device exists and is going
+    away: detach it again."""
+    await transact(t, lambda x: entries.mark_closing(x, domain, device))
+    await t.hotplug.release(domain, [device], force=force)
+    async with locked(t, domain) as lock:
+        if await t.hotplug.held(domain, device):
+            raise HotplugFailed(f"{domain}: {device} was connected anew while it was being detached")
+        await transact(t, lambda x: entries.leave(x, domain, device))
+        template = await read_template(t, domain)
+        await replace_template(t, lock, template.without(device))

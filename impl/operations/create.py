@@ -1,0 +1,145 @@
+"""Create a domain: everything under the lock; the template before xenstore, xenstore before anything is allocated."""
+
+from __future__ import annotations
+
+from impl.configuration.defaults import complete_all, parse_uuid
+from impl.configuration.template import Template
+from impl.errors import HypervisorRefused, InvalidArgument, MalformedConfiguration, ToolstackError
+from impl.kinds import USBDEV, Device
+from impl.operations import entries, paths
+from impl.operations.destroy import destroy_locked
+from impl.operations.existence import named
+from impl.operations.guarded import UNWINDS, locked, replace_template
+from impl.operations.knobs import require_good_name
+from impl.operations.layout import layout
+from impl.operations.sweep import sweep
+from impl.operations.transact import transact
+from impl.ports import Domain, Lock, Permission, Requests, Toolstack
+
+TRIES = 16
+"""How often another number is asked for, when somebody else was faster."""
+MOST_VCPUS = 512
+"""The most vcpus that a domain is made with here: a bound for what is written to xenstore, more than any HVM guest has."""
+MEMORY_KB = 131072
+"""The memory a domain gets whose configuration does not say [`libxl__domain_build_info_setdefault`]."""
+
+
+async def create(t: Toolstack, template: Template) -> Domain:
+    """Create the domain that the template describes, and let it run. `template` must name it and give its uuid.
+
+    InvalidArgument, HypervisorRefused, HotplugFailed, ...: the domain was destroyed again; if even that failed a note
+    says so, and `destroy` takes away what is left."""
+    if not template.name or not template.uuid:
+        raise InvalidArgument("a configuration needs `c_info.name` and `c_info.uuid`")
+    require_good_name(template.name)
+    if not 0 < (template.max_vcpus or 1) <= MOST_VCPUS:
+        raise InvalidArgument(f"{template.max_vcpus} vcpus: it must be from 1 to {MOST_VCPUS}")
+    uuid = parse_uuid(template.uuid)
+    try:
+        whole = complete_all(template, uuid)
+    except MalformedConfiguration as e:
+        raise InvalidArgument(str(e)) from e
+    for _ in range(TRIES):
+        domain = Domain(await t.hypervisor.free_domid(), uuid)
+        async with locked(t, domain, born=False) as lock:
+            for device in whole.devices():
+                layout(domain, device, whole.find(device) or {})
+            if await _make(t, domain, whole):
+                await _furnish(t, lock, domain, whole)
+                return domain
+    raise HypervisorRefused(f"no number for a new domain was got in {TRIES} tries: try again")
+
+
+async def _make(t: Toolstack, domain: Domain, whole: Template) -> bool:
+    """Have the hypervisor make the domain; False if its number was taken by then."""
+    memory, _ = _memory(whole)
+    try:
+        await t.hypervisor.make(domain, memory_kb=memory, vcpus=whole.max_vcpus or 1)
+    except HypervisorRefused:
+        if any(d.domid == domain.domid and d.uuid != domain.uuid for d in await t.hypervisor.domains()):
+            return False
+        raise
+    return True
+
+
+async def _furnish(t: Toolstack, lock: Lock, domain: Domain, whole: Template) -> None:
+    try:
+        await sweep(t)
+        await transact(t, lambda x: _introduce(x, domain, whole))
+        await replace_template(t, lock, whole)
+        await transact(t, lambda x: _enter_all(x, domain, whole))
+        await t.hotplug.allocate(domain, _order(whole))
+        if whole.sched_params:
+            await t.hypervisor.set_scheduling(domain, _whole_numbers(whole))
+        await t.hypervisor.unpause(domain)
+    except UNWINDS as failed:
+        try:
+            await destroy_locked(t, lock, domain)
+        except ToolstackError as also:
+            failed.add_note(f"and {domain} is left half made, destroy it: {also}")
+        raise
+
+
+def _memory(whole: Template) -> tuple[int, int]:
+    """The memory target and limit, in KiB."""
+    limit = whole.max_memkb or whole.target_memkb or MEMORY_KB
+    target = whole.target_memkb or limit
+    if not 0 < target <= limit:
+        raise InvalidArgument(f"a memory target of {target} KiB: it must be from 1 to the limit, {limit} KiB")
+    return target, limit
+
+
+def _video(whole: Template) -> int:
+    """The memory of the graphics card, in KiB, which the target in xenstore is without."""
+    build = whole.value.get("b_info")
+    video = build.get("video_memkb") if isinstance(build, dict) else None
+    return video if isinstance(video, int) and not isinstance(video, bool) and video > 0 else 0
+
+
+def _whole_numbers(whole: Template) -> dict[str, int]:
+    return {k: v for k, v in (whole.sched_params or {}).items() if isinstance(v, int) and not isinstance(v, bool)}
+
+
+def _order(whole: Template) -> list[Device]:
+    """USB devices after their controllers."""
+    return sorted(whole.devices(), key=lambda device: device.kind is USBDEV)
+
+
+async def _introduce(x: Requests, domain: Domain, whole: Template) -> None:
+    """Write what xenstore has of a domain without devices, and clear what it had of the number [`libxl__domain_make`].
+    InvalidArgument if another domain has the name."""
+    assert whole.name
+    if other := await named(x, whole.name, but=domain.domid):
+        raise InvalidArgument(f"domain {other} has the name {whole.name!r} already")
+    home, vm, target = paths.home(domain.domid), paths.vm(domain.uuid), _memory(whole)
+    for path in (home, paths.private(domain.domid), vm):
+        await entries.remove(x, path)
+        await x.make(path)
+    readable = [Permission(0, "n"), Permission(domain.domid, "r")]
+    await x.set_permissions(home, readable)
+    await x.set_permissions(vm, readable)
+    video = _video(whole)
+    nodes = {
+        f"{vm}/uuid": domain.uuid,
+        f"{vm}/name": whole.name,
+        f"{home}/vm": vm,
+        f"{home}/name": whole.name,
+        f"{home}/domid": str(domain.domid),
+        f"{home}/memory/static-max": str(target[1]),
+        f"{home}/memory/target": str(target[0] - video),
+        f"{home}/memory/videoram": str(video),
+        f"{home}/device": "",
+        f"{paths.devices(domain.domid)}": "",
+    }
+    vcpus = whole.max_vcpus or 1
+    online = set(range(vcpus) if whole.avail_vcpus is None else whole.avail_vcpus)
+    nodes |= {paths.vcpu(domain.domid, n): "online" if n in online else "offline" for n in range(vcpus)}
+    for path, value in nodes.items():
+        await x.write(path, value.encode())
+
+
+async def _enter_all(x: Requests, domain: Domain, whole: Template) -> None:
+    for device in _order(whole):
+        entry = whole.find(device)
+        assert entry is not None
+        await entries.enter(x, domain, device, entry)

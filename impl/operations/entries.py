@@ -1,0 +1,229 @@
+"""A device's entry in xenstore, as the body of one transaction: enter, mark closing, leave, and the medium of a drive.
+
+Each body can be run again after a conflict: it looks at everything anew.
+"""
+
+from __future__ import annotations
+
+from impl.errors import DeviceExists, DeviceNotFound, HotplugFailed, InvalidArgument
+from impl.kinds import PCI, USBCTRL, USBDEV, Device, Entry
+from impl.operations import paths
+from impl.operations.existence import exists, is_closing, named, names, plugged, read_text, require
+from impl.operations.layout import CLOSING, INITIALISING, RECONFIGURING, Layout, Nodes, driver_domain, layout
+from impl.ports import Domain, Permission, Requests
+
+DRIVE_EMPTY = ("", "aio:", "aio:(null)")
+"""What xenstore says of a drive without a medium [libxl, bc6a499ebc for the last]."""
+
+
+async def enter(x: Requests, domain: Domain, device: Device, entry: Entry) -> None:
+    """Write all of the device. DeviceExists; InvalidArgument."""
+    node = paths.existing(domain, device)
+    if await exists(x, domain, device):
+        raise DeviceExists(f"{domain} has {device} already")
+    plan = layout(domain, device, entry, await _backend_domid(x, entry))
+    if device.kind is USBDEV:
+        await _enter_usb(x, domain, device, plan)
+    elif device.kind is PCI:
+        await _enter_pci(x, domain, device, plan)
+    else:
+        await _own(x, plan.frontend, Permission(domain.domid, "n"), Permission(plan.backend_domid, "r"))
+        await _own(x, plan.backend, Permission(plan.backend_domid, "n"), Permission(domain.domid, "r"))
+        await _write(x, plan.frontend, plan.front)
+        await _write(x, plan.backend, plan.back)
+        ours = {n: v for n, v in plan.back.items() if not n.startswith("port/")}
+        await _write(x, node, {"frontend": plan.frontend, "backend": plan.backend, **ours})
+
+
+async def _backend_domid(x: Requests, entry: Entry) -> int:
+    """The number of the backend's domain [`libxl__resolve_domid`]. InvalidArgument if no domain has the name."""
+    backend = driver_domain(entry)
+    if isinstance(backend, int):
+        return backend
+    domid = await named(x, backend)
+    if domid is None:
+        raise InvalidArgument(f"there is no domain {backend!r} to be the backend")
+    return int(domid)
+
+
+async def mark_closing(x: Requests, domain: Domain, device: Device) -> None:
+    """Say that the device goes away; nothing if that is said already. DeviceNotFound; InvalidArgument if it is a USB
+    controller that something is plugged into."""
+    await require(x, domain, device)
+    if device.kind is USBCTRL and (busy := await plugged(x, domain, device)):
+        raise InvalidArgument(f"{domain}: {device} has {busy[0]}: detach that first")
+    await close(x, domain, device)
+
+
+async def close(x: Requests, domain: Domain, device: Device) -> None:
+    """Say that a device that exists goes away."""
+    node = paths.existing(domain, device)
+    await x.write(f"{node}/online", b"0")
+    await _tell(x, node, device)
+
+
+async def leave(x: Requests, domain: Domain, device: Device) -> None:
+    """Remove all of the device. DeviceNotFound; HotplugFailed if it is not marked closing."""
+    node = paths.existing(domain, device)
+    await require(x, domain, device)
+    if not await is_closing(x, domain, device):
+        raise HotplugFailed(f"{domain}: {device} was attached anew while it was being detached")
+    await expunge(x, domain, device)
+    await _prune(x, node, paths.devices(domain.domid))
+
+
+async def expunge(x: Requests, domain: Domain, device: Device) -> None:
+    """Remove what xenstore has of the device, however little that is."""
+    node = paths.existing(domain, device)
+    frontend, backend = await _pointers(x, node)
+    if device.kind is USBDEV:
+        await _vacate(x, domain, device)
+    elif device.kind is PCI:
+        await _leave_pci(x, domain, device)
+    else:
+        for folder in (frontend, backend):
+            if folder:
+                await _prune(x, folder, paths.parent(paths.parent(folder)))
+
+
+async def load(x: Requests, domain: Domain, drive: Device, medium: str) -> None:
+    """Say that the drive holds the medium. DeviceNotFound; DeviceExists unless it is empty."""
+    await refuse_unless_empty(x, domain, drive)
+    await _write_medium(x, domain, drive, medium)
+
+
+async def unload(x: Requests, domain: Domain, drive: Device) -> None:
+    """Say that the drive is empty. DeviceNotFound."""
+    await require_drive(x, domain, drive)
+    await _write_medium(x, domain, drive, "")
+
+
+async def require_drive(x: Requests, domain: Domain, drive: Device) -> None:
+    """DeviceNotFound unless the device exists, InvalidArgument if it is not a drive whose medium can be changed."""
+    await require(x, domain, drive)
+    if await read_text(x, f"{paths.existing(domain, drive)}/removable") != "1":
+        raise InvalidArgument(f"{domain}: {drive} is no drive that a medium can be put into")
+
+
+async def refuse_unless_empty(x: Requests, domain: Domain, drive: Device) -> None:
+    """As `require_drive`; DeviceExists unless xenstore says that the drive is empty."""
+    await require_drive(x, domain, drive)
+    if not await drive_is_empty(x, domain, drive):
+        raise DeviceExists(f"{domain}: {drive} holds a medium: eject it first")
+
+
+async def drive_is_empty(x: Requests, domain: Domain, drive: Device) -> bool:
+    """True if xenstore says that the drive holds no medium."""
+    return (await read_text(x, f"{paths.existing(domain, drive)}/params") or "") in DRIVE_EMPTY
+
+
+async def _write_medium(x: Requests, domain: Domain, drive: Device, medium: str) -> None:
+    node = paths.existing(domain, drive)
+    _, backend = await _pointers(x, node)
+    await x.write(f"{node}/params", medium.encode())
+    if backend and await read_text(x, backend) is not None:
+        await x.write(f"{backend}/params", medium.encode())
+
+
+async def _pointers(x: Requests, node: str) -> tuple[str | None, str | None]:
+    """The folders of frontend and backend, by the toolstack's own copy."""
+    return await read_text(x, f"{node}/frontend"), await read_text(x, f"{node}/backend")
+
+
+async def _own(x: Requests, folder: str, owner: Permission, other: Permission) -> None:
+    await x.make(folder)
+    await x.set_permissions(folder, [owner, other])
+
+
+async def _write(x: Requests, folder: str, nodes: Nodes) -> None:
+    for name, value in nodes.items():
+        await x.write(f"{folder}/{name}", value.encode())
+
+
+async def _tell(x: Requests, node: str, device: Device) -> None:
+    """Tell the backend, unless the driver domain has taken away what it is told by."""
+    _, backend = await _pointers(x, node)
+    if not backend or await read_text(x, backend) is None:
+        return
+    if device.kind is PCI:
+        number = await read_text(x, f"{node}/number")
+        await x.write(f"{backend}/state-{number}", CLOSING.encode())
+        await x.write(f"{backend}/state", RECONFIGURING.encode())
+    elif device.kind is not USBDEV:
+        await x.write(f"{backend}/online", b"0")
+        await x.write(f"{backend}/state", CLOSING.encode())
+
+
+async def _prune(x: Requests, path: str, stop: str) -> None:
+    """Remove a node, and what is above it and then empty, up to `stop` [`libxl__xs_path_cleanup`]."""
+    await remove(x, path)
+    above = paths.parent(path)
+    while above.startswith(f"{stop}/") and not await names(x, above):
+        await remove(x, above)
+        above = paths.parent(above)
+
+
+async def remove(x: Requests, path: str) -> None:
+    """Remove a node, if it is there."""
+    if await read_text(x, path) is not None:
+        await x.remove(path)
+
+
+async def _enter_usb(x: Requests, domain: Domain, device: Device, plan: Layout) -> None:
+    controller = paths.controller(domain, device)
+    if await read_text(x, controller) is None or await read_text(x, f"{controller}/online") == "0":
+        raise DeviceNotFound(f"{domain} has no USB controller for {device}")
+    _, backend = await _pointers(x, controller)
+    port = device.index.rpartition("/")[2]
+    node, busid = paths.existing(domain, device), plan.back["busid"].encode()
+    await x.write(node, busid)
+    await _write(x, node, {"backend": backend or "", "online": "1"})
+    if backend and await read_text(x, backend) is not None:
+        await x.write(f"{backend}/port/{port}", busid)
+
+
+async def _vacate(x: Requests, domain: Domain, device: Device) -> None:
+    _, backend = await _pointers(x, paths.existing(domain, device))
+    port = f"{backend}/port/{device.index.rpartition('/')[2]}"
+    if backend and await read_text(x, port) is not None:
+        await x.write(port, b"")
+
+
+async def _numbers(x: Requests, domain: Domain) -> dict[str, int]:
+    """The place that each PCI device has at the backend, by the toolstack's own copy: `num_devs` is the backend's."""
+    folder = paths.of_kind(domain.domid, PCI)
+    return {i: int(await read_text(x, f"{folder}/{i}/number") or 0) for i in await names(x, folder)}
+
+
+async def _enter_pci(x: Requests, domain: Domain, device: Device, plan: Layout) -> None:
+    frontend = f"{paths.home(domain.domid)}/device/pci/0"
+    backend = f"{paths.home(plan.backend_domid)}/backend/pci/{domain.domid}/0"
+    taken = set((await _numbers(x, domain)).values())
+    number = next(n for n in range(len(taken) + 1) if n not in taken)
+    if await read_text(x, backend) is None:
+        ours, theirs = Permission(domain.domid, "n"), Permission(plan.backend_domid, "n")
+        await _own(x, frontend, ours, Permission(plan.backend_domid, "r"))
+        await _own(x, backend, theirs, Permission(domain.domid, "r"))
+        await _write(x, frontend, {"backend": backend, "backend-id": str(plan.backend_domid), "state": INITIALISING})
+        pair = {"frontend": frontend, "frontend-id": str(domain.domid), "online": "1", "state": INITIALISING}
+        await _write(x, backend, pair)
+    else:
+        await x.write(f"{backend}/state", RECONFIGURING.encode())
+    nodes = {f"{name}-{number}": value for name, value in plan.back.items()}
+    await _write(x, backend, {**nodes, f"state-{number}": INITIALISING, "num_devs": str(max({number, *taken}) + 1)})
+    own = {"frontend": frontend, "backend": backend, "online": "1", "number": str(number), **plan.back}
+    await _write(x, paths.existing(domain, device), own)
+
+
+async def _leave_pci(x: Requests, domain: Domain, device: Device) -> None:
+    numbers = await _numbers(x, domain)
+    number = numbers.pop(device.index)
+    frontend, backend = await _pointers(x, paths.existing(domain, device))
+    if not numbers:
+        for folder in (frontend, backend):
+            if folder:
+                await _prune(x, folder, paths.parent(paths.parent(paths.parent(folder))))
+    elif backend and await read_text(x, backend) is not None:
+        for name in ("key", "dev", "opts", "state"):
+            await remove(x, f"{backend}/{name}-{number}")
+        await x.write(f"{backend}/num_devs", str(max(numbers.values()) + 1).encode())

@@ -1,0 +1,86 @@
+"""What exists: what stands under `/libxl/<domid>/device`, which the toolstack alone can write [XSA-175, XSA-178].
+
+The frontend is the guest's and the backend the driver domain's: nothing is ever read from either. `online` of the
+toolstack's own copy tells a device that goes away from one that stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from impl.errors import CannotList, DeviceNotFound, InvalidArgument, NoEntry, XenstoreError
+from impl.kinds import KINDS, USBCTRL, USBDEV, Device, Kind
+from impl.operations import paths
+from impl.ports import Domain, Requests
+
+
+async def read_text(x: Requests, path: str) -> str | None:
+    """A node's value as text, None if there is no such node."""
+    try:
+        return (await x.read(path)).decode("utf-8", "replace")
+    except NoEntry:
+        return None
+
+
+async def names(x: Requests, path: str) -> Sequence[str]:
+    """The names of a node's children; none if there is no such node."""
+    try:
+        return await x.directory(path)
+    except NoEntry:
+        return ()
+
+
+async def exists(x: Requests, domain: Domain, device: Device) -> bool:
+    """True if the device exists. A USB port is a device if something is plugged into it."""
+    value = await read_text(x, paths.existing(domain, device))
+    return bool(value) if device.kind is USBDEV else value is not None
+
+
+async def is_closing(x: Requests, domain: Domain, device: Device) -> bool:
+    """True if the device is marked to go away."""
+    return await read_text(x, f"{paths.existing(domain, device)}/online") == "0"
+
+
+async def require(x: Requests, domain: Domain, device: Device) -> None:
+    """DeviceNotFound unless the device exists."""
+    if not await exists(x, domain, device):
+        raise DeviceNotFound(f"{domain} has no {device}")
+
+
+async def devices(x: Requests, domain: Domain, *kinds: Kind) -> dict[Kind, list[Device]]:
+    """The devices that exist, by kind, of these kinds or all; a kind that has none is there too. CannotList if that
+    cannot be read: never an empty list [`libxl__device_list` returns one on any error]."""
+    try:
+        return {k: [Device(k, i) for i in await _indices(x, domain, k)] for k in kinds or KINDS.values()}
+    except (XenstoreError, InvalidArgument) as e:
+        raise CannotList(f"{domain}: what exists cannot be read: {e}") from e
+
+
+async def _indices(x: Requests, domain: Domain, kind: Kind) -> list[str]:
+    folder = paths.of_kind(domain.domid, kind)
+    found = list(await names(x, folder))
+    if kind is USBDEV:
+        found = [f"{ctrl}/port/{port}" for ctrl in found for port in await names(x, f"{folder}/{ctrl}/port")]
+        found = [index for index in found if await read_text(x, f"{folder}/{index}")]
+    for index in found:
+        try:
+            kind.to_key(index)
+        except InvalidArgument as e:
+            raise InvalidArgument(f"{folder}/{index}: {e}") from None
+    return found
+
+
+async def plugged(x: Requests, domain: Domain, controller: Device) -> list[Device]:
+    """The USB devices at a controller."""
+    assert controller.kind is USBCTRL
+    folder = f"{paths.existing(domain, controller)}/port"
+    found = [Device(USBDEV, f"{controller.index}/port/{port}") for port in await names(x, folder)]
+    return [device for device in found if await exists(x, domain, device)]
+
+
+async def named(x: Requests, name: str, *, but: int | None = None) -> str | None:
+    """The number of the domain that has this name, or None. `but`: a domain that is not meant."""
+    for domid in await names(x, paths.DOMAINS):
+        if domid != str(but) and await read_text(x, f"{paths.DOMAINS}/{domid}/name") == name:
+            return domid
+    return None

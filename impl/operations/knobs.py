@@ -1,0 +1,121 @@
+"""Set what is no device: name, memory, vcpus, scheduling. Each under the lock, so that no `retrieve` reads half of it
+and no two setters leave a knob that stands in two places apart [A4; libxl, 5f33fa2bca]."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from impl.errors import DomainNotFound, InvalidArgument, ToolstackError
+from impl.operations import paths
+from impl.operations.existence import named, names, read_text
+from impl.operations.guarded import UNWINDS, locked
+from impl.operations.transact import transact
+from impl.ports import Domain, Requests, Toolstack
+
+MOST_NAME = 255
+
+
+async def rename(t: Toolstack, domain: Domain, name: str) -> None:
+    """Give the domain another name. InvalidArgument if another domain has it."""
+    require_good_name(name)
+
+    async def body(x: Requests) -> None:
+        await _require_name(x, domain)
+        if other := await named(x, name, but=domain.domid):
+            raise InvalidArgument(f"domain {other} has the name {name!r} already")
+        await x.write(paths.name(domain.domid), name.encode())
+        await x.write(f"{paths.vm(domain.uuid)}/name", name.encode())
+
+    async with locked(t, domain):
+        await transact(t, body)
+
+
+def require_good_name(name: str) -> None:
+    """InvalidArgument unless a domain can have this name."""
+    if not name or not name.isprintable() or "/" in name or len(name.encode()) > MOST_NAME:
+        raise InvalidArgument(f"{name!r} is no name: 1 to {MOST_NAME} printable characters, and no slash")
+
+
+async def _require_name(x: Requests, domain: Domain) -> None:
+    """DomainNotFound if xenstore has no such domain: nothing may be written for one that is half destroyed."""
+    if await read_text(x, paths.name(domain.domid)) is None:
+        raise DomainNotFound(f"xenstore has no {domain}")
+
+
+async def set_memory_target(t: Toolstack, domain: Domain, kb: int) -> None:
+    """Set the memory the domain is to have, in KiB: the hypervisor first, then xenstore; if that fails the
+    hypervisor is told again what xenstore says. InvalidArgument if it is above the limit."""
+
+    async def body(x: Requests) -> None:
+        await _require_name(x, domain)
+        limit = await _amount(x, domain, "static-max")
+        if not 0 < kb <= limit:
+            raise InvalidArgument(f"a memory target of {kb} KiB: it must be from 1 to the limit, {limit} KiB")
+        await x.write(paths.memory(domain.domid, "target"), str(kb).encode())
+        await x.write(f"{paths.vm(domain.uuid)}/memory", str(kb // 1024).encode())
+
+    async with locked(t, domain):
+        limit = await _amount(t.xenstore, domain, "static-max")
+        if not 0 < kb <= limit:
+            raise InvalidArgument(f"a memory target of {kb} KiB: it must be from 1 to the limit, {limit} KiB")
+        await t.hypervisor.set_memory(domain, kb)
+        try:
+            await transact(t, body)
+        except UNWINDS as failed:
+            try:
+                before = await _amount(t.xenstore, domain, "target")
+                await t.hypervisor.set_memory(domain, before)
+            except ToolstackError as also:
+                failed.add_note(f"and the hypervisor still grants {kb} KiB: {also}")
+            raise
+
+
+async def set_memory_limit(t: Toolstack, domain: Domain, kb: int) -> None:
+    """Set the most memory the domain can be given, in KiB. InvalidArgument if it has been given more."""
+
+    async def body(x: Requests) -> None:
+        await _require_name(x, domain)
+        target = await _amount(x, domain, "target")
+        if kb < target:
+            raise InvalidArgument(f"a memory limit of {kb} KiB: it must be the target, {target} KiB, or more")
+        await x.write(paths.memory(domain.domid, "static-max"), str(kb).encode())
+
+    async with locked(t, domain):
+        await transact(t, body)
+
+
+async def _amount(x: Requests, domain: Domain, what: str) -> int:
+    """A memory amount in KiB, by xenstore. DomainNotFound; InvalidArgument if it is no number."""
+    text = await read_text(x, paths.memory(domain.domid, what))
+    if text is None:
+        raise DomainNotFound(f"xenstore has no memory/{what} of {domain}")
+    if not (text.isascii() and text.isdigit()):
+        raise InvalidArgument(f"{paths.memory(domain.domid, what)} is {text!r}, and must be a whole number")
+    return int(text)
+
+
+async def set_vcpus(t: Toolstack, domain: Domain, online: Collection[int]) -> None:
+    """Have these vcpus online and the others not. InvalidArgument if there is no such vcpu, or none is online."""
+    wanted = set(online)
+
+    async def body(x: Requests) -> None:
+        await _require_name(x, domain)
+        there = {int(n) for n in await names(x, f"{paths.home(domain.domid)}/cpu")}
+        if not wanted or wanted - there:
+            numbers = ", ".join(map(str, sorted(wanted - there))) or "none"
+            raise InvalidArgument(f"vcpus {numbers}: {domain} has {len(there)}, numbered from 0, and needs one online")
+        for n in sorted(there):
+            await x.write(paths.vcpu(domain.domid, n), b"online" if n in wanted else b"offline")
+
+    async with locked(t, domain):
+        await transact(t, body)
+
+
+async def set_scheduling(t: Toolstack, domain: Domain, parameters: dict[str, int]) -> None:
+    """Set the scheduler's parameters that are named. InvalidArgument if the scheduler knows no such parameter."""
+    async with locked(t, domain):
+        known = await t.hypervisor.scheduling(domain)
+        if unknown := sorted(parameters.keys() - known.keys()):
+            has = ", ".join(sorted(known)) or "no parameter"
+            raise InvalidArgument(f"the scheduler has no `{unknown[0]}`; it has {has}")
+        await t.hypervisor.set_scheduling(domain, parameters)

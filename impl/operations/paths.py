@@ -1,0 +1,58 @@
+"""Where xenstore keeps what [docs/misc/xenstore-paths.pandoc, libxl_device.c]."""
+
+from __future__ import annotations
+
+from impl.kinds import USBDEV, Device, Kind
+from impl.ports import Domain
+
+DOMAINS = "/local/domain"
+
+
+def home(domid: int) -> str:
+    """What the domain itself can read [`libxl__xs_get_dompath`]."""
+    return f"{DOMAINS}/{domid}"
+
+
+def name(domid: int) -> str:
+    return f"{home(domid)}/name"
+
+
+def vm(uuid: str) -> str:
+    return f"/vm/{uuid}"
+
+
+def private(domid: int) -> str:
+    """What only the toolstack can write [`libxl__xs_libxl_path`]."""
+    return f"/libxl/{domid}"
+
+
+def devices(domid: int) -> str:
+    """What exists stands below this, and nowhere else [XSA-175, XSA-178]."""
+    return f"{private(domid)}/device"
+
+
+def of_kind(domid: int, kind: Kind) -> str:
+    return f"{devices(domid)}/{kind.folder}"
+
+
+def existing(domain: Domain, device: Device) -> str:
+    """The node by which the device exists [`libxl__device_libxl_path`]."""
+    return f"{of_kind(domain.domid, device.kind)}/{device.index}"
+
+
+def controller(domain: Domain, device: Device) -> str:
+    """The node by which a USB device's controller exists."""
+    assert device.kind is USBDEV
+    return existing(domain, device).rpartition("/port/")[0]
+
+
+def memory(domid: int, what: str) -> str:
+    return f"{home(domid)}/memory/{what}"
+
+
+def vcpu(domid: int, number: int) -> str:
+    return f"{home(domid)}/cpu/{number}/availability"
+
+
+def parent(path: str) -> str:
+    return path.rpartition("/")[0]

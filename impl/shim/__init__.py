@@ -1,0 +1,1 @@
+"""What lets a real xenstored run where there is no hypervisor."""

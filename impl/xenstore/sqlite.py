@@ -1,0 +1,283 @@
+"""An embedded xenstore in an SQLite file that processes share, and that any death of theirs leaves whole.
+
+Each request, and each commit of a transaction, is one transaction of SQLite's: written ahead, and on the disk when it
+returns. A transaction of xenstore's is kept in its process until then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sqlite3
+import stat
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from impl.errors import Busy, ConnectionLost, StoreError, XenstoreError
+from impl.ports import Permission
+from impl.xenstore import paths
+from impl.xenstore.adapter import EmbeddedWatch, EmbeddedXenstore
+from impl.xenstore.engine import Connection, Engine
+from impl.xenstore.limits import Limits
+from impl.xenstore.node import plant
+from impl.xenstore.sqlite_table import SqliteTable
+from impl.xenstore.view import Fires
+from impl.xenstore.watches import Change, Watched
+
+FILE = "xenstore.sqlite"
+VERSION = 1
+BUSY = 10.0
+"""Seconds to wait for another process."""
+POLL = 0.02
+"""Seconds between looks for changes."""
+_SCHEMA = Path(__file__).with_name("schema.sql")
+
+
+def _is_busy(error: sqlite3.Error) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+class SqliteStore:
+    """An embedded xenstore in a folder."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        limits: Limits | None = None,
+        domains: Iterable[int] | None = None,
+        busy: float = BUSY,
+        poll: float = POLL,
+    ) -> None:
+        """Open it, or make it; the folder is there. StoreError, Busy.
+
+        `domains`: those that there are, besides domain 0; None: any that is named. `busy`, `poll`: see above.
+        """
+        self.path, self.busy, self.interval = folder / FILE, busy, poll
+        self._process, self._closed = os.getpid(), False
+        self._own_file()
+        self._database = sqlite3.connect(self.path, timeout=busy, isolation_level=None)
+        self._table = SqliteTable(self._database)
+        self.engine: Engine = SharedEngine(self._table, limits or Limits(), domains)
+        try:
+            self._set_up()
+        except BaseException as e:
+            self.close()
+            if isinstance(e, Busy) or not isinstance(e, sqlite3.Error | XenstoreError):
+                raise
+            raise StoreError(self.path, f"no xenstore of this toolstack's: {e}") from e
+        self._heard = self._table.last_change()
+
+    def _own_file(self) -> None:
+        try:
+            found = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        except OSError as e:
+            raise StoreError(self.path, e.strerror or str(e)) from e
+        try:
+            status = os.fstat(found)
+        finally:
+            os.close(found)
+        if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o077:
+            mode = stat.filemode(status.st_mode)
+            raise StoreError(
+                self.path, f"must be a file of user {os.geteuid()} alone, and is {mode} of {status.st_uid}"
+            )
+
+    def _set_up(self) -> None:
+        deadline = time.monotonic() + self.busy
+        while True:
+            try:
+                self._database.execute("PRAGMA journal_mode = WAL")
+                break
+            except sqlite3.OperationalError as e:  # SQLite does not wait for others here
+                if not _is_busy(e):
+                    raise
+                if time.monotonic() > deadline:
+                    raise self._busy() from e
+                time.sleep(0.01)
+        self._database.execute("PRAGMA synchronous = FULL")
+        with self.changing():
+            (version,) = self._database.execute("PRAGMA user_version").fetchone()
+            (tables,) = self._database.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            if not version and tables:
+                raise StoreError(self.path, "is another program's database: name another folder")
+            if not version:
+                for statement in _SCHEMA.read_text().split(";\n"):
+                    self._database.execute(statement)
+                self._database.execute(f"PRAGMA user_version = {VERSION}")
+            if version not in (0, VERSION):
+                raise StoreError(self.path, f"is of version {version}, and this toolstack reads version {VERSION}")
+            if self._table.get(paths.ROOT) is None:
+                plant(self._table)
+
+    def _busy(self) -> Busy:
+        return Busy(f"{self.path}: another process has had it for {self.busy:g} s")
+
+    @contextlib.contextmanager
+    def _transaction(self, begin: str) -> Iterator[None]:
+        if os.getpid() != self._process:
+            raise XenstoreError(f"{self.path}: opened by process {self._process}, and used by its child")
+        if self._closed:
+            raise ConnectionLost(f"{self.path} is closed")
+        try:
+            self._database.execute(begin)
+            try:
+                yield
+                self._database.execute("COMMIT")
+            except BaseException:
+                if self._database.in_transaction:
+                    self._database.execute("ROLLBACK")
+                raise
+        except sqlite3.Error as e:
+            if _is_busy(e):
+                raise self._busy() from e
+            raise XenstoreError(f"{self.path}: {e}") from e
+
+    def reading(self) -> contextlib.AbstractContextManager[None]:
+        """A transaction of SQLite's that changes nothing. Busy, XenstoreError."""
+        return self._transaction("BEGIN")
+
+    def changing(self) -> contextlib.AbstractContextManager[None]:
+        """A transaction of SQLite's, with no other one beside it. Busy, XenstoreError."""
+        return self._transaction("BEGIN IMMEDIATE")
+
+    @property
+    def database(self) -> sqlite3.Connection:
+        """The database, for who keeps something beside the nodes: within `reading` and `changing`."""
+        return self._database
+
+    def node(self, path: str) -> bytes | None:
+        """A node's value, whoever asks, within `reading` or `changing`; None if it is not there."""
+        found = self._table.get(path)
+        return None if found is None else found.value
+
+    def connect(self, domid: int = 0) -> SharedXenstore:
+        """A connection of a domain's."""
+        return SharedXenstore(SharedConnection(self, domid))
+
+    def introduce(self, domid: int) -> None:
+        """The domain is there; those who watch `@introduceDomain` hear of it."""
+        with self.changing():
+            self.engine.introduce(domid)
+
+    def release(self, domid: int) -> None:
+        """The domain is gone: its connections in this process end, and what it owns is removed."""
+        with self.changing():
+            self.engine.release(domid)
+
+    def tree(self) -> dict[str, tuple[bytes, tuple[Permission, ...]]]:
+        """Every node's value and permissions, by its path, at one instant."""
+        with self.reading():
+            return {path: (node.value, node.permissions) for path, node in self._table.items()}
+
+    def listen(self) -> None:
+        """Tell this process's watches what has changed since the last time, whoever did it."""
+        with self.reading():
+            first, changes, self._heard = self._table.changes_after(self._heard)
+        watching = [c for c in self.engine.connections.values() if c.watches]
+        for connection in watching:
+            if first:
+                for watched in connection.watches.values():
+                    watched.tell(watched.node)
+            for change in changes:
+                connection.hear(change)
+
+    def close(self) -> None:
+        """Close the file: every connection is closed."""
+        for connection in list(self.engine.connections.values()):
+            connection.close()
+        self._closed = True
+        self._database.close()
+
+
+class SharedEngine(Engine):
+    """An engine whose changes go into the log that every process reads. The permissions of the special watches are
+    each process's own."""
+
+    def __init__(self, table: SqliteTable, limits: Limits, domains: Iterable[int] | None) -> None:
+        super().__init__(table, limits, domains)
+        self._log = table
+
+    def fire(self, change: Change) -> None:
+        self._log.record(change)
+
+
+class SharedConnection(Connection):
+    """A connection, each of whose requests is a transaction of SQLite's."""
+
+    def __init__(self, store: SqliteStore, domid: int) -> None:
+        super().__init__(store.engine, domid)
+        self.store = store
+
+    def _around(self, tx: int) -> contextlib.AbstractContextManager[None]:
+        return self.store.reading() if tx else self.store.changing()
+
+    def read(self, path: str, tx: int = 0) -> bytes:
+        with self.store.reading():
+            return super().read(path, tx)
+
+    def directory(self, path: str, tx: int = 0) -> tuple[str, ...]:
+        with self.store.reading():
+            return super().directory(path, tx)
+
+    def permissions(self, path: str, tx: int = 0) -> tuple[Permission, ...]:
+        with self.store.reading():
+            return super().permissions(path, tx)
+
+    def write(self, path: str, value: bytes, tx: int = 0) -> None:
+        with self._around(tx):
+            super().write(path, value, tx)
+
+    def make(self, path: str, tx: int = 0) -> None:
+        with self._around(tx):
+            super().make(path, tx)
+
+    def remove(self, path: str, tx: int = 0) -> None:
+        with self._around(tx):
+            super().remove(path, tx)
+
+    def set_permissions(self, path: str, permissions: Sequence[Permission], tx: int = 0) -> None:
+        with self._around(tx):
+            super().set_permissions(path, permissions, tx)
+
+    def end(self, tx: int, *, commit: bool) -> None:
+        with self.store.changing() if commit else contextlib.nullcontext():
+            super().end(tx, commit=commit)
+
+    def watch(self, path: str, token: str) -> Watched:
+        self.store.listen()
+        return super().watch(path, token)
+
+    @property
+    def fires(self) -> Fires:
+        return self.engine.fire
+
+
+class PolledWatch(EmbeddedWatch):
+    """A watch that looks for changes of other processes, again and again."""
+
+    def __init__(self, connection: SharedConnection, path: str, token: str, watched: Watched) -> None:
+        super().__init__(connection, path, token, watched)
+        self._store = connection.store
+
+    def take(self) -> str | None:
+        self._store.listen()
+        return super().take()
+
+    async def _wait(self) -> None:
+        await asyncio.sleep(self._store.interval)
+
+
+class SharedXenstore(EmbeddedXenstore):
+    """A connection to a xenstore that processes share."""
+
+    __slots__ = ("_shared",)
+
+    def __init__(self, connection: SharedConnection) -> None:
+        super().__init__(connection)
+        self._shared = connection
+
+    def _watch(self, path: str, token: str, watched: Watched) -> EmbeddedWatch:
+        return PolledWatch(self._shared, path, token, watched)

@@ -1,0 +1,1 @@
+"""Conformance: the evidence that an implementation follows a design after every interleaving."""

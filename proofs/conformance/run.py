@@ -1,0 +1,145 @@
+"""An exploration on all processors: the combinations of operations are dealt out, and what they cover is added up."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from model.parallel import Report as Tell
+from model.parallel import side_by_side
+from model.step import Design
+from proofs.conformance.explore import Divergence, Explored, Explorer, Start
+from proofs.conformance.matching import Taken
+from proofs.conformance.minimise import minimise
+from proofs.conformance.schedule import Schedule
+from proofs.conformance.scope import Scope, begin, starts, together
+from proofs.conformance.steps import Grain
+from proofs.conformance.tell import candidates, tell_schedule, token_of
+
+MOST_CANDIDATES = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A divergence, for people."""
+
+    reason: str
+    token: str
+    start: str
+    operations: tuple[str, ...]
+    steps: tuple[str, ...]
+    candidates: tuple[str, ...]
+    """What the model could have done in the last step, and for each why that is not what happened."""
+
+
+@dataclass(slots=True)
+class Part:
+    """What one process has covered."""
+
+    combinations: int = 0
+    covered: Explored = field(default_factory=Explored)
+    told: list[Told] = field(default_factory=list)
+    taken: set[Taken] = field(default_factory=set)
+    interrupted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What an exploration came to. `taken`: the model's transitions that the implementation took."""
+
+    design: str
+    scope: Scope
+    combinations: int
+    of: int
+    covered: Explored
+    told: tuple[Told, ...]
+    taken: frozenset[Taken]
+    seconds: float
+
+    @property
+    def conforms(self) -> bool:
+        """True if all was covered and nothing diverged."""
+        return not self.told and self.combinations == self.of
+
+
+OnProgress = Callable[[int, int], None]
+"""Told how many combinations are done, and of how many."""
+
+
+def explore(
+    design: Design, scope: Scope, *, jobs: int, on_progress: OnProgress, grain: Grain = Grain.COMMIT, most: int = 1
+) -> Report:
+    """Every combination of operations on every start, until `most` divergences are found."""
+    began = time.perf_counter()
+    explorer = begin(design, scope, grain)
+    todo = [(name, start, asked) for name, start in starts(explorer).items() for asked in together(scope)]
+    done = [0] * jobs
+
+    def work(piece: int, tell: Tell[int]) -> Part:
+        part = Part()
+        for name, start, asked in todo[piece::jobs]:
+            part.combinations += 1
+            found = explorer.explore(start, asked, deaths=scope.deaths, failures=scope.failures)
+            part.covered.add(found)
+            if found.divergence:
+                part.told.append(tell_divergence(explorer, name, start, found.divergence))
+            if len(part.told) >= most or not tell(part.combinations):
+                part.interrupted = True
+                break
+        part.taken = explorer.matching.taken
+        return part
+
+    def progress(piece: int, so_far: int | None) -> None:
+        done[piece] = len(todo[piece::jobs]) if so_far is None else so_far
+        on_progress(sum(done), len(todo))
+
+    parts = list(side_by_side(jobs, jobs, work, progress))
+    covered = Explored()
+    for part in parts:
+        covered.add(part.covered)
+    return Report(
+        design.name,
+        scope,
+        sum(part.combinations for part in parts),
+        len(todo),
+        covered,
+        tuple(told for part in parts for told in part.told)[:most],
+        frozenset().union(*(part.taken for part in parts)),
+        time.perf_counter() - began,
+    )
+
+
+def tell_divergence(explorer: Explorer, name: str, start: Start, found: Divergence) -> Told:
+    """A divergence made small, and told."""
+    schedule, small = minimise(explorer, start, name, found)
+    return tell(explorer, start, schedule, small.reason)
+
+
+def tell(explorer: Explorer, start: Start, schedule: Schedule, reason: str) -> Told:
+    """A schedule whose last step is wrong, told."""
+    return Told(
+        reason,
+        token_of(explorer, start, schedule),
+        schedule.start,
+        tuple(map(str, schedule.asked)),
+        tuple(tell_schedule(explorer, start, schedule)),
+        _candidates(explorer, start, schedule) if reason else (),
+    )
+
+
+def _candidates(explorer: Explorer, start: Start, schedule: Schedule) -> tuple[str, ...]:
+    at = explorer.at(start, schedule.asked)
+    for choice in schedule.choices[:-1]:
+        after = explorer.take(at, choice)
+        if not isinstance(after, tuple):
+            return ()
+        at = after
+    last = schedule.choices[-1]
+    if last.which is None:
+        return ()
+    place = explorer.steps.places[at[0][1 + last.process]]
+    edge = explorer.steps.edges(at[0][0], place)[last.which]
+    outcome, answer = explorer.ended(edge.place)
+    found = candidates(explorer, explorer.fitting(at), last.process, explorer.view(edge.state), outcome, answer)
+    return tuple(f"{c.steps}: {c.why_not}" for c in found[:MOST_CANDIDATES])

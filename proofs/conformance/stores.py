@@ -1,0 +1,145 @@
+"""The embedded stores and the embedded host, on which driven operations work: a state that can be kept, put back,
+and told from others."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Generator, Mapping
+from dataclasses import dataclass
+from types import coroutine
+from typing import cast
+
+from impl.embedded import memory, templates
+from impl.embedded.hotplug import SimulatedHotplug
+from impl.embedded.hypervisor import EmbeddedHypervisor
+from impl.embedded.memory import MemoryHost
+from impl.embedded.templates import MemoryTemplates, TemplateMemory
+from impl.errors import ToolstackError
+from impl.ports import Transaction
+from impl.xenstore.memory import MemoryStore, Snapshot
+from proofs.conformance.calls import Answer, Call
+
+DOMID = 1
+
+
+class OneNumber(EmbeddedHypervisor):
+    """A hypervisor with room for one domain: one number is modelled, with one life after another."""
+
+    async def free_domid(self) -> int:
+        return DOMID
+
+
+class Waits(Exception):
+    """The call cannot be answered yet: somebody has the lock."""
+
+
+@coroutine
+def _wait(_seconds: float) -> Generator[None, None, None]:
+    yield
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A state of the stores."""
+
+    xenstore: Snapshot
+    host: memory.Kept
+    templates: templates.Kept
+    open: Mapping[tuple[int, int], Transaction]
+    key: object
+    """Two states are alike if their keys are equal."""
+
+
+class Stores:
+    """The stores, and each process's ports to them."""
+
+    def __init__(self, processes: int) -> None:
+        self.xenstore = MemoryStore()
+        self.host = MemoryHost(self.xenstore)
+        self.templates = TemplateMemory()
+        hypervisor = OneNumber(self.host)
+        self._connections = [self.xenstore.connect() for _ in range(processes)]
+        self._ports: list[Mapping[str, object]] = [
+            {
+                "xenstore": self._connections[p],
+                "templates": MemoryTemplates(self.templates, p, hypervisor.alive, _wait),
+                "hypervisor": hypervisor,
+                "hotplug": SimulatedHotplug(self.host),
+                "clock": _Clock(),
+            }
+            for p in range(processes)
+        ]
+        self._open: dict[tuple[int, int], Transaction] = {}
+
+    def node(self, path: str) -> str | None:
+        """A xenstore node's value as text, None if there is no such node."""
+        value = self.host.node(path)
+        return None if value is None else value.decode()
+
+    def answer(self, process: int, call: Call) -> Answer:
+        """Do what the call asks for: what it answers, or the ToolstackError that it raises. Waits: nothing is done."""
+        where = (process, call.transaction)
+        if call.port == "transaction":
+            port: object = self._open[where]
+        else:
+            port = self._ports[process][call.port]
+        try:
+            found = _at_once(getattr(port, call.method)(*call.arguments, **dict(call.named)))
+        except ToolstackError as e:
+            found = e
+        if call.method == "begin" and not isinstance(found, ToolstackError):
+            self._open[where], found = cast("Transaction", found), None
+        elif call.method in ("commit", "abort"):
+            self._open.pop(where, None)
+        return found
+
+    def in_transaction(self, process: int) -> bool:
+        """True if the process has a transaction that is neither committed nor aborted."""
+        return any(p == process for p, _ in self._open)
+
+    def die(self, process: int) -> None:
+        """The process is no more."""
+        for where, transaction in list(self._open.items()):
+            if where[0] == process:
+                _at_once(transaction.abort())
+                del self._open[where]
+        self.templates.die(process)
+
+    def keep(self) -> Kept:
+        """The state as it is now."""
+        host, files = self.host.keep(), self.templates.keep()
+        engine = self.xenstore.engine
+        opened = [
+            (number, self.xenstore.fingerprint_of(c)) for number, c in engine.connections.items() if c.transactions
+        ]
+        key = (
+            self.xenstore.fingerprint(),
+            tuple(opened),
+            tuple(sorted((d, repr(g)) for d, g in host[0].items())),
+            tuple(sorted(host[1].items())),
+            tuple(sorted(files[0].items())),
+            tuple(sorted(files[1].items())),
+            files[2],
+        )
+        return Kept(self.xenstore.snapshot(), host, files, dict(self._open), key)
+
+    def put_back(self, kept: Kept) -> None:
+        """Have the state that was."""
+        self.xenstore.restore(kept.xenstore)
+        self.host.put_back(kept.host)
+        self.templates.put_back(kept.templates)
+        self._open = dict(kept.open)
+
+
+class _Clock:
+    async def sleep(self, _seconds: float) -> None:
+        """No time passes: how long somebody waits is up to the scheduler."""
+
+
+def _at_once(work: Coroutine[None, None, object]) -> object:
+    """What the work returns; Waits if it does not end at once."""
+    try:
+        work.send(None)
+    except StopIteration as done:
+        return done.value
+    work.close()
+    raise Waits

@@ -1,0 +1,63 @@
+"""What several tests share: the numbers of what they tried, told at the end; and whether they may trace a child."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NoReturn
+
+import pytest
+from crash.ptrace import refused
+
+_POINTS = "points"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Takes numbers for the table at the end."""
+
+    record: Callable[[str, object], None]
+
+    def add(self, title: str, points: int, failures: int) -> None:
+        """So many things were tried, and so many failed. Numbers of the same title are added up."""
+        self.record(_POINTS, [title, points, failures])
+
+
+@pytest.fixture
+def report(record_property: Callable[[str, object], None]) -> Report:
+    """The table at the end of the run."""
+    return Report(record_property)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the table, if there is anything in it."""
+    rows: dict[str, list[int]] = {}
+    for reports in terminalreporter.stats.values():
+        for test in reports:
+            if getattr(test, "when", None) == "call":
+                for name, value in test.user_properties:
+                    if name == _POINTS:
+                        title, points, failures = value
+                        row = rows.setdefault(title, [0, 0])
+                        row[0], row[1] = row[0] + points, row[1] + failures
+    if rows:
+        width = max(map(len, rows))
+        terminalreporter.section("points tried")
+        for title, (points, failures) in sorted(rows.items()):
+            terminalreporter.write_line(f"{title:{width}}  {points:9,} tried  {failures:5,} failed")
+
+
+@pytest.fixture(scope="session")
+def ptrace() -> None:
+    """A test that uses this traces children. Where that is not permitted it is skipped, loudly; it fails if CI=true."""
+    refusal = refused()
+    if refusal:
+        cannot_trace(refusal)
+
+
+def cannot_trace(refusal: str) -> NoReturn:
+    """Say that something is not tested, and why."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(refusal)
+    pytest.skip(f"NOT TESTED: death at each system call: {refusal}")

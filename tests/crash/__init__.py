@@ -1,0 +1,1 @@
+"""Engines that break an operation in every way there is; `trial.py` says how they are used."""

@@ -1,0 +1,64 @@
+"""Searches of small bounds, and what they find, in a form that two ways can be compared by."""
+
+from __future__ import annotations
+
+import pytest
+
+from model.check import Examined
+from model.designs import DESIGNS, RECOMMENDED
+from model.program import Program
+from model.properties import BIT, PROPERTIES
+from model.search.bfs import Limits, Search
+from model.search.exact import suspects, watching
+from model.search.monitor import Monitor
+from model.search.pairs import Pairs
+from model.search.recover import Recovery
+from model.state import Bounds
+from model.step import Design
+from model.verdict import Verdict
+
+recommended = DESIGNS[RECOMMENDED]
+LEAST = Bounds(slots=1, ejectable=0, configs=1, names=1, amounts=1, processes=2, crashes=0)
+SMALL = Bounds(slots=1, ejectable=1, configs=1, names=1, amounts=1, processes=2, crashes=0)
+every_design = pytest.mark.parametrize("name", DESIGNS)
+
+Shortest = dict[str, int | None]
+
+
+def shortest(examined: Examined) -> Shortest:
+    """For each property the length of the shortest trace that violates it; None for a property that holds."""
+    assert {c.verdict for c in examined.cells} <= {Verdict.EXHAUSTED, Verdict.REFUTED}
+    return {c.property_name: c.depth if c.verdict is Verdict.REFUTED else None for c in examined.cells}
+
+
+def search_of(program: Program, *, symmetric: bool) -> Search:
+    """A search of a whole program, not yet run."""
+    pairs = Pairs(program)
+    return Search(program, pairs, Monitor(program, pairs.shared, pairs.local, PROPERTIES), symmetric=symmetric)
+
+
+def the_whole(design: Design, bounds: Bounds, *, symmetric: bool) -> Shortest:
+    """What one search of everything finds, without slices."""
+    search = search_of(Program(design, bounds), symmetric=symmetric)
+    search.run(Limits())
+    found: Shortest = dict.fromkeys(PROPERTIES)
+    found |= {n: search.found.first[bit][0] for n, bit in BIT.items() if bit in search.found.first}
+    hopeless = Recovery(search).first_hopeless()[0]
+    found["always_recoverable"] = hopeless[0] if hopeless else None
+    if suspected := suspects(search.pairs):
+        watch = watching(search.program, suspected, symmetric=symmetric)
+        first = watch.run(Limits()).first
+        found["retrieve_is_exact"] = next((level for level, _ in first.values()), None)
+    return found
+
+
+def words_of(search: Search) -> list[set[tuple[int, tuple[int, ...]]]]:
+    """The states of each level, as words."""
+    shared, local = search.pairs.shared.words, search.pairs.local.words
+    return [
+        {
+            (shared[g], tuple(local[n] for n in here))
+            for g, *here in zip(*(c.tolist() for c in (columns[0], *columns[1])), strict=True)
+        }
+        for columns in map(search.packing.unpack, search.visited.levels)
+    ]

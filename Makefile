@@ -5,7 +5,7 @@ READY := .venv/.ready
 # Tests run side by side, one worker a core; those that share something costly on one of them.
 PYTEST := $(BIN)/pytest -n auto --dist loadgroup
 
-.PHONY: verify test quick lint bench clean
+.PHONY: verify test quick deep lint bench clean
 
 verify: $(READY)  ## every design checked and proved; the table printed; every verdict as the manifest expects
 	$(BIN)/confsync matrix --manifest tests/manifest.json
@@ -16,6 +16,9 @@ test: $(READY) parts lint  ## all tests, and the real parts they need
 quick: $(READY)  ## the inner loop
 	$(BIN)/ruff check .
 	$(PYTEST) -m 'not slow or quick'
+
+deep: $(READY)  ## what takes too long for each change: every operation of every kind, broken everywhere
+	$(PYTEST) -m deep
 
 lint: $(READY)
 	$(BIN)/ruff check .

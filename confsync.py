@@ -10,6 +10,7 @@ COMMANDS = {
     "audit": "impl.audit.cli:audit",
     "check": "model.cli:check",
     "claims": "model.cli:claims",
+    "conform": "proofs.conformance.cli:conform",
     "designs": "model.cli:list_designs",
     "domain": "impl.command.cli:domain",
     "matrix": "proofs.cli:matrix",

@@ -109,7 +109,9 @@ class _Generator:
         s, me = self._cells(script, known)
         point.step.run(Shared(s), Local(me))
         when = tuple(passes for _, passes, _ in script.guards)
-        ghosts.follow(SIGNATURES[point.operation], self.program.footprints[point.step].writes_shared)(Shared(s), Local(me))
+        ghosts.follow(SIGNATURES[point.operation], self.program.footprints[point.step].writes_shared)(
+            Shared(s), Local(me)
+        )
         to = self.program.next[here]
         yield Alternative(when, self._leave(script, me, here, to, starting), to)
         refused = []

@@ -176,7 +176,8 @@ class Hotplug(Protocol):
 
     async def allocate(self, domain: Domain, devices: Sequence[Device]) -> None:
         """Connect devices that are in xenstore, side by side [`libxl__multidev`]; nothing for one that is connected.
-        HotplugFailed, TimedOut: some may be connected, and one half."""
+        One that is going away is passed over; HotplugFailed if that is all of them. HotplugFailed, TimedOut: some may
+        be connected, and one half."""
 
     async def release(self, domain: Domain, devices: Sequence[Device], *, force: bool) -> None:
         """Disconnect devices that are marked closing, side by side; nothing for one that is not connected.

@@ -9,6 +9,9 @@ from typing import NoReturn
 
 import pytest
 from crash.ptrace import refused
+from together import pytest_xdist_make_scheduler
+
+__all__ = ["pytest_xdist_make_scheduler"]
 
 _POINTS = "points"
 

@@ -84,7 +84,6 @@ def odd() -> Checked:
     return checked(odd_design, ANYWHERE, anywhere(15))
 
 
-@pytest.mark.xdist_group("agreement")
 def test_the_recommended_design_agrees_everywhere(recommended: tuple[Checked, ...]) -> None:
     relation = Relation(DESIGNS[RECOMMENDED])
     for said in recommended:
@@ -94,7 +93,6 @@ def test_the_recommended_design_agrees_everywhere(recommended: tuple[Checked, ..
     assert points == {*range(len(program.points))} - {*program.first.values()}, "a point is not met"
 
 
-@pytest.mark.xdist_group("agreement")
 def test_what_never_happens_is_a_refusal_or_changes_nothing(recommended: tuple[Checked, ...]) -> None:
     """The transitions of the relation that no reachable pair takes: all are guards that never refuse, but a first
     step that fails before anything is done."""
@@ -157,7 +155,6 @@ def test_what_a_transition_does_not_write_stays(design: Design) -> None:
             assert all(after.values[name] is before.values[name] for name in stays), t.name
 
 
-@pytest.mark.xdist_group("agreement")
 def test_who_waits_on_terms_waits_in_the_checker(odd: Checked) -> None:
     program, relation, structure = odd.program, Relation(odd_design), Structure(ANYWHERE)
     view, waits = relation.view(relation.me), set()
@@ -183,7 +180,6 @@ ONLY_ODD = ("a_clean_up_that_is_refused_ends", "ChoosesTheFirst", "AsksLater", "
 """Those that mean the same in all that the recommended design can reach."""
 
 
-@pytest.mark.xdist_group("agreement")
 @pytest.mark.parametrize(
     "name",
     [
@@ -197,7 +193,6 @@ def test_what_means_something_else_is_found_out(name: str, recommended: tuple[Ch
     assert any(next(disagreements(interpreted(relation, said), said), None) for said in recommended)
 
 
-@pytest.mark.xdist_group("agreement")
 @pytest.mark.parametrize("name", ONLY_ODD)
 def test_what_means_something_else_where_a_design_is_odd_is_found_out(name: str, odd: Checked) -> None:
     assert next(disagreements(interpreted(WRONG[name](odd_design), odd), odd), None)

@@ -32,8 +32,8 @@ MANIFEST = json.loads((Path(__file__).parent / "manifest.json").read_text(encodi
 
 
 def of_the_recommended_design(test: Callable[[], None]) -> Callable[[], None]:
-    """Tests that share a proof run side by side with others, not with each other."""
-    return pytest.mark.slow(pytest.mark.xdist_group("recommended")(test))
+    """Tests that share a proof (`together.py` has them run on one worker)."""
+    return pytest.mark.slow(test)
 
 
 @cache

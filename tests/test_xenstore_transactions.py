@@ -18,6 +18,7 @@ from impl.errors import (
     OutOfMemory,
     QuotaExceeded,
     TooBig,
+    XenstoreError,
 )
 from impl.ports import Permission, Xenstore
 
@@ -292,6 +293,28 @@ def test_a_removal_in_a_transaction_is_done_and_told_at_its_commit(world: World)
         await tx.commit()
         await y.read("/")
         assert sorted(take(top)) == ["/a", "/a/b"]
+
+    world.run(body)
+
+
+def test_a_transaction_that_sees_old_and_new_nodes_can_not_remove_what_does_not_fit(world: World) -> None:
+    async def body(connect: World) -> None:
+        x, y = connect(0), connect(0)
+        for path in ("/a/1", "/a/2", "/a/3"):
+            await x.write(path, b"")
+        tx = await x.begin()
+        await tx.directory("/")
+        await y.make("/new")
+        assert await error(tx.remove("/new")) is XenstoreError  # the list of children is of before
+        assert await error(tx.read("/new")) is NoEntry
+        assert await error(tx.commit()) is Again
+        tx = await x.begin()
+        await tx.directory("/a")
+        await y.remove("/a/2")
+        assert await error(tx.remove("/a")) is XenstoreError
+        assert [await error(tx.read(path)) for path in ("/a/1", "/a/3")] == [NoEntry, None]
+        assert list(await tx.directory("/a")) == ["2", "3"]
+        assert await error(tx.commit()) is Again
 
     world.run(body)
 

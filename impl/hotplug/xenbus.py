@@ -50,12 +50,16 @@ class XenbusHotplug:
     disconnect_timeout: float = DISCONNECT_TIMEOUT
 
     async def allocate(self, domain: Domain, devices: Sequence[Device]) -> None:
-        await _side_by_side(self._allocate(domain, device) for device in devices)
+        staying = [device for device in devices if not await self._goes_away(domain, device)]
+        if devices and not staying:
+            raise HotplugFailed(f"{domain}: {devices[0]} went away while it was being connected")
+        await _side_by_side(self._allocate(domain, device) for device in staying)
+
+    async def _goes_away(self, domain: Domain, device: Device) -> bool:
+        return not await exists(self.xenstore, domain, device) or await is_closing(self.xenstore, domain, device)
 
     async def _allocate(self, domain: Domain, device: Device) -> None:
         node = paths.existing(domain, device)
-        if not await exists(self.xenstore, domain, device) or await is_closing(self.xenstore, domain, device):
-            raise HotplugFailed(f"{domain}: {device} went away while it was being connected")
         backend = await read_text(self.xenstore, f"{node}/backend")
         if device.kind is USBDEV or not backend:
             return  # the backend watches its ports

@@ -164,31 +164,30 @@ class Requester:
         return found, ignored
 
 
-def below(view: View, path: str, node: Node) -> list[tuple[str, Node]]:
-    """The node and all below it, each after what is below it [walk_node_tree]."""
-    found, waiting = [], [(path, node)]
-    while waiting:
-        where, what = waiting.pop()
-        found.append((where, what))
-        for leaf in what.children:
-            under = paths.child(where, leaf)
-            child = view.read(under)
-            if child is None:
-                # In a transaction, when others removed it after the list of children was seen: it will meet them.
-                raise XenstoreError(f"{where} lists a child {leaf} that is not there")
-            waiting.append((under, child))
-    found.reverse()
-    return found
-
-
 def cut(view: View, path: str, node: Node) -> None:
-    """Remove the node and all below it [rm_node]."""
-    above = paths.parent(path)
+    """Remove the node and all below it, each after what is below it [rm_node, walk_node_tree].
+
+    A transaction has seen some nodes long ago and others now. Where these do not fit, this is left half done, with EIO,
+    as C xenstored does; the commit will find the change that made it so.
+    """
+    above, leaf = paths.parent(path), paths.name(path)
     top = view.read(above)
     if top is None:
         raise XenstoreError(f"{path} has nothing above it")
-    for where, what in below(view, path, node):
-        view.fire(where, what, exact=where != path)
-        view.delete(where)
-    leaf = paths.name(path)
+    within = [(path, node, iter(enumerate(node.children)))]
+    while within:
+        where, what, rest = within[-1]
+        at, under = next(rest, (0, None))
+        if under is None:
+            view.fire(where, what, exact=where != path)
+            view.delete(where)
+            within.pop()
+            continue
+        child = view.read(paths.child(where, under))
+        if child is None:
+            view.write(where, replace(what, children=what.children[at:]))
+            raise XenstoreError(f"{where} lists a child {under} that is not there")
+        within.append((paths.child(where, under), child, iter(enumerate(child.children))))
+    if leaf not in top.children:
+        raise XenstoreError(f"{above} lists no child {leaf}, which was there")
     view.write(above, replace(top, children=tuple(c for c in top.children if c != leaf)))

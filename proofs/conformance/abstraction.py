@@ -14,7 +14,7 @@ from impl.configuration.template import Template, is_ejectable, is_empty
 from impl.embedded.host import Claim
 from impl.operations import paths
 from impl.operations.entries import DRIVE_EMPTY
-from model.language import ABSENT, EMPTY, ConcreteSlot
+from model.language import ABSENT, EMPTY, MADE_UP, ConcreteSlot
 from model.program import Program
 from model.state import Shared
 from proofs.conformance.asked import DOMAIN, amount, config_of, device, name
@@ -97,6 +97,8 @@ class Abstraction:
         found = template.find(device(k, self._bounds))
         if found is None:
             return ABSENT
+        if "pdev_path" not in found:
+            return MADE_UP
         return EMPTY if is_ejectable(found) and is_empty(found) else config_of(str(found["pdev_path"]))
 
 

@@ -147,7 +147,7 @@ class Explorer:
             after: dict[Node, set[int]] = {}
             for node, sets in level.items():
                 there = following[node] = []
-                for choice, then, place in self._successors(node):
+                for choice, then, place in self.successors(node):
                     there.append(then)
                     fits = after.setdefault(then, set())
                     for models in sets:
@@ -184,11 +184,11 @@ class Explorer:
 
     def can(self, at: At) -> list[Choice]:
         """What can happen next."""
-        return [choice for choice, _, _ in self._successors(at[0])]
+        return [choice for choice, _, _ in self.successors(at[0])]
 
     def take(self, at: At, choice: Choice) -> At | str | None:
         """Where a choice leads; what is wrong with it, in words; None if it cannot be taken."""
-        for can, then, place in self._successors(at[0]):
+        for can, then, place in self.successors(at[0]):
             if can == choice:
                 fitting = self._advance(at[1], choice.process, then[0], place)
                 return fitting if isinstance(fitting, str) else (then, fitting)
@@ -198,11 +198,17 @@ class Explorer:
         """What is wrong where nothing more can happen; "" if nothing is."""
         return self._at_the_end(at[0], {at[1]})
 
+    @property
+    def rested(self) -> frozenset[tuple[int, int]]:
+        """Where the model's processes stood between two steps of the implementation: shared and local words."""
+        return frozenset((shared, word) for models in self._sets for shared, local in models for word in local)
+
     def fitting(self, at: At) -> frozenset[State]:
         """The states of the model that fit."""
         return self._sets[at[1]]
 
-    def _successors(self, node: Node) -> Iterator[tuple[Choice, Node, Place | None]]:
+    def successors(self, node: Node) -> Iterator[tuple[Choice, Node, Place | None]]:
+        """What can happen next, where it leads, and the place that the process is then at; None: it died."""
         state, *places, deaths, failures = node
         for p, number in enumerate(places):
             place = self.steps.places[number] if number != DEAD else None

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from model.parallel import Report as Tell
 from model.parallel import side_by_side
 from model.step import Design
+from proofs.conformance.coverage import Coverage, coverage
 from proofs.conformance.explore import Divergence, Explored, Explorer, Start
 from proofs.conformance.matching import Taken
 from proofs.conformance.minimise import minimise
@@ -40,13 +41,13 @@ class Part:
     combinations: int = 0
     covered: Explored = field(default_factory=Explored)
     told: list[Told] = field(default_factory=list)
-    taken: set[Taken] = field(default_factory=set)
-    interrupted: bool = False
+    taken: frozenset[Taken] = frozenset()
+    rested: frozenset[tuple[int, int]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What an exploration came to. `taken`: the model's transitions that the implementation took."""
+    """What an exploration came to."""
 
     design: str
     scope: Scope
@@ -54,7 +55,8 @@ class Report:
     of: int
     covered: Explored
     told: tuple[Told, ...]
-    taken: frozenset[Taken]
+    model: Coverage | None
+    """What of the model was taken; None if that was not asked for, or not all was explored."""
     seconds: float
 
     @property
@@ -68,7 +70,14 @@ OnProgress = Callable[[int, int], None]
 
 
 def explore(
-    design: Design, scope: Scope, *, jobs: int, on_progress: OnProgress, grain: Grain = Grain.COMMIT, most: int = 1
+    design: Design,
+    scope: Scope,
+    *,
+    jobs: int,
+    on_progress: OnProgress,
+    grain: Grain = Grain.COMMIT,
+    most: int = 1,
+    with_coverage: bool = False,
 ) -> Report:
     """Every combination of operations on every start, until `most` divergences are found."""
     began = time.perf_counter()
@@ -85,9 +94,8 @@ def explore(
             if found.divergence:
                 part.told.append(tell_divergence(explorer, name, start, found.divergence))
             if len(part.told) >= most or not tell(part.combinations):
-                part.interrupted = True
                 break
-        part.taken = explorer.matching.taken
+        part.taken, part.rested = frozenset(explorer.matching.taken), explorer.rested
         return part
 
     def progress(piece: int, so_far: int | None) -> None:
@@ -98,16 +106,16 @@ def explore(
     covered = Explored()
     for part in parts:
         covered.add(part.covered)
+    told = tuple(told for part in parts for told in part.told)[:most]
+    combinations = sum(part.combinations for part in parts)
+    model = None
+    if with_coverage and not told and combinations == len(todo):
+        taken = frozenset[Taken]().union(*(part.taken for part in parts))
+        rested = frozenset[tuple[int, int]]().union(*(part.rested for part in parts))
+        model = coverage(explorer, scope, taken, rested)
     return Report(
-        design.name,
-        scope,
-        sum(part.combinations for part in parts),
-        len(todo),
-        covered,
-        tuple(told for part in parts for told in part.told)[:most],
-        frozenset().union(*(part.taken for part in parts)),
-        time.perf_counter() - began,
-    )
+        design.name, scope, combinations, len(todo), covered, told, model, time.perf_counter() - began
+    )  # fmt: skip
 
 
 def tell_divergence(explorer: Explorer, name: str, start: Start, found: Divergence) -> Told:

@@ -88,8 +88,8 @@ class Stores:
             found = e
         if call.method == "begin" and not isinstance(found, ToolstackError):
             self._open[where], found = cast("Transaction", found), None
-        elif call.method in ("commit", "abort"):
-            self._open.pop(where, None)
+        elif call.method in ("commit", "abort") and not isinstance(found, ToolstackError):
+            del self._open[where]  # after a commit that failed the operation still aborts
         return found
 
     def in_transaction(self, process: int) -> bool:
@@ -114,6 +114,7 @@ class Stores:
         key = (
             self.xenstore.fingerprint(),
             tuple(opened),
+            tuple(sorted(self._open)),
             tuple(sorted((d, repr(g)) for d, g in host[0].items())),
             tuple(sorted(host[1].items())),
             tuple(sorted(files[0].items())),

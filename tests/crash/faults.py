@@ -98,9 +98,7 @@ class FaultyFiles(Files):
                 os.close(descriptor)
 
 
-def fail_everywhere(
-    prepare: Prepare, act: Act, check: Check, *, errors: Collection[int] | None = None
-) -> Outcome:
+def fail_everywhere(prepare: Prepare, act: Act, check: Check, *, errors: Collection[int] | None = None) -> Outcome:
     """Run the act, with each fault at each call that it makes; check what each leaves, and how the act told of it.
     `errors`: these only.
 

@@ -16,7 +16,6 @@ from crash.disk import Trusted
 from crash.operation_oracle import DONE, Oracle, Place
 from crash.operation_table import Configuration, Keep, Operation
 from crash.trial import Trial, Wreck
-
 from impl.configuration.template import Template
 from impl.configuration.text import decode
 from impl.embedded.folder import TEMPLATES, HostFolder, open_folder

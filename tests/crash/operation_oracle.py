@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from crash.operation_table import LISTS, UUID, Configuration, Keep, Operation, base
-
 from impl.configuration.template import Template
 from impl.errors import CannotList, TemplateMissing, ToolstackError
 from impl.kinds import DISK, Json

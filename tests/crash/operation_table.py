@@ -60,7 +60,7 @@ def base() -> Configuration:
     return {
         "c_info": {"type": "pv", "name": "a", "uuid": UUID},
         "b_info": {
-            "max_vcpus": 2, "avail_vcpus": [0, 1], "max_memkb": 65536, "target_memkb": 65536,
+            "max_vcpus": 3, "avail_vcpus": [0, 1], "max_memkb": 65536, "target_memkb": 65536,
             "kernel": "/boot/vmlinuz", "sched_params": {"cap": 0, "weight": 256},
         },
         "disks": [dict(ROOT), dict(DRIVE)],
@@ -189,7 +189,10 @@ def _on_devices(name: str) -> list[Operation]:
 def _half_made(configuration: Configuration) -> tuple[Configuration, ...]:
     """The template is there before the devices are, and the scheduling comes after them."""
     scheduling: Json = {"cap": 0, "weight": 256}
-    default = {**configuration, "b_info": {**cast("dict[str, Json]", configuration["b_info"]), "sched_params": scheduling}}
+    default = {
+        **configuration,
+        "b_info": {**cast("dict[str, Json]", configuration["b_info"]), "sched_params": scheduling},
+    }
     return bare(default), bare(configuration), default
 
 
@@ -221,7 +224,7 @@ def operations() -> list[Operation]:
             lambda t, _: knobs.set_memory_limit(t, DOMAIN, 131072),
         ),
         Operation(
-            "vcpus", base(), with_knob("b_info", avail_vcpus=[1]), lambda t, _: knobs.set_vcpus(t, DOMAIN, {1})
+            "vcpus", base(), with_knob("b_info", avail_vcpus=[2]), lambda t, _: knobs.set_vcpus(t, DOMAIN, {2})
         ),
         Operation(
             "scheduling", base(), with_knob("b_info", sched_params={"cap": 0, "weight": 512}),

@@ -1,0 +1,173 @@
+"""`confsync conform`: hold the implementation against a design, after every interleaving."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from model.designs import RECOMMENDED
+from model.options import DESIGN_FILE, AskedWrong, guarded, known_designs
+from model.parallel import cores
+from model.step import SIGNATURES, Design
+from model.verdict import EXIT_OK, EXIT_OPEN, EXIT_REFUTED
+from proofs.conformance import output
+from proofs.conformance.run import OnProgress, explore, tell
+from proofs.conformance.sample import SCHEDULERS, Sampled, sample
+from proofs.conformance.schedule import checksum, follow, read_token
+from proofs.conformance.schedulers.pct import bound
+from proofs.conformance.schedulers.replay import Replay
+from proofs.conformance.schedulers.walk import walk
+from proofs.conformance.scope import Scope, begin, starts
+from proofs.conformance.steps import Grain
+
+DEEP = (Scope(4, 0, 0), Scope(3, 2, 0), Scope(3, 1, 1), Scope(2, 2, 2))
+"""What --deep explores: quadruples; two deaths; deaths with failures."""
+MOST_PROCESSES = 6
+EXHAUSTIVE = "exhaustive"
+
+
+@click.command()
+@click.option("--operations", help="Only these, with commas between them.  [default: all]")
+@click.option("--processes", type=click.IntRange(1, MOST_PROCESSES), default=2, show_default=True)
+@click.option("--crashes", type=click.IntRange(0, 3), default=1, show_default=True, help="Processes that die, in all.")
+@click.option("--failures", type=click.IntRange(0, 4), default=0, show_default=True, help="Calls that fail, in all.")
+@click.option(
+    "--scheduler",
+    type=click.Choice([EXHAUSTIVE, *SCHEDULERS]),
+    default=EXHAUSTIVE,
+    show_default=True,
+    help="Every interleaving; or walks, at random or by probabilistic concurrency testing.",
+)
+@click.option("--walks", type=click.IntRange(1), default=1000, show_default=True, help="How many, at random.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the walks: the same seed, the same walks.")
+@click.option("--depth", type=click.IntRange(1, 10), default=3, show_default=True, help="Of PCT: ordering constraints.")
+@click.option("--fine", is_flag=True, help="Let others come in within a transaction too.")
+@click.option("--deep", is_flag=True, help="Quadruples of operations, two deaths, failures: for a long time.")
+@click.option("--design", "name", default=RECOMMENDED, show_default=True, help="The design to hold it against.")
+@DESIGN_FILE
+@click.option("--replay", "token", help="Take the schedule of a token once more, and tell it.")
+@click.option("--jobs", type=click.IntRange(1), default=cores(), help="Processes at a time.  [default: all cores]")
+@click.option("--format", "form", type=click.Choice(["text", "json", "junit"]), default="text", show_default=True)
+@guarded
+def conform(
+    operations: str | None,
+    processes: int,
+    crashes: int,
+    failures: int,
+    scheduler: str,
+    walks: int,
+    seed: int,
+    depth: int,
+    fine: bool,
+    deep: bool,
+    name: str,
+    files: tuple[Path, ...],
+    token: str | None,
+    jobs: int,
+    form: str,
+) -> int:
+    """Hold the implementation against a design: every interleaving of operations, with deaths and failures.
+
+    Every schedule is covered, by covering every edge of a graph once: after each step the model must allow it, the
+    stores must be as the model says, and every property that the design holds must hold.
+
+    Exit codes: 0 it conforms; 1 it diverges; 2 bad input; 3 interrupted.
+    """
+    design = _design(name, files)
+    if token:
+        return _replay(token, design)
+    wanted = _operations(operations)
+    scopes = DEEP if deep else (Scope(processes, crashes, failures, wanted),)
+    results: list[output.Result] = []
+    for scope in scopes:
+        with _showing(str(scope)) as on_progress:
+            if scheduler == EXHAUSTIVE:
+                grain = Grain.REQUEST if fine else Grain.COMMIT
+                few = scope.processes < 3
+                result: output.Result = explore(
+                    design, scope, jobs=jobs, on_progress=on_progress, grain=grain, with_coverage=few
+                )
+            else:
+                result = sample(
+                    design, scope, scheduler=scheduler, walks=walks, seed=seed, depth=depth, on_progress=on_progress
+                )
+        results.append(result)
+        if form == "text":
+            _say(result, depth if scheduler == "pct" else None)
+    if form == "json":
+        click.echo(f"[{', '.join(map(output.as_json, results))}]")
+    elif form == "junit":
+        click.echo(output.as_junit(results))
+    if any(r.told for r in results):
+        return EXIT_REFUTED
+    return EXIT_OK if all(r.conforms for r in results) else EXIT_OPEN
+
+
+def _design(name: str, files: tuple[Path, ...]) -> Design:
+    known = known_designs(files)
+    if name not in known:
+        raise AskedWrong(f"there is no design `{name}`: there are {', '.join(known)}")
+    return known[name]
+
+
+def _operations(given: str | None) -> tuple[str, ...]:
+    wanted = tuple(word.strip() for word in given.split(",")) if given else tuple(SIGNATURES)
+    for one in wanted:
+        if one not in SIGNATURES:
+            raise AskedWrong(f"there is no operation `{one}`: there are {', '.join(SIGNATURES)}")
+    return wanted
+
+
+def _say(result: output.Result, depth: int | None) -> None:
+    for line in output.as_text(result):
+        click.echo(line)
+    if depth is not None and isinstance(result, Sampled):
+        least = bound(result.scope.processes, result.longest, depth)
+        click.echo(
+            f"PCT: one walk finds a bug of depth {depth}, in {result.scope.processes} processes of {result.longest} "
+            f"steps in all, with a probability of at least {least:.2g}; so many walks find it with at least "
+            f"{1 - (1 - least) ** result.walks:.2g}"
+        )
+
+
+def _replay(text: str, design: Design) -> int:
+    schedule, total = read_token(text)
+    scope = Scope(len(schedule.asked), schedule.deaths, 0)
+    explorer = begin(design, scope)
+    known = starts(explorer)
+    if schedule.start not in known:
+        raise AskedWrong(f"the token begins with stores `{schedule.start}`: there are {', '.join(known)}")
+    start = known[schedule.start]
+    done = follow(explorer, start, schedule)
+    if checksum(done) != total:
+        click.echo("note: the token is of another version of the implementation, where other calls were made", err=True)
+    walked = walk(
+        explorer,
+        schedule.start,
+        start,
+        schedule.asked,
+        Replay(schedule.choices),
+        schedule.deaths,
+        len(schedule.choices),
+    )
+    told = tell(explorer, start, walked.schedule, walked.wrong)
+    for line in output.divergence(told) if walked.wrong else told.steps:
+        click.echo(line)
+    if not walked.wrong:
+        click.echo(f"every step is one of {design.name}'s")
+    return EXIT_REFUTED if walked.wrong else EXIT_OK
+
+
+@contextmanager
+def _showing(what: str) -> Iterator[OnProgress]:
+    """How far it is, on standard error where that is a terminal."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda _done, _of: None
+        return
+    with console.status(what) as status:
+        yield lambda done, of: status.update(f"{what}: {done:,} of {of:,}")

@@ -1,0 +1,65 @@
+"""Walks at random, for what is too large to be explored: more operations, more processes, more deaths."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from model.step import Design
+from proofs.conformance.run import OnProgress, Told, tell
+from proofs.conformance.schedulers import Scheduler
+from proofs.conformance.schedulers.pct import Pct
+from proofs.conformance.schedulers.seeded import Seeded
+from proofs.conformance.schedulers.walk import walk
+from proofs.conformance.scope import Scope, begin, choices, starts
+
+MOST_STEPS = 100
+"""What PCT takes for the longest walk of one process."""
+Makes = Callable[[int, Scope, int], Scheduler]
+SCHEDULERS: dict[str, Makes] = {
+    "random": lambda seed, _scope, _depth: Seeded(seed),
+    "pct": lambda seed, scope, depth: Pct(seed, scope.processes, MOST_STEPS * scope.processes, depth),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """What walks came to."""
+
+    design: str
+    scope: Scope
+    walks: int
+    steps: int
+    longest: int
+    told: tuple[Told, ...]
+    seconds: float
+
+    @property
+    def conforms(self) -> bool:
+        """True if no walk diverged."""
+        return not self.told
+
+
+def sample(
+    design: Design, scope: Scope, *, scheduler: str, walks: int, seed: int, depth: int, on_progress: OnProgress
+) -> Sampled:
+    """Walk so often, each time with operations and a start drawn by lot, until one walk diverges."""
+    began = time.perf_counter()
+    explorer, lots = begin(design, scope), random.Random(seed)
+    begins = list(starts(explorer).items())
+    steps = longest = done = 0
+    told: list[Told] = []
+    while done < walks and not told:
+        name, start = lots.choice(begins)
+        asked = tuple(lots.choice(choices(p, scope.operations)) for p in range(scope.processes))
+        decides = SCHEDULERS[scheduler](lots.getrandbits(32), scope, depth)
+        walked = walk(explorer, name, start, asked, decides, scope.deaths, scope.failures)
+        done += 1
+        steps += len(walked.schedule.choices)
+        longest = max(longest, len(walked.schedule.choices))
+        if walked.wrong:
+            told.append(tell(explorer, start, walked.schedule, walked.wrong))
+        on_progress(done, walks)
+    return Sampled(design.name, scope, done, steps, longest, tuple(told), time.perf_counter() - began)

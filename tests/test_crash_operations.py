@@ -1,0 +1,154 @@
+"""Every operation survives death at each system call, power loss, refused calls and a xenstore that fails; and the
+checks that say so notice the mistakes that an operation could make. What must hold: tests/crash/operation_table.py.
+
+In the inner loop: on one kind of device every call that changes something, on all kinds every call on a port. In depth
+(`make deep`): all kinds, both sides of each call, and every write to SQLite's files that may be missing among others.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+
+import pytest
+from conftest import Report
+from crash.faults import SHORT, fail_everywhere
+from crash.operation_folder import TRUSTED, FolderWork
+from crash.operation_mutants import MUTANTS
+from crash.operation_ports import DEATHS, OTHER_FAULTS, XENSTORE_FAULTS, PortOutcome, break_everywhere
+from crash.operation_table import KINDS, OPERATIONS, WHOLE_CODE, Operation, of_group
+from crash.power import lose_power
+from crash.ptrace import kill_everywhere
+from crash.trial import Outcome
+
+from impl.kinds import KINDS as ALL_KINDS
+
+ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.EINTR, errno.ENOLCK, SHORT}
+ALIKE = {"restore", "forced detach nic"}
+"""On real files these are not tried in the inner loop: the same code as `create` and `detach`, with the same calls."""
+CORE = [operation for operation in of_group("core") if operation.name not in ALIKE]
+REST = [operation for operation in OPERATIONS.values() if operation not in CORE]
+EVERY = list(OPERATIONS.values())
+SIMILAR = [o for o in of_group("kinds") if o.name.split()[-1] not in WHOLE_CODE]
+WHOLE = [operation for operation in EVERY if operation not in SIMILAR]
+
+
+def kill(operation: Operation, *, deep: bool = False) -> tuple[Outcome, set[str]]:
+    """Death, at each system call."""
+    work = FolderWork(operation)
+    outcome = kill_everywhere(work.prepare, work.act, work.check, marked=True, every_call=False, both_sides=deep)
+    return outcome, work.oracle.answers
+
+
+def power(operation: Operation, *, deep: bool = False) -> tuple[Outcome, set[str]]:
+    """Power loss, at each point."""
+    work = FolderWork(operation)
+    outcome = lose_power(work.prepare, work.act, work.check, traced=True, marked=True, trusted=TRUSTED, gaps=deep)
+    return outcome, work.oracle.answers
+
+
+def refuse(operation: Operation, *, deep: bool = False) -> tuple[Outcome, set[str]]:
+    """Each call on the templates refused."""
+    work = FolderWork(operation, closes=True)
+    outcome = fail_everywhere(work.prepare, work.act, work.check, errors=None if deep else ERRORS)
+    return outcome, work.oracle.answers
+
+
+Engine = Callable[..., tuple[Outcome, set[str]]]
+ENGINES: dict[str, Engine] = {"killed at a system call": kill, "power lost": power, "a call failed": refuse}
+OVER_IT = {"retrieve": {"before"}, "checkpoint": {"before"}, "swap": {"before", "between", "after"}}
+"""What an operation must have been seen to leave, if it is not just before and after."""
+
+
+def check_seen(operation: Operation, answers: set[str]) -> None:
+    """The engine has got to both sides of what the operation does."""
+    expected = OVER_IT.get(operation.name, {"before", "after"} | ({"half"} if operation.half else set()))
+    assert answers >= expected
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("ptrace")
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("operation", CORE, ids=str)
+def test_on_files(operation: Operation, engine: str, report: Report) -> None:
+    outcome, answers = ENGINES[engine](operation)
+    report.add(f"operations: {engine}", outcome.points, len(outcome.failures))
+    assert not outcome.failures
+    check_seen(operation, answers)
+    assert outcome.points > 10
+
+
+@pytest.mark.slow
+@pytest.mark.deep
+@pytest.mark.usefixtures("ptrace")
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("operation", EVERY, ids=str)
+def test_on_files_in_depth(operation: Operation, engine: str, report: Report) -> None:
+    outcome, answers = ENGINES[engine](operation, deep=True)
+    report.add(f"operations, in depth: {engine}", outcome.points, len(outcome.failures))
+    assert not outcome.failures
+    check_seen(operation, answers)
+
+
+def test_every_kind_and_operation_is_there() -> None:
+    assert {kind.name for kind, _ in KINDS.values()} == ALL_KINDS.keys()
+    for name in KINDS:
+        assert {f"attach {name}", f"detach {name}", f"forced detach {name}"} <= OPERATIONS.keys()
+    assert len(CORE) >= 14
+
+
+def told(report: Report, title: str, outcome: PortOutcome) -> None:
+    """Put it into the table; all must be well."""
+    report.add(f"operations: {title}", outcome.points, len(outcome.failures))
+    assert not outcome.failures
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("operation", EVERY, ids=str)
+def test_death_at_each_call_on_a_port(operation: Operation, report: Report) -> None:
+    outcome = break_everywhere(operation, DEATHS)
+    told(report, "died at a port's call", outcome)
+    check_seen(operation, outcome.answers)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("operation", WHOLE, ids=str)
+def test_a_xenstore_that_fails(operation: Operation, report: Report) -> None:
+    outcome = break_everywhere(operation, XENSTORE_FAULTS, full=False)
+    told(report, "xenstore failed", outcome)
+    if operation.name not in ("scheduling", "retrieve", "checkpoint"):
+        assert outcome.places["EAGAIN at the commit, 3 times"]
+        assert outcome.places["connection lost, request done"]
+
+
+@pytest.mark.slow
+@pytest.mark.deep
+@pytest.mark.parametrize("operation", EVERY, ids=str)
+def test_a_xenstore_that_fails_in_depth(operation: Operation, report: Report) -> None:
+    told(report, "xenstore failed, in depth", break_everywhere(operation, XENSTORE_FAULTS))
+
+
+@pytest.mark.parametrize("operation", WHOLE, ids=str)
+def test_other_ports_that_fail(operation: Operation, report: Report) -> None:
+    told(report, "hotplug, hypervisor or templates failed", break_everywhere(operation, OTHER_FAULTS))
+
+
+BROKEN: dict[str, Callable[[Operation], list[str]]] = {
+    "died": lambda operation: break_everywhere(operation, DEATHS).failures,
+    "xenstore": lambda operation: break_everywhere(operation, XENSTORE_FAULTS, full=False).failures,
+    "others": lambda operation: break_everywhere(operation, OTHER_FAULTS).failures,
+    "kill": lambda operation: kill(operation)[0].failures,
+    "power": lambda operation: power(operation)[0].failures,
+}
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("ptrace")
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_wrong_operation_is_noticed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    mutant = MUTANTS[name]
+    operation = OPERATIONS[mutant.operation]
+    mutant.apply(monkeypatch)
+    failures = BROKEN[mutant.engine](operation)
+    assert failures
+    assert any(mutant.words in failure for failure in failures), failures[:5]

@@ -14,6 +14,7 @@ COMMANDS = {
     "designs": "model.cli:list_designs",
     "domain": "impl.command.cli:domain",
     "matrix": "proofs.cli:matrix",
+    "mutants": "proofs.mutants.cli:mutants",
     "properties": "model.cli:list_properties",
     "prove": "proofs.cli:prove",
     "refine": "proofs.cli:refine",

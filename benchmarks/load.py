@@ -35,6 +35,9 @@ class Loaded:
     failed: list[str]
     """What a process died of by itself."""
     last: dict[object, Map] = field(default_factory=dict)
+    """What each domain's last `retrieve` says, once all processes have ended."""
+    before: list[Call] = field(default_factory=list)
+    """The operations before that."""
     left: list[str] = field(default_factory=list)
     """What is there though every domain was destroyed."""
     slots: Result[State] | None = None
@@ -44,12 +47,12 @@ class Loaded:
     @property
     def lost(self) -> list[str]:
         """What was acknowledged and is not there."""
-        return lost(self.calls, self.last)
+        return lost(self.before, self.last)
 
     @property
     def kept(self) -> int:
         """How many acknowledged attachments had to be there at the end."""
-        return sum(call.key in self.last for call, _, _ in undisturbed(self.calls))
+        return sum(call.key in self.last for call, _, _ in undisturbed(self.before))
 
 
 def load(folder: Path, *, seconds: float, domains: int, processes: int, pause: float, limit: int) -> Loaded:
@@ -72,6 +75,7 @@ def load(folder: Path, *, seconds: float, domains: int, processes: int, pause: f
         os.waitpid(pid, 0)
     found = Loaded([], kills, [path.read_text() for path in sorted(folder.glob("failed-*"))])
     with open_folder(folder / STATE) as host:
+        found.before = read_logs(folder)
         asyncio.run(_finish(folder, next(numbers), host, found))
     found.calls = read_logs(folder)
     judge(found, limit)

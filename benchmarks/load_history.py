@@ -16,12 +16,13 @@ from proofs.conformance.linearizable import Call
 
 Map = frozenset[tuple[str, object]]
 State = str | Map
-"""NONE before it is created, GONE after it was destroyed, HALF if what is left of it has no configuration; or its map."""
+"""NONE before it is created, GONE after it was destroyed, HALF if it has no configuration left; or its map."""
 NONE, HALF, GONE = "none", "half", "gone"
 OK = "ok"
 DRIVE = "disk hdc"
 KNOBS = ("name", "memory", "weight", "vcpus")
 NOT_THERE = {"DomainNotFound"}
+REFUSALS = {"DeviceExists", "DeviceNotFound", "InvalidArgument"}
 CUT_SHORT = {"TemplateMissing", "CannotList"}
 
 
@@ -38,9 +39,9 @@ def _read_log(path: Path) -> Iterator[Call]:
             begun[record["n"]] = record["t"], record["life"], frozen(record["what"])
         else:
             called, life, what = begun.pop(record["n"])
-            yield Call(life, called, record["t"], what, frozen(record["answer"]), path.name)  # type: ignore[arg-type]
+            yield Call(life, called, record["t"], what, frozen(record["answer"]), path.name)
     for called, life, what in begun.values():
-        yield Call(life, called, None, what, None, path.name)  # type: ignore[arg-type]
+        yield Call(life, called, None, what, None, path.name)
 
 
 def frozen(value: object) -> object:
@@ -72,22 +73,23 @@ def step(state: State, call: Call) -> Iterable[State]:
             return _retrieve(state, answer)
     if isinstance(state, str):
         return _on_nothing(state, what, answer)
+    return _change(state, what, answer)
+
+
+def _change(state: Map, what: tuple[object, ...], answer: object) -> Iterable[State]:
     old = dict(state)
+    name, value, refused, refusal = DRIVE, cast(object, ""), DRIVE not in old, "DeviceNotFound"
     match what:
-        case ("attach", str(slot), value):
-            return _may(state, with_value(state, slot, value), answer, slot in old, "DeviceExists")
-        case ("detach", str(slot)):
-            return _may(state, with_value(state, slot, None), answer, slot not in old, "DeviceNotFound")
-        case ("insert", path):
-            full = with_value(state, DRIVE, path)
-            if DRIVE not in old:
-                return _may(state, full, answer, True, "DeviceNotFound")
-            return _may(state, full, answer, old[DRIVE] != "", "DeviceExists")
-        case ("eject",):
-            return _may(state, with_value(state, DRIVE, ""), answer, DRIVE not in old, "DeviceNotFound")
-        case ("set", str(knob), value):
-            return _may(state, with_value(state, knob, value), answer, False, "")
-    raise ValueError(what)
+        case ("attach", str(name), value):
+            refused, refusal = name in old, "DeviceExists"
+        case ("detach", str(name)):
+            value, refused = None, name not in old
+        case ("insert", value):
+            if not refused:
+                refused, refusal = old[DRIVE] != "", "DeviceExists"
+        case ("set", str(name), value):
+            refused, refusal = False, ""
+    return _may(state, with_value(state, name, value), answer, refused, refusal)
 
 
 def _may(old: Map, new: Map, answer: object, refused: bool, refusal: str) -> Iterable[State]:
@@ -96,13 +98,16 @@ def _may(old: Map, new: Map, answer: object, refused: bool, refusal: str) -> Ite
         return [] if refused else [new]
     if answer == refusal:
         return [old] if refused else []
-    if answer in NOT_THERE | CUT_SHORT:
+    if answer in NOT_THERE | CUT_SHORT | REFUSALS:
         return []
     return [old] if refused else [old, new]  # it died, or failed in a way that says nothing of how far it got
 
 
 def _on_nothing(state: str, what: tuple[object, ...], answer: object) -> Iterable[State]:
-    """A domain without a configuration has no devices, and nothing is set of it."""
+    """A domain without a configuration has no devices. Its name and memory may still be there to be set: it is xenstore
+    that forgets them, after the template is gone."""
+    if answer == OK and what[0] == "set" and state == HALF:
+        return [HALF]
     if answer == OK or (answer in CUT_SHORT and state != HALF):
         return []
     if answer == "DeviceExists" or (answer == "DeviceNotFound" and what[0] != "detach"):

@@ -1,5 +1,5 @@
-"""One process of a load: mixed operations on whatever domains there are, each written down when it is called and when it
-returns."""
+"""One process of a load: mixed operations on whatever domains there are, each written down when it is called, and when
+it returns."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Worker:
 
     async def create(self, t: Toolstack) -> None:
         """Create a domain, with a life that no other has."""
-        life = str(UUID(int=(self.number << 64) | self.count, version=4))
+        life = str(UUID(int=self.number << 64 | self.count))
         name = f"d{self.unique()}"
         value: dict[str, Json] = {
             "c_info": {"type": "pv", "name": name, "uuid": life},
@@ -178,9 +178,9 @@ async def retrieved(t: Toolstack, domain: Domain) -> object:
 def start(folder: Path, number: int, domains: int, until: float) -> int:
     """A process that works; its number to the system."""
     pid = os.fork()
-    if pid:
-        return pid
-    _live(folder, number, domains, until)
+    if not pid:
+        _live(folder, number, domains, until)
+    return pid
 
 
 def _live(folder: Path, number: int, domains: int, until: float) -> NoReturn:

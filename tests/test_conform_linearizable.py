@@ -144,15 +144,15 @@ def alone(state: Plain, asked: Asked) -> tuple[Plain, object]:
         return state, wrong
     if kind == "retrieve":
         return state, (tuple(state[f"slot{n}"] for n in range(3)), state["name"], state["memory"])
-    changed = {
+    every: dict[str, dict[str, int | None]] = {
         "attach": {at: asked.config},
         "insert": {at: asked.config},
         "detach": {at: ABSENT},
         "eject": {at: EMPTY},
         "rename": {"name": asked.number},
         "set_memory_target": {"memory": asked.number},
-    }[kind]
-    return {**state, **{k: v for k, v in changed.items() if v is not None}}, None
+    }
+    return {**state, **{k: v for k, v in every[kind].items() if v is not None}}, None
 
 
 def explained(asked: tuple[Asked, ...], events: list[Event]) -> bool:

@@ -19,18 +19,22 @@ from crash.operation_ports import DEATHS, OTHER_FAULTS, XENSTORE_FAULTS, PortOut
 from crash.operation_table import KINDS, OPERATIONS, WHOLE_CODE, Operation, of_group
 from crash.power import lose_power
 from crash.ptrace import kill_everywhere
+from crash.refuse import WORKS_HERE, refuse_everywhere
 from crash.trial import Outcome
 
 from impl.kinds import KINDS as ALL_KINDS
 
 ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.EINTR, errno.ENOLCK, SHORT}
-ALIKE = {"restore", "forced detach nic"}
-"""On real files these are not tried in the inner loop: the same code as `create` and `detach`, with the same calls."""
+ALIKE = {"restore", "forced detach nic", "swap", "memory limit", "vcpus"}
+"""On real files these are tried in depth only: they make the same calls as `create`, `detach`, `eject` with `insert`,
+and `rename`. So do the other kinds of device."""
 CORE = [operation for operation in of_group("core") if operation.name not in ALIKE]
-REST = [operation for operation in OPERATIONS.values() if operation not in CORE]
 EVERY = list(OPERATIONS.values())
-SIMILAR = [o for o in of_group("kinds") if o.name.split()[-1] not in WHOLE_CODE]
-WHOLE = [operation for operation in EVERY if operation not in SIMILAR]
+UNLIKE = [o for o in EVERY if o.group == "core" or not o.name.startswith("forced")]
+"""Force makes a difference in hotplug only."""
+WHOLE = [o for o in UNLIKE if o.group == "core" or o.name.split()[-1] in WHOLE_CODE]
+"""Of each code that there is for xenstore's entries, one kind of device."""
+REFUSED = ["attach nic", "detach nic", "create", "destroy", "memory target"]
 
 
 def kill(operation: Operation, *, deep: bool = False) -> tuple[Outcome, set[str]]:
@@ -104,7 +108,7 @@ def told(report: Report, title: str, outcome: PortOutcome) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("operation", EVERY, ids=str)
+@pytest.mark.parametrize("operation", UNLIKE, ids=str)
 def test_death_at_each_call_on_a_port(operation: Operation, report: Report) -> None:
     outcome = break_everywhere(operation, DEATHS)
     told(report, "died at a port's call", outcome)
@@ -124,8 +128,40 @@ def test_a_xenstore_that_fails(operation: Operation, report: Report) -> None:
 @pytest.mark.slow
 @pytest.mark.deep
 @pytest.mark.parametrize("operation", EVERY, ids=str)
-def test_a_xenstore_that_fails_in_depth(operation: Operation, report: Report) -> None:
-    told(report, "xenstore failed, in depth", break_everywhere(operation, XENSTORE_FAULTS))
+def test_ports_that_fail_in_depth(operation: Operation, report: Report) -> None:
+    told(report, "ports failed, in depth", break_everywhere(operation, [*DEATHS, *XENSTORE_FAULTS, *OTHER_FAULTS]))
+
+
+injects = pytest.mark.skipif(not WORKS_HERE, reason="NOT TESTED: calls of SQLite's that are refused: needs an x86-64")
+
+
+def refuse_all(operation: Operation, every: int) -> Outcome:
+    """Each call refused, SQLite's too."""
+    work = FolderWork(operation)
+    return refuse_everywhere(work.prepare, work.act_and_tell, work.check, every=every)
+
+
+@injects
+@pytest.mark.slow
+@pytest.mark.usefixtures("ptrace")
+@pytest.mark.parametrize("name", REFUSED)
+def test_the_system_refuses_a_call(name: str, report: Report) -> None:
+    outcome = refuse_all(OPERATIONS[name], every=11)
+    report.add("operations: the system refused a call", outcome.points, len(outcome.failures))
+    assert not outcome.failures
+    assert outcome.places["pwrite64 ENOSPC"]
+    assert outcome.places["fdatasync EIO"]
+
+
+@injects
+@pytest.mark.slow
+@pytest.mark.deep
+@pytest.mark.usefixtures("ptrace")
+@pytest.mark.parametrize("operation", EVERY, ids=str)
+def test_the_system_refuses_a_call_in_depth(operation: Operation, report: Report) -> None:
+    outcome = refuse_all(operation, every=1)
+    report.add("operations, in depth: the system refused a call", outcome.points, len(outcome.failures))
+    assert not outcome.failures
 
 
 @pytest.mark.parametrize("operation", WHOLE, ids=str)
@@ -137,6 +173,7 @@ BROKEN: dict[str, Callable[[Operation], list[str]]] = {
     "died": lambda operation: break_everywhere(operation, DEATHS).failures,
     "xenstore": lambda operation: break_everywhere(operation, XENSTORE_FAULTS, full=False).failures,
     "others": lambda operation: break_everywhere(operation, OTHER_FAULTS).failures,
+    "refused": lambda operation: refuse_all(operation, every=2).failures,
     "kill": lambda operation: kill(operation)[0].failures,
     "power": lambda operation: power(operation)[0].failures,
 }

@@ -206,15 +206,15 @@ def by_hand_from(state: int, window: Sequence[Call]) -> bool:
 
 
 def _any_next(self: linearizable._Search[int], placed: int) -> list[int]:
-    return [n for n in range(len(self.calls)) if not placed >> n & 1]
+    return [n for n in range(len(self._calls)) if not placed >> n & 1]
 
 
 def _first_only(self: linearizable._Search[int], placed: int) -> list[int]:
-    return [n for n in range(len(self.calls)) if not placed >> n & 1][:1]
+    return [n for n in range(len(self._calls)) if not placed >> n & 1][:1]
 
 
 def _never_returned_never_happened(self: linearizable._Search[int], placed: int) -> list[int]:
-    return [n for n in _next(self, placed) if self.calls[n].returned is not None]
+    return [n for n in _next(self, placed) if self._calls[n].returned is not None]
 
 
 _next = linearizable._Search._next

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from xenstored import PROGRAMS, Daemon, need, running
+from xenstored import Daemon, need, running
 
 from impl.errors import Again, ConnectionLost, NoEntry, XenstoreError
 from impl.ports import Transaction
 from impl.shim.build import SOURCE, CannotBuild, build
+from impl.shim.daemon import PROGRAMS
 from impl.xenstore.client import Client
 from impl.xenstore.retry import transact
 

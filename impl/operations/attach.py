@@ -9,7 +9,7 @@ from impl.operations import entries, existence
 from impl.operations.guarded import locked, read_template, replace_template
 from impl.operations.layout import layout
 from impl.operations.transact import transact
-from impl.ports import Domain, Toolstack
+from impl.ports import Domain, Requests, Toolstack
 
 
 async def attach(t: Toolstack, domain: Domain, kind: Kind, entry: Entry) -> Device:
@@ -25,9 +25,14 @@ async def attach(t: Toolstack, domain: Domain, kind: Kind, entry: Entry) -> Devi
         if await existence.exists(t.xenstore, domain, device):
             raise DeviceExists(f"{domain} has {device} already")
         await replace_template(t, lock, template.put(device, whole))
-        await transact(t, lambda x: entries.enter(x, domain, device, whole))
+        await transact(t, lambda x: _enter(x, domain, device, whole))
     await t.hotplug.allocate(domain, [device])
     return device
+
+
+async def _enter(x: Requests, domain: Domain, device: Device, entry: Entry) -> None:
+    await existence.require_known(x, domain)
+    await entries.enter(x, domain, device, entry)
 
 
 async def _taken(t: Toolstack, domain: Domain, kind: Kind) -> frozenset[str]:

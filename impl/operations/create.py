@@ -8,7 +8,7 @@ from impl.errors import HypervisorRefused, InvalidArgument, MalformedConfigurati
 from impl.kinds import USBDEV, Device
 from impl.operations import entries, paths
 from impl.operations.destroy import destroy_locked
-from impl.operations.existence import named
+from impl.operations.existence import named, require_known
 from impl.operations.guarded import UNWINDS, locked, replace_template
 from impl.operations.knobs import require_good_name
 from impl.operations.layout import layout
@@ -19,7 +19,7 @@ from impl.ports import Domain, Lock, Permission, Requests, Toolstack
 TRIES = 16
 """How often another number is asked for, when somebody else was faster."""
 MOST_VCPUS = 512
-"""The most vcpus that a domain is made with here: a bound for what is written to xenstore, more than any HVM guest has."""
+"""The most vcpus that a domain is made with: more than any HVM guest has, and a bound for what goes to xenstore."""
 MEMORY_KB = 131072
 """The memory a domain gets whose configuration does not say [`libxl__domain_build_info_setdefault`]."""
 
@@ -139,6 +139,7 @@ async def _introduce(x: Requests, domain: Domain, whole: Template) -> None:
 
 
 async def _enter_all(x: Requests, domain: Domain, whole: Template) -> None:
+    await require_known(x, domain)
     for device in _order(whole):
         entry = whole.find(device)
         assert entry is not None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from impl.errors import CannotList, DeviceNotFound, InvalidArgument, NoEntry, XenstoreError
+from impl.errors import CannotList, DeviceNotFound, DomainNotFound, InvalidArgument, NoEntry, XenstoreError
 from impl.kinds import KINDS, USBCTRL, USBDEV, Device, Kind
 from impl.operations import paths
 from impl.ports import Domain, Requests
@@ -39,6 +39,13 @@ async def exists(x: Requests, domain: Domain, device: Device) -> bool:
 async def is_closing(x: Requests, domain: Domain, device: Device) -> bool:
     """True if the device is marked to go away."""
     return await read_text(x, f"{paths.existing(domain, device)}/online") == "0"
+
+
+async def require_known(x: Requests, domain: Domain) -> None:
+    """DomainNotFound if xenstore has no such domain: it is half destroyed, or xenstored was started anew and has
+    forgotten it. Nothing may be written for it then."""
+    if await read_text(x, paths.name(domain.domid)) is None:
+        raise DomainNotFound(f"xenstore has no {domain}")
 
 
 async def require(x: Requests, domain: Domain, device: Device) -> None:

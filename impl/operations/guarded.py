@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 from impl.configuration.template import Template
 from impl.errors import DomainNotFound, ToolstackError
@@ -14,19 +12,27 @@ UNWINDS = (Exception, asyncio.CancelledError)
 """What an operation cleans up after. Anything else is the end of its process, which cleans up nothing."""
 
 
-@asynccontextmanager
-async def locked(t: Toolstack, domain: Domain, *, born: bool = True) -> AsyncIterator[Lock]:
-    """Hold the domain's lock. `born`: the domain must be alive once it is held, or DomainNotFound."""
-    lock = await t.templates.lock(domain, born=born)
-    try:
-        yield lock
-    except UNWINDS as failed:
-        try:
-            await t.templates.unlock(lock)
-        except ToolstackError as also:
-            failed.add_note(f"and then: {also}")
-        raise
-    await t.templates.unlock(lock)
+class locked:
+    """`async with locked(t, domain) as lock`: hold the domain's lock over a block.
+
+    `born`: the domain must be alive once it is held, or DomainNotFound. A class, and no generator: a process that is
+    played and dies is thrown out of the block, and must not give its lock up."""
+
+    def __init__(self, t: Toolstack, domain: Domain, *, born: bool = True) -> None:
+        self._t, self._domain, self._born = t, domain, born
+
+    async def __aenter__(self) -> Lock:
+        self._lock = await self._t.templates.lock(self._domain, born=self._born)
+        return self._lock
+
+    async def __aexit__(self, _type: object, failed: BaseException | None, _traceback: object) -> None:
+        if failed is None:
+            await self._t.templates.unlock(self._lock)
+        elif isinstance(failed, UNWINDS):
+            try:
+                await self._t.templates.unlock(self._lock)
+            except ToolstackError as also:
+                failed.add_note(f"and then: {also}")
 
 
 async def read_template(t: Toolstack, domain: Domain) -> Template:

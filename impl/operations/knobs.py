@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 from impl.errors import DomainNotFound, InvalidArgument, ToolstackError
 from impl.operations import paths
-from impl.operations.existence import named, names, read_text
+from impl.operations.existence import named, names, read_text, require_known
 from impl.operations.guarded import UNWINDS, locked
 from impl.operations.transact import transact
 from impl.ports import Domain, Requests, Toolstack
@@ -20,7 +20,7 @@ async def rename(t: Toolstack, domain: Domain, name: str) -> None:
     require_good_name(name)
 
     async def body(x: Requests) -> None:
-        await _require_name(x, domain)
+        await require_known(x, domain)
         if other := await named(x, name, but=domain.domid):
             raise InvalidArgument(f"domain {other} has the name {name!r} already")
         await x.write(paths.name(domain.domid), name.encode())
@@ -36,18 +36,12 @@ def require_good_name(name: str) -> None:
         raise InvalidArgument(f"{name!r} is no name: 1 to {MOST_NAME} printable characters, and no slash")
 
 
-async def _require_name(x: Requests, domain: Domain) -> None:
-    """DomainNotFound if xenstore has no such domain: nothing may be written for one that is half destroyed."""
-    if await read_text(x, paths.name(domain.domid)) is None:
-        raise DomainNotFound(f"xenstore has no {domain}")
-
-
 async def set_memory_target(t: Toolstack, domain: Domain, kb: int) -> None:
     """Set the memory the domain is to have, in KiB: the hypervisor first, then xenstore; if that fails the
     hypervisor is told again what xenstore says. InvalidArgument if it is above the limit."""
 
     async def body(x: Requests) -> None:
-        await _require_name(x, domain)
+        await require_known(x, domain)
         limit = await _amount(x, domain, "static-max")
         if not 0 < kb <= limit:
             raise InvalidArgument(f"a memory target of {kb} KiB: it must be from 1 to the limit, {limit} KiB")
@@ -74,7 +68,7 @@ async def set_memory_limit(t: Toolstack, domain: Domain, kb: int) -> None:
     """Set the most memory the domain can be given, in KiB. InvalidArgument if it has been given more."""
 
     async def body(x: Requests) -> None:
-        await _require_name(x, domain)
+        await require_known(x, domain)
         target = await _amount(x, domain, "target")
         if kb < target:
             raise InvalidArgument(f"a memory limit of {kb} KiB: it must be the target, {target} KiB, or more")
@@ -99,7 +93,7 @@ async def set_vcpus(t: Toolstack, domain: Domain, online: Collection[int]) -> No
     wanted = set(online)
 
     async def body(x: Requests) -> None:
-        await _require_name(x, domain)
+        await require_known(x, domain)
         there = {int(n) for n in await names(x, f"{paths.home(domain.domid)}/cpu")}
         if not wanted or wanted - there:
             numbers = ", ".join(map(str, sorted(wanted - there))) or "none"

@@ -54,13 +54,13 @@ async def _is_empty(t: Toolstack, domain: Domain, drive: Device) -> bool:
 
 async def _with_knobs(t: Toolstack, domain: Domain, template: Template) -> Template:
     try:
-        name = await read_text(t.xenstore, paths.name(domain.domid))
         target, limit, video = [
             await read_text(t.xenstore, paths.memory(domain.domid, what))
             for what in ("target", "static-max", "videoram")
         ]
         numbers = await names(t.xenstore, f"{paths.home(domain.domid)}/cpu")
         vcpus = {n: await read_text(t.xenstore, paths.vcpu(domain.domid, int(n))) for n in numbers if n.isdigit()}
+        name = await read_text(t.xenstore, paths.name(domain.domid))  # last: it is not there if xenstored was restarted
     except XenstoreError as e:
         raise CannotList(f"{domain}: its name, memory and vcpus cannot be read: {e}") from e
     await require_alive(t, domain)

@@ -165,6 +165,12 @@ def give_up(files: Files, lock: HeldLock) -> None:
         _close_quietly(files, lock.descriptor)
 
 
+def abandon(lock: HeldLock) -> None:
+    """What the death of its holder does: the file is closed, and its name stays."""
+    del _held[lock.identity]
+    os.close(lock.descriptor)
+
+
 def _close_quietly(files: Files, descriptor: int) -> None:
     """A lock file holds no data that a close could fail to write, and it is closed in any case."""
     with contextlib.suppress(OSError):

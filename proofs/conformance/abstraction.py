@@ -9,18 +9,45 @@ them meanwhile, for there is no template.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from impl.configuration.template import Template, is_ejectable, is_empty
-from impl.embedded.host import Claim
+from impl.embedded.host import Claim, Guest
 from impl.operations import paths
 from impl.operations.entries import DRIVE_EMPTY
 from model.language import ABSENT, EMPTY, MADE_UP, ConcreteSlot
 from model.program import Program
 from model.state import Shared
-from proofs.conformance.asked import DOMAIN, amount, config_of, device, name
-from proofs.conformance.stores import DOMID, Stores
+from proofs.conformance.asked import amount, config_of, device, name
+from proofs.conformance.stores import DOMAIN, DOMID
 
+_NAME, _TARGET = paths.name(DOMID), paths.memory(DOMID, "target")
 UNCOMPARED = frozenset({"crashes", "paused", "device_locked"})
+
+
+class Seen(Protocol):
+    """Stores, read back."""
+
+    def node(self, path: str) -> str | None:
+        """A xenstore node's value, None if there is no such node."""
+
+    def guest(self) -> Guest | None:
+        """The domain, as the hypervisor has it."""
+
+    def held(self, claim: Claim) -> str | None:
+        """The medium in a device that is held ("" for none), None if it is not held."""
+
+    @property
+    def text(self) -> bytes | None:
+        """The template file."""
+
+    @property
+    def locked(self) -> bool:
+        """True if the domain's lock is held."""
+
+    @property
+    def lock_file(self) -> bool:
+        """True if there is a lock file, held or left behind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +56,9 @@ class View:
 
     mask: int
     bits: int
+    half: bool = False
+    """The domain is half made or half destroyed: alive, and xenstore lacks its name. What sets a knob refuses that as
+    no domain, where the model's can only fail."""
 
     def fits(self, word: int) -> bool:
         """True if the word is one that these stores may stand for."""
@@ -45,30 +75,29 @@ class Abstraction:
         self._names = {name(n): n for n in range(program.bounds.names)}
         self._amounts = {amount(n): n for n in range(program.bounds.amounts)}
 
-    def view(self, stores: Stores) -> View:
+    def view(self, seen: Seen) -> View:
         """What the stores say."""
-        guest = stores.host.guest(DOMID)
-        template = _template(stores)
+        guest = seen.guest()
+        template = None if seen.text is None else Template.parse(seen.text, "the template")
         slots = self._layout.slots
         values: dict[str, bool | int | tuple[bool | int, ...]] = {
             "alive": guest is not None,
             "saved": template is not None,
-            "template": tuple(_saved(template, k, self) for k in slots),
+            "template": tuple(self._saved(template, k) for k in slots),
             "template_name": self._names[template.name or ""] if template else 0,
             "template_memory": self._amounts[template.target_memkb or 0] if template else 0,
-            "xenstore": tuple(_exists(stores, k, self) for k in slots),
-            "closing": tuple(stores.node(f"{self.existing(k)}/online") == "0" for k in slots),
-            "resources": tuple(stores.host.held(self._claim(k)) is not None for k in slots),
+            "xenstore": tuple(self._exists(seen, k) for k in slots),
+            "closing": tuple(seen.node(f"{self.existing(k)}/online") == "0" for k in slots),
+            "resources": tuple(seen.held(self._claim(k)) is not None for k in slots),
             "granted": self._amounts[guest.memory_kb] if guest else 0,
-            "locked": DOMAIN in stores.templates.holders,
-            "lock_file": DOMAIN in stores.templates.lock_files,
+            "locked": seen.locked,
+            "lock_file": seen.lock_file,
             "name": 0,
             "memory": 0,
         }
         unsaid: set[str] = set()
         if guest:
-            called = stores.node(paths.name(DOMID))
-            target = stores.node(paths.memory(DOMID, "target"))
+            called, target = seen.node(_NAME), seen.node(_TARGET)
             if called is None or target is None:
                 unsaid = {"name", "memory"}
             else:
@@ -77,7 +106,21 @@ class Abstraction:
         for field, value in values.items():
             word = self._layout.put(word, field, value)
         mask = self._layout.mask(self._compared - unsaid)
-        return View(mask, word & mask)
+        return View(mask, word & mask, bool(unsaid))
+
+    def reads(self) -> list[str]:
+        """The nodes that are looked at."""
+        each = [self.existing(k) for k in self._layout.slots]
+        return [_NAME, _TARGET, *each, *(f"{e}/online" for e in each), *(f"{e}/params" for e in each)]
+
+    def _saved(self, template: Template | None, k: ConcreteSlot) -> int:
+        return ABSENT if template is None else self.entry(template, k)
+
+    def _exists(self, seen: Seen, k: ConcreteSlot) -> int:
+        if seen.node(self.existing(k)) is None:
+            return ABSENT
+        medium = seen.node(f"{self.existing(k)}/params") or ""
+        return EMPTY if k.ejectable and medium in DRIVE_EMPTY else config_of(medium.removeprefix("aio:"))
 
     def existing(self, k: ConcreteSlot) -> str:
         """The node by which the device in a slot exists."""
@@ -89,7 +132,7 @@ class Abstraction:
 
     def answer(self, template: Template) -> tuple[tuple[int, ...], int, int]:
         """What a retrieve's answer is in the model: what is at each slot, the name, the memory target."""
-        slots = tuple(_saved(template, k, self) for k in self._layout.slots)
+        slots = tuple(self.entry(template, k) for k in self._layout.slots)
         return slots, self._names[template.name or ""], self._amounts[template.target_memkb or 0]
 
     def entry(self, template: Template, k: ConcreteSlot) -> int:
@@ -100,20 +143,3 @@ class Abstraction:
         if "pdev_path" not in found:
             return MADE_UP
         return EMPTY if is_ejectable(found) and is_empty(found) else config_of(str(found["pdev_path"]))
-
-
-def _template(stores: Stores) -> Template | None:
-    text = stores.templates.texts.get(DOMAIN)
-    return None if text is None else Template.parse(text, "the template")
-
-
-def _saved(template: Template | None, k: ConcreteSlot, by: Abstraction) -> int:
-    return ABSENT if template is None else by.entry(template, k)
-
-
-def _exists(stores: Stores, k: ConcreteSlot, by: Abstraction) -> int:
-    node = by.existing(k)
-    if stores.node(node) is None:
-        return ABSENT
-    medium = stores.node(f"{node}/params") or ""
-    return EMPTY if k.ejectable and medium in DRIVE_EMPTY else config_of(medium.removeprefix("aio:"))

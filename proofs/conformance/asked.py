@@ -13,15 +13,13 @@ from impl.operations.attach import attach, detach
 from impl.operations.create import create
 from impl.operations.destroy import destroy
 from impl.operations.retrieve import retrieve
-from impl.ports import Domain, Toolstack
+from impl.ports import Toolstack
 from impl.vdev import device_number
 from model.language import ABSENT, EMPTY, FIRST_CONFIG, ConcreteSlot
 from model.program import IDLE, Program
 from model.state import Bounds
-from proofs.conformance.stores import DOMID
+from proofs.conformance.stores import DOMAIN, UUID
 
-UUID = "02c1497c-0060-444c-9188-579296d5d4d0"
-DOMAIN = Domain(DOMID, UUID)
 LIMIT_KB = 1 << 20
 Work = Callable[[Toolstack], Coroutine[object, object, object]]
 

@@ -17,7 +17,7 @@ What the specification leaves open:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -223,7 +223,7 @@ def _set_memory_target(asked: Asked, spec: Domain) -> Domain | str:
     return spec[0], spec[1], asked.number
 
 
-_EFFECTS = {
+_EFFECTS: Mapping[str, Callable[[Asked, Domain], Domain | str]] = {
     "attach": _attach,
     "detach": _detach,
     "insert": _insert,

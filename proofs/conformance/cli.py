@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,19 +10,21 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from impl.shim.daemon import PROGRAMS
 from model.designs import RECOMMENDED
 from model.options import DESIGN_FILE, AskedWrong, guarded, known_designs
 from model.parallel import cores
 from model.step import SIGNATURES, Design
 from model.verdict import EXIT_OK, EXIT_OPEN, EXIT_REFUTED
 from proofs.conformance import output
-from proofs.conformance.run import OnProgress, explore, tell
+from proofs.conformance.external.messages import ProtocolBroken
+from proofs.conformance.external.run import explore_external
+from proofs.conformance.on_real import on_real
+from proofs.conformance.reproduce import replay
+from proofs.conformance.run import OnProgress, explore
 from proofs.conformance.sample import SCHEDULERS, Sampled, sample
-from proofs.conformance.schedule import checksum, follow, read_token
 from proofs.conformance.schedulers.pct import bound
-from proofs.conformance.schedulers.replay import Replay
-from proofs.conformance.schedulers.walk import walk
-from proofs.conformance.scope import Scope, begin, starts
+from proofs.conformance.scope import Scope
 from proofs.conformance.steps import Grain
 
 DEEP = (Scope(4, 0, 0), Scope(3, 2, 0), Scope(3, 1, 1), Scope(2, 2, 2))
@@ -49,6 +52,15 @@ EXHAUSTIVE = "exhaustive"
 @click.option("--deep", is_flag=True, help="Quadruples of operations, two deaths, failures: for a long time.")
 @click.option("--design", "name", default=RECOMMENDED, show_default=True, help="The design to hold it against.")
 @DESIGN_FILE
+@click.option(
+    "--stores",
+    type=click.Choice(["embedded", "real"]),
+    default="embedded",
+    show_default=True,
+    help="real: every edge once more, on real files, real locks and a real xenstored.",
+)
+@click.option("--daemon", type=click.Choice(list(PROGRAMS)), default="xenstored", show_default=True, help="Which one.")
+@click.option("--external", metavar="COMMAND", help="Hold somebody else's implementation against it: docs/external.md.")
 @click.option("--replay", "token", help="Take the schedule of a token once more, and tell it.")
 @click.option("--jobs", type=click.IntRange(1), default=cores(), help="Processes at a time.  [default: all cores]")
 @click.option("--format", "form", type=click.Choice(["text", "json", "junit"]), default="text", show_default=True)
@@ -66,6 +78,9 @@ def conform(
     deep: bool,
     name: str,
     files: tuple[Path, ...],
+    stores: str,
+    daemon: str,
+    external: str | None,
     token: str | None,
     jobs: int,
     form: str,
@@ -80,16 +95,23 @@ def conform(
     design = _design(name, files)
     if token:
         return _replay(token, design)
+    if external and (stores == "real" or scheduler != EXHAUSTIVE or fine):
+        raise AskedWrong("--external is explored as it is: without --stores, --scheduler and --fine")
+    if stores == "real" and (scheduler != EXHAUSTIVE or fine):
+        raise AskedWrong("--stores real takes the edges of the exploration: without --scheduler and --fine")
     wanted = _operations(operations)
     scopes = DEEP if deep else (Scope(processes, crashes, failures, wanted),)
     results: list[output.Result] = []
     for scope in scopes:
-        with _showing(str(scope)) as on_progress:
-            if scheduler == EXHAUSTIVE:
+        with _showing(str(scope)) as on_progress, _in_words():
+            if external:
+                result: output.Result = explore_external(shlex.split(external), design, scope, on_progress)
+            elif stores == "real":
+                result = on_real(design, scope, daemon, on_progress)
+            elif scheduler == EXHAUSTIVE:
                 grain = Grain.REQUEST if fine else Grain.COMMIT
-                few = scope.processes < 3
-                result: output.Result = explore(
-                    design, scope, jobs=jobs, on_progress=on_progress, grain=grain, with_coverage=few
+                result = explore(
+                    design, scope, jobs=jobs, on_progress=on_progress, grain=grain, with_coverage=scope.processes < 3
                 )
             else:
                 result = sample(
@@ -134,32 +156,24 @@ def _say(result: output.Result, depth: int | None) -> None:
         )
 
 
-def _replay(text: str, design: Design) -> int:
-    schedule, total = read_token(text)
-    scope = Scope(len(schedule.asked), schedule.deaths, 0)
-    explorer = begin(design, scope)
-    known = starts(explorer)
-    if schedule.start not in known:
-        raise AskedWrong(f"the token begins with stores `{schedule.start}`: there are {', '.join(known)}")
-    start = known[schedule.start]
-    done = follow(explorer, start, schedule)
-    if checksum(done) != total:
-        click.echo("note: the token is of another version of the implementation, where other calls were made", err=True)
-    walked = walk(
-        explorer,
-        schedule.start,
-        start,
-        schedule.asked,
-        Replay(schedule.choices),
-        schedule.deaths,
-        len(schedule.choices),
-    )
-    told = tell(explorer, start, walked.schedule, walked.wrong)
-    for line in output.divergence(told) if walked.wrong else told.steps:
+def _replay(token: str, design: Design) -> int:
+    found = replay(token, design)
+    if not found.same:
+        click.echo("the token is of other code: what it asked for is not what was asked now", err=True)
+    for line in output.divergence(found.told, design.name) if found.wrong else found.told.steps:
         click.echo(line)
-    if not walked.wrong:
+    if not found.wrong:
         click.echo(f"every step is one of {design.name}'s")
-    return EXIT_REFUTED if walked.wrong else EXIT_OK
+    return EXIT_REFUTED if found.wrong else EXIT_OK
+
+
+@contextmanager
+def _in_words() -> Iterator[None]:
+    """What is not there, or speaks no protocol, is bad input."""
+    try:
+        yield
+    except (NoDaemon, ProtocolBroken) as e:
+        raise AskedWrong(str(e)) from None
 
 
 @contextmanager

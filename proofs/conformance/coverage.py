@@ -110,5 +110,10 @@ def coverage(explorer: Explorer, scope: Scope, taken: frozenset[Taken], rested: 
         reason = Reason.PASSES if pair in passed and pair not in rested else Reason.BEHIND
         reason = Reason.HOLE if (shared, word, t) in with_stops else reason
         counted[*explorer.program.points[t.label.point].place, t.label.kind, reason] += 1
-    found = tuple(Missing(*what, n) for what, n in sorted(counted.items(), key=str))
+    found = tuple(Missing(*what, n) for what, n in sorted(counted.items(), key=_order))
     return Coverage(len(reachable), len(reachable & taken), found)
+
+
+def _order(counted: tuple[tuple[str, str, Kind, Reason], int]) -> tuple[int, str, str, str]:
+    (operation, step, kind, reason), _ = counted
+    return list(Reason).index(reason), operation, step, kind.value

@@ -11,16 +11,15 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from impl.errors import ToolstackError
-from impl.operations.retrieve import Retrieved
 from model.program import Program
 from model.properties import BIT
 from model.search.alone import Answer
 from model.search.monitor import StoresJudge
-from proofs.conformance.abstraction import Abstraction, View
+from proofs.conformance.abstraction import View
 from proofs.conformance.asked import Asked
 from proofs.conformance.matching import Matching, Outcome, State
-from proofs.conformance.steps import Place, Steps
-from proofs.conformance.stores import DOMID
+from proofs.conformance.moves import Moves
+from proofs.conformance.steps import Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,37 +81,33 @@ class Explored:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Stores to begin with, and the model's shared word for them."""
+    """Stores to begin with, the model's shared word for them, and the operations that led there."""
 
     state: int
     shared: int
+    before: tuple[Asked, ...] = ()
 
 
 class Explorer:
     """Explores operations beside each other. What one step does is worked out once, for all explorations."""
 
-    def __init__(self, steps: Steps, program: Program, properties: Collection[str]) -> None:
+    def __init__(self, steps: Moves, program: Program, properties: Collection[str]) -> None:
         """`properties`: those that the design holds, and that every state of the stores must."""
         self.steps, self.program = steps, program
         self.matching = Matching(program)
-        self.abstraction = Abstraction(program)
         self._judge = StoresJudge(program, properties)
-        self._views: dict[int, View] = {}
         self._begun: dict[tuple[int, Asked], Place] = {}
         self._sets: list[frozenset[State]] = []
         self._set_numbers: dict[frozenset[State], int] = {}
-        self._advanced: dict[tuple[int, int, int, int], int | str] = {}
+        self._advanced: dict[tuple[int, int, int, int, int], int | str] = {}
 
     def view(self, state: int) -> View:
         """What the stores say in this state."""
-        if state not in self._views:
-            self.steps.stores.put_back(self.steps.states[state])
-            self._views[state] = self.abstraction.view(self.steps.stores)
-        return self._views[state]
+        return self.steps.view(state)
 
     def prepare(self, *before: Asked) -> Start:
         """The stores after these operations, one after another, from a host without a domain."""
-        state, shared = self._empty, self.program.initial
+        state, shared = self.steps.first(), self.program.initial
         for asked in before:
             place = self.place(0, asked)
             while not place.ended:
@@ -122,17 +117,13 @@ class Explorer:
                 raise CannotPrepare(f"{asked}: {place.outcome}")
             shared = self.matching.alone(shared, asked.word(self.program))
         assert self.view(state).fits(shared)
-        return Start(state, shared)
-
-    @property
-    def _empty(self) -> int:
-        return 0 if self.steps.states else self.steps.state()
+        return Start(state, shared, before)
 
     def place(self, process: int, asked: Asked) -> Place:
         """The place of a process that is asked for this and has taken no step."""
         key = (process, asked)
         if key not in self._begun:
-            self._begun[key] = self.steps.begin(process, asked.work(self.program.bounds))
+            self._begun[key] = self.steps.asked(process, asked)
         return self._begun[key]
 
     def explore(self, start: Start, asked: Sequence[Asked], *, deaths: int = 0, failures: int = 0) -> Explored:
@@ -152,7 +143,7 @@ class Explorer:
                     fits = after.setdefault(then, set())
                     for models in sets:
                         found.checks += 1
-                        fitting = self._advance(models, choice.process, then[0], place)
+                        fitting = self._advance(models, choice, then[0], place)
                         if isinstance(fitting, str):
                             schedule = (*_way(came, (node, models)), choice)
                             found.divergence = Divergence(start, tuple(asked), schedule, fitting, self._sets[models])
@@ -190,7 +181,7 @@ class Explorer:
         """Where a choice leads; what is wrong with it, in words; None if it cannot be taken."""
         for can, then, place in self.successors(at[0]):
             if can == choice:
-                fitting = self._advance(at[1], choice.process, then[0], place)
+                fitting = self._advance(at[1], choice, then[0], place)
                 return fitting if isinstance(fitting, str) else (then, fitting)
         return None
 
@@ -229,20 +220,22 @@ class Explorer:
             self._sets.append(models)
         return number
 
-    def _advance(self, models: int, process: int, state: int, place: Place | None) -> int | str:
-        """The number of the model's states that fit after a step of the process to there, or what is wrong."""
-        ended = place is not None and place.ended
-        key = (models, process, state, place.number if place is not None and ended else -1 - (place is None))
+    def _advance(self, models: int, choice: Choice, state: int, place: Place | None) -> int | str:
+        """The number of the model's states that fit after a choice that leads there, or what is wrong."""
+        what = -1 if choice.which is None else bool(choice.which)
+        key = (models, choice.process, state, place.number if place is not None and place.ended else DEAD, what)
         known = self._advanced.get(key)
         if known is None:
-            known = self._advanced[key] = self._work_out(self._sets[models], process, self.view(state), place)
+            known = self._advanced[key] = self._work_out(self._sets[models], choice, self.view(state), place)
         return known
 
-    def _work_out(self, models: frozenset[State], process: int, view: View, place: Place | None) -> int | str:
+    def _work_out(self, models: frozenset[State], choice: Choice, view: View, place: Place | None) -> int | str:
         if place is None:
-            fitting = self.matching.die(models, process, view)
+            fitting = self.matching.die(models, choice.process, view)
         else:
-            fitting = self.matching.advance(models, process, view, *self.ended(place))
+            outcome, answer = self.ended(place)
+            failed = bool(choice.which) or (view.half and outcome is Outcome.ERROR)
+            fitting = self.matching.advance(models, choice.process, view, outcome, answer, failed=failed)
         if not fitting:
             return "no transition of the model leads to what the stores say"
         violated = next((v for shared, _ in fitting if (v := self._judge(shared)[0])), 0)
@@ -252,12 +245,7 @@ class Explorer:
 
     def ended(self, place: Place) -> tuple[Outcome, Answer | None]:
         """How the operation ended, if it did, and what a `retrieve` returned."""
-        if not place.ended:
-            return Outcome.OPEN, None
-        if isinstance(place.outcome, ToolstackError):
-            return Outcome.ERROR, None
-        found = place.outcome
-        return Outcome.DONE, self.abstraction.answer(found.template) if isinstance(found, Retrieved) else None
+        return self.steps.ended(place)
 
     def _at_the_end(self, node: Node, sets: set[int]) -> str:
         """What is wrong where nothing more can happen."""
@@ -266,10 +254,10 @@ class Explorer:
         if not all(place.ended for place in left):
             return "an operation waits for ever"
         if DEAD not in places and not any(isinstance(place.outcome, ToolstackError) for place in left):
-            kept = self.steps.states[state].host[0].get(DOMID)
-            paused = kept is not None and kept.paused
+            paused = self.steps.paused(state)
             layout = self.program.shared_layout
-            if all(layout.get(shared, "paused") != paused for n in sets for shared, _ in self._sets[n]):
+            allowed = {layout.get(shared, "paused") for n in sets for shared, _ in self._sets[n]}
+            if paused is not None and paused not in allowed:
                 return f"the domain is {'' if paused else 'not '}paused"
         return ""
 

@@ -5,14 +5,16 @@ The search is that of Wing and Gong, with Lowe's memory of what was tried ["Test
 calls not placed yet, any that began before the first return among them can come next. Calls on different keys are
 searched by themselves, for linearizability is local.
 
-A call that never returned, because its process died, may take place at any time after it began, or never.
+A call that never returned, because its process died, may take place at any time after it began, or never. So it can
+as well take place later, unless somebody notices: it is placed only where the next call that returned would come out
+otherwise without it. Else each such call would double what is to be searched.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from enum import Enum
 from math import inf
 from typing import Generic, TypeVar
@@ -88,7 +90,7 @@ def check(calls: Iterable[Call], initial: S, step: Step[S], *, limit: int = LIMI
     explored = 0
     unknown: Result[S] | None = None
     for key, own in by_key.items():
-        search = _Search(sorted(own, key=lambda call: (call.called, call.end)), step, limit)
+        search = _Search(own, step, limit)
         verdict = search.run(initial)
         explored += search.explored
         if verdict is Verdict.ILLEGAL:
@@ -99,59 +101,97 @@ def check(calls: Iterable[Call], initial: S, step: Step[S], *, limit: int = LIMI
     return unknown or Result(Verdict.OK, explored)
 
 
-@dataclass(slots=True)
-class _Search(Generic[S]):
-    """Looks for an order of one key's calls, which are given in the order in which they began."""
+@dataclass(frozen=True, slots=True)
+class _Node(Generic[S]):
+    """How far a search has come."""
 
-    calls: Sequence[Call]
-    step: Step[S]
-    limit: int
-    explored: int = 0
-    ends: set[tuple[int, S]] = field(default_factory=set)
-    """Each way to have placed all that returned: the set of calls placed, and the state; if all are asked for."""
+    placed: int
+    """The calls that have a place, as bits."""
+    state: S
+    base: S
+    """The state after the last call that returned."""
+    waiting: tuple[int, ...]
+    """The calls placed since then; none of them has returned."""
+
+
+class _Search(Generic[S]):
+    """Looks for an order of one key's calls."""
+
+    def __init__(self, calls: Iterable[Call], step: Step[S], limit: int) -> None:
+        ordered = sorted(calls, key=lambda call: (call.called, call.end))
+        returned = [call for call in ordered if call.returned is not None]
+        self._calls = [*returned, *(call for call in ordered if call.returned is None)]
+        self._count = len(returned)
+        self._all_returned = (1 << self._count) - 1
+        self._step, self._limit = step, limit
+        self.explored = 0
+        self.ends: set[tuple[int, S]] = set()
+        """Each way to have placed all that returned: the set of calls placed, and the state; if all are asked for."""
 
     def run(self, initial: S, *, all_ends: bool = False) -> Verdict:
         """Look for one order, or for all that they can lead to."""
-        returned = sum(1 << n for n, call in enumerate(self.calls) if call.returned is not None)
-        seen = {(0, initial)}
-        stack = [(0, initial)]
-        found = False
+        first = _Node(0, initial, initial, ())
+        seen, stack, found = {first}, [first], False
         while stack:
-            placed, state = stack.pop()
+            node = stack.pop()
             self.explored += 1
-            if self.explored > self.limit:
+            if self.explored > self._limit:
                 return Verdict.UNKNOWN
-            if placed & returned == returned:
+            if node.placed & self._all_returned == self._all_returned:
                 found = True
                 if not all_ends:
                     return Verdict.OK
-                self.ends.add((placed, state))
-            for number in reversed(self._next(placed)):
-                for after in self.step(state, self.calls[number]):
-                    if after == state and self.calls[number].returned is None:
-                        continue  # as if it had never happened
-                    new = placed | 1 << number, after
-                    if new not in seen:
-                        seen.add(new)
-                        stack.append(new)
+                self.ends.add((node.placed, node.state))
+            for new in reversed(list(self._after(node))):
+                if new not in seen:
+                    seen.add(new)
+                    stack.append(new)
         return Verdict.OK if found else Verdict.ILLEGAL
+
+    def _after(self, node: _Node[S]) -> Iterator[_Node[S]]:
+        """Where it can go from there."""
+        for number in self._next(node.placed):
+            call = self._calls[number]
+            placed = node.placed | 1 << number
+            for state in self._step(node.state, call):
+                if call.returned is not None:
+                    if not self._can_wait(node, call, state):
+                        yield _Node(placed, state, state, ())
+                elif state != node.state:  # else it is as if it had never happened
+                    yield _Node(placed, state, node.base, (*node.waiting, number))
+
+    def _can_wait(self, node: _Node[S], call: Call, state: S) -> bool:
+        """True if one of the calls placed since the last that returned could come after this one as well."""
+        return any(
+            state in self._reach(node.base, [*(n for n in node.waiting if n != number), call, number])
+            for number in node.waiting
+        )
+
+    def _reach(self, state: S, calls: Iterable[int | Call]) -> set[S]:
+        states = {state}
+        for each in calls:
+            call = self._calls[each] if isinstance(each, int) else each
+            states = {after for before in states for after in self._step(before, call)}
+        return states
 
     def _next(self, placed: int) -> list[int]:
         """The calls that can come next. Of calls that never returned and ask for the same, the first will do."""
-        first_end, found, asked = inf, [], set()
-        number = (~placed & placed + 1).bit_length() - 1
-        while number < len(self.calls):
-            call = self.calls[number]
+        first_end, found = inf, []
+        for number in range((~placed & placed + 1).bit_length() - 1, self._count):
+            call = self._calls[number]
             if call.called > first_end:
                 break
             if not placed >> number & 1:
-                if call.returned is not None:
-                    found.append(number)
-                    first_end = min(first_end, call.returned)
-                elif call.what not in asked:
-                    asked.add(call.what)
-                    found.append(number)
-            number += 1
+                found.append(number)
+                first_end = min(first_end, call.end)
+        asked = set()
+        for number in range(self._count, len(self._calls)):
+            call = self._calls[number]
+            if call.called > first_end:
+                break
+            if not placed >> number & 1 and call.what not in asked:
+                asked.add(call.what)
+                found.append(number)
         return found
 
 

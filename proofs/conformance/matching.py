@@ -39,6 +39,8 @@ class Reach:
     outcome: Outcome = Outcome.OPEN
     answer: Answer | None = None
     """What its `retrieve` returned."""
+    failures: int = 0
+    """How many of its steps may yet be made to fail."""
 
 
 Steps = dict[Reach, list[tuple[Reach, Taken]]]
@@ -50,15 +52,16 @@ class Matching:
 
     def __init__(self, program: Program) -> None:
         self.program = program
-        self._reach: dict[tuple[int, int], Steps] = {}
+        self._reach: dict[tuple[int, int, int], Steps] = {}
         self.taken: set[Taken] = set()
         """All transitions that a step of the implementation was, or was part of."""
 
-    def reach(self, shared: int, local: int) -> Steps:
-        """Everywhere a process can get by its own steps, by none to all of them, short of dying."""
-        key = (shared, local)
+    def reach(self, shared: int, local: int, failures: int = 0) -> Steps:
+        """Everywhere a process can get by its own steps, by none to all of them, short of dying; with so many of them
+        made to fail."""
+        key = (shared, local, failures)
         if key not in self._reach:
-            first = Reach(shared, local)
+            first = Reach(shared, local, failures=failures)
             found: Steps = {first: []}
             todo = [first]
             while todo:
@@ -66,7 +69,8 @@ class Matching:
                 if here.outcome is not Outcome.OPEN:
                     continue
                 for t in self.program.transitions(here.shared, here.local, set()):
-                    if t.label.kind is not Kind.CRASH:
+                    fails = t.label.kind is Kind.FAILS
+                    if t.label.kind is not Kind.CRASH and fails <= here.failures:
                         there = self._after(here, t)
                         if there not in found:
                             found[there] = []
@@ -76,13 +80,15 @@ class Matching:
         return self._reach[key]
 
     def _after(self, here: Reach, t: Transition) -> Reach:
+        left = here.failures - (t.label.kind is Kind.FAILS)
         if t.local != IDLE:
-            return Reach(t.shared, t.local)
+            return Reach(t.shared, t.local, failures=left)
         point = self.program.points[t.label.point]
         done = t.label.kind is Kind.STEP and not point.cleaning_up and len(point.remaining) == 1
         if not done:
-            return Reach(t.shared, IDLE, Outcome.ERROR)
-        return Reach(t.shared, IDLE, Outcome.DONE, self._answer(here.local) if point.operation == "retrieve" else None)
+            return Reach(t.shared, IDLE, Outcome.ERROR, failures=left)
+        answer = self._answer(here.local) if point.operation == "retrieve" else None
+        return Reach(t.shared, IDLE, Outcome.DONE, answer, left)
 
     def _take(self, reach: Steps, there: Reach) -> None:
         """Note every transition on every way there."""
@@ -102,12 +108,20 @@ class Matching:
         return tuple(map(int, draft)), called, memory
 
     def advance(
-        self, states: frozenset[State], process: int, view: View, outcome: Outcome, answer: Answer | None
+        self,
+        states: frozenset[State],
+        process: int,
+        view: View,
+        outcome: Outcome,
+        answer: Answer | None,
+        *,
+        failed: bool = False,
     ) -> frozenset[State]:
-        """The states that fit what the stores say after a step of the process, and how its operation ended."""
+        """The states that fit what the stores say after a step of the process, and how its operation ended. `failed`:
+        a call was made to fail in it, so a step of the model may fail too; else none does."""
         found = set()
         for shared, local in states:
-            reach = self.reach(shared, local[process])
+            reach = self.reach(shared, local[process], int(failed))
             for r in reach:
                 if view.fits(r.shared) and r.outcome is outcome and r.answer == answer:
                     found.add((r.shared, (*local[:process], r.local, *local[process + 1 :])))

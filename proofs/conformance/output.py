@@ -9,12 +9,14 @@ from io import BytesIO
 
 from junitparser import Failure, JUnitXml, TestCase, TestSuite
 
+from model.designs import RECOMMENDED
 from proofs.conformance.coverage import Coverage
+from proofs.conformance.on_real import OnReal
 from proofs.conformance.run import Report, Told
 from proofs.conformance.sample import Sampled
 from proofs.conformance.tell import COMMAND
 
-Result = Report | Sampled
+Result = Report | Sampled | OnReal
 
 
 def as_text(result: Result) -> Iterator[str]:
@@ -22,7 +24,7 @@ def as_text(result: Result) -> Iterator[str]:
     yield from _figures(result)
     for told in result.told:
         yield ""
-        yield from divergence(told)
+        yield from divergence(told, result.design)
     if isinstance(result, Report) and result.model:
         yield from _coverage(result.model)
     yield ""
@@ -37,6 +39,11 @@ def as_text(result: Result) -> Iterator[str]:
 def _figures(result: Result) -> Iterator[str]:
     if isinstance(result, Sampled):
         yield f"{result.scope}: {result.walks:,} walks of {result.steps:,} steps, the longest {result.longest}"
+        yield f"in {result.seconds:.1f} s"
+        return
+    if isinstance(result, OnReal):
+        yield f"{result.scope}, on real files and a real {result.daemon}: {result.combinations:,} combinations"
+        yield f"{result.edges:,} edges, each taken in one of {result.schedules:,} schedules of {result.steps:,} steps"
         yield f"in {result.seconds:.1f} s"
         return
     found = result.covered
@@ -57,7 +64,7 @@ def _coverage(found: Coverage) -> Iterator[str]:
         yield from (f"    {line}" for line in lines)
 
 
-def divergence(told: Told) -> Iterator[str]:
+def divergence(told: Told, design: str) -> Iterator[str]:
     """A divergence, as a story."""
     yield f"diverges: {told.reason}"
     yield f"stores to begin with: {told.start}; processes: {', '.join(told.operations)}"
@@ -65,7 +72,8 @@ def divergence(told: Told) -> Iterator[str]:
     if told.candidates:
         yield "in the last step the model could have done, and did not happen because:"
         yield from (f"  {line}" for line in told.candidates)
-    yield f"again: {COMMAND} '{told.token}'"
+    held_against = "" if design == RECOMMENDED else f" --design {design}"
+    yield f"again: {COMMAND} '{told.token}'{held_against}"
 
 
 def as_json(result: Result) -> str:
@@ -79,6 +87,10 @@ def as_json(result: Result) -> str:
     }
     if isinstance(result, Sampled):
         found |= {"walks": result.walks, "steps": result.steps, "longest": result.longest}
+        return json.dumps(found, indent=2)
+    if isinstance(result, OnReal):
+        found |= {"daemon": result.daemon, "combinations": result.combinations, "edges": result.edges}
+        found |= {"schedules": result.schedules, "steps": result.steps}
         return json.dumps(found, indent=2)
     covered = result.covered
     found |= {
@@ -107,7 +119,7 @@ def as_junit(results: Sequence[Result]) -> str:
             told = result.told[0] if result.told else None
             message = told.reason if told else "interrupted"
             failure = Failure(message, "conformance")
-            failure.text = "\n".join(divergence(told)) if told else message
+            failure.text = "\n".join(divergence(told, result.design)) if told else message
             case.result = [failure]
         suite.add_testcase(case)
     xml = JUnitXml()

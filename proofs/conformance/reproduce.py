@@ -8,6 +8,7 @@ from textwrap import indent
 
 from model.designs import RECOMMENDED
 from model.language import ABSENT, EMPTY, FIRST_CONFIG
+from model.state import Bounds
 from model.step import SIGNATURES, Design
 from model.trace import TokenError
 from proofs.conformance.explore import Choice, Explorer, Start
@@ -29,12 +30,14 @@ class Replayed:
     token that cannot be taken were left out."""
 
 
-def replay(token: str, design: Design, grain: Grain = Grain.COMMIT) -> Replayed:
+def replay(token: str, design: Design) -> Replayed:
     """Do the schedule of a token again, held against the design. TokenError if it is none."""
     schedule, total = read_token(token)
-    explorer = begin(design, Scope(len(schedule.asked), schedule.deaths), grain)
+    grain = Grain.REQUEST if schedule.fine else Grain.COMMIT
+    scope = Scope(len(schedule.asked), schedule.deaths)
+    _require_asked(schedule, scope.bounds)
+    explorer = begin(design, scope, grain)
     start = _start(explorer, schedule)
-    _require_asked(explorer, schedule)
     taken = Schedule(schedule.start, schedule.asked, tuple(_possible(explorer, start, schedule)))
     same = taken == schedule and checksum(follow(explorer, start, taken)) == total
     wrong = judge(explorer, start, taken)
@@ -49,9 +52,8 @@ def _start(explorer: Explorer, schedule: Schedule) -> Start:
     return known[schedule.start]
 
 
-def _require_asked(explorer: Explorer, schedule: Schedule) -> None:
+def _require_asked(schedule: Schedule, bounds: Bounds) -> None:
     """TokenError if an operation lacks an argument, or has one that it does not take or that is out of bounds."""
-    bounds = explorer.program.bounds
     for asked in schedule.asked:
         signature = SIGNATURES[asked.operation]
         kinds = {"ordinary": range(bounds.slots), "ejectable": range(bounds.slots, bounds.slots + bounds.ejectable)}

@@ -149,5 +149,13 @@ def _candidates(explorer: Explorer, start: Start, schedule: Schedule) -> tuple[s
     place = explorer.steps.places[at[0][1 + last.process]]
     edge = explorer.steps.edges(at[0][0], place)[last.which]
     outcome, answer = explorer.ended(edge.place)
-    found = candidates(explorer, explorer.fitting(at), last.process, explorer.view(edge.state), outcome, answer)
+    found = candidates(
+        explorer,
+        explorer.fitting(at),
+        last.process,
+        explorer.view(edge.state),
+        outcome,
+        answer,
+        failed=edge.failed is not None,
+    )
     return tuple(f"{c.steps}: {c.why_not}" for c in found[:MOST_CANDIDATES])

@@ -1,15 +1,16 @@
 """A schedule: who takes which step when, and the token that replays it.
 
-`conform:start:operation;operation:choices:sum`. A choice `p.n` is the n-th thing that can happen to process p,
-`p.x` its death. The sum is over what was asked and answered, so a token of another version is told from its own.
+`conform:start:operation;operation:choices:sum`; `conform-fine:...` where others come in within transactions too. A
+choice `p.n` is the n-th thing that can happen to process p, `p.x` its death, `p.n*3` three times `p.n`. The sum is over what was asked and answered, so a token of another version is told from its own.
 """
 
 from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby, repeat
 
 from impl.errors import ToolstackError
 from model.step import SIGNATURES
@@ -19,10 +20,11 @@ from proofs.conformance.calls import Answer, Call
 from proofs.conformance.explore import Choice, Explorer, Start
 from proofs.conformance.steps import Place
 
-KIND = "conform"
+KIND, FINE = "conform", "conform-fine"
 MOST_PROCESSES = 8
 _ASKED = re.compile(r"([a-z_]+)((?:,[skn]\d{1,2}|,d\d{1,2}(?:\.\d{1,2})*)*)")
-_CHOICES = re.compile(r"(?:\d\.(?:\d{1,2}|x)(?:-\d\.(?:\d{1,2}|x))*)?")
+_CHOICE = r"\d\.(?:\d{1,2}|x)(?:\*\d{1,4})?"
+_CHOICES = re.compile(rf"(?:{_CHOICE}(?:-{_CHOICE})*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,8 @@ class Schedule:
     start: str
     asked: tuple[Asked, ...]
     choices: tuple[Choice, ...]
+    fine: bool = False
+    """Its steps are single calls, within transactions too."""
 
     @property
     def deaths(self) -> int:
@@ -90,7 +94,22 @@ def checksum(done: Iterable[Done]) -> str:
 def token(schedule: Schedule, done: Sequence[Done]) -> str:
     """The token that replays a schedule."""
     asked = ";".join(map(_spell, schedule.asked))
-    return f"{KIND}:{schedule.start}:{asked}:{'-'.join(map(str, schedule.choices))}:{checksum(done)}"
+    opened = [d.said for d in done if d.said and d.said[0][0].method == "begin"]
+    kind = FINE if any(len(said) == 1 for said in opened) else KIND
+    return f"{kind}:{schedule.start}:{asked}:{_spell_choices(schedule.choices)}:{checksum(done)}"
+
+
+def _spell_choices(choices: Sequence[Choice]) -> str:
+    """`1.0*3-0.x`: three times 1.0, then 0.x."""
+    runs = ((choice, len(list(same))) for choice, same in groupby(choices))
+    return "-".join(f"{choice}*{n}" if n > 1 else str(choice) for choice, n in runs)
+
+
+def _read_choices(text: str) -> Iterator[Choice]:
+    for run in text.split("-") if text else ():
+        one, _, times = run.partition("*")
+        process, _, which = one.partition(".")
+        yield from repeat(Choice(int(process), None if which == "x" else int(which)), int(times or 1))
 
 
 def _spell(asked: Asked) -> str:
@@ -104,16 +123,15 @@ def _spell(asked: Asked) -> str:
 def read_token(text: str) -> tuple[Schedule, str]:
     """Read a token: the schedule, and the sum. TokenError if it is none."""
     parts = text.strip().split(":")
-    if len(parts) != 5 or parts[0] != KIND:
+    if len(parts) != 5 or parts[0] not in (KIND, FINE):
         raise TokenError(f"`{text[:60]}` is no token of a schedule: it is `{KIND}:start:operations:choices:sum`")
-    _, start, asked, choices, total = parts
+    kind, start, asked, choices, total = parts
     if not _CHOICES.fullmatch(choices):
         raise TokenError(f"`{choices[:60]}` in the token are no choices, such as 0.0-1.0-0.x")
     operations = tuple(map(_read_asked, asked.split(";")))
     if len(operations) > MOST_PROCESSES:
         raise TokenError(f"the token is for {len(operations)} processes: at most {MOST_PROCESSES} are replayed")
-    pairs = (c.split(".") for c in choices.split("-") if c)
-    return Schedule(start, operations, tuple(Choice(int(p), None if n == "x" else int(n)) for p, n in pairs)), total
+    return Schedule(start, operations, tuple(_read_choices(choices)), kind == FINE), total
 
 
 def _read_asked(text: str) -> Asked:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from model.check import check
@@ -16,8 +16,9 @@ from model.step import SIGNATURES, Design
 from model.verdict import Verdict
 from proofs.conformance.asked import Asked
 from proofs.conformance.design import as_it_can_fail
+from proofs.conformance.embedded import Embedded
 from proofs.conformance.explore import Explorer, Start
-from proofs.conformance.steps import Grain, Steps
+from proofs.conformance.steps import Grain
 from proofs.conformance.stores import Stores
 
 SMALL = Bounds(slots=1, ejectable=1, configs=1, names=1, amounts=2, processes=2, crashes=1)
@@ -47,7 +48,7 @@ class Scope:
 def begin(design: Design, scope: Scope, grain: Grain = Grain.COMMIT) -> Explorer:
     """An explorer that holds the implementation against the design."""
     program = Program(as_it_can_fail(design), scope.bounds)
-    return Explorer(Steps(Stores(scope.processes), grain), program, holding(design))
+    return Explorer(Embedded(Stores(scope.processes), program, grain), program, holding(design))
 
 
 def holding(design: Design) -> tuple[str, ...]:
@@ -57,15 +58,19 @@ def holding(design: Design) -> tuple[str, ...]:
     return tuple(c.property_name for c in cells if c.verdict is Verdict.EXHAUSTED)
 
 
+_C = FIRST_CONFIG
+BEFORE: Mapping[str, tuple[Asked, ...]] = {
+    "none": (),
+    "full": (Asked("create", draft=(_C, ABSENT, _C)),),
+    "bare": (Asked("create", draft=(ABSENT, _C, EMPTY)),),
+}
+"""What is done before an exploration begins: nothing, so there is no domain; one is made, with a device and a medium;
+one is made with another device, and an empty drive."""
+
+
 def starts(explorer: Explorer) -> dict[str, Start]:
-    """The stores that an exploration begins with: no domain; one with a device and a medium; one with another device,
-    and an empty drive."""
-    c = FIRST_CONFIG
-    return {
-        "none": explorer.prepare(),
-        "full": explorer.prepare(Asked("create", draft=(c, ABSENT, c))),
-        "bare": explorer.prepare(Asked("create", draft=(ABSENT, c, EMPTY))),
-    }
+    """The stores that an exploration begins with."""
+    return {name: explorer.prepare(*before) for name, before in BEFORE.items()}
 
 
 def choices(process: int, operations: Sequence[str]) -> list[Asked]:

@@ -9,16 +9,19 @@ from types import coroutine
 from typing import cast
 
 from impl.embedded import memory, templates
+from impl.embedded.host import Claim, Guest
 from impl.embedded.hotplug import SimulatedHotplug
 from impl.embedded.hypervisor import EmbeddedHypervisor
 from impl.embedded.memory import MemoryHost
 from impl.embedded.templates import MemoryTemplates, TemplateMemory
 from impl.errors import ToolstackError
-from impl.ports import Transaction
+from impl.ports import Domain, Transaction
 from impl.xenstore.memory import MemoryStore, Snapshot
 from proofs.conformance.calls import Answer, Call
 
 DOMID = 1
+UUID = "02c1497c-0060-444c-9188-579296d5d4d0"
+DOMAIN = Domain(DOMID, UUID)
 
 
 class OneNumber(EmbeddedHypervisor):
@@ -74,6 +77,29 @@ class Stores:
         """A xenstore node's value as text, None if there is no such node."""
         value = self.host.node(path)
         return None if value is None else value.decode()
+
+    def guest(self) -> Guest | None:
+        """The domain, as the hypervisor has it."""
+        return self.host.guest(DOMID)
+
+    def held(self, claim: Claim) -> str | None:
+        """The medium in a device that is held ("" for none), None if it is not held."""
+        return self.host.held(claim)
+
+    @property
+    def text(self) -> bytes | None:
+        """The template."""
+        return self.templates.texts.get(DOMAIN)
+
+    @property
+    def locked(self) -> bool:
+        """True if the domain's lock is held."""
+        return DOMAIN in self.templates.holders
+
+    @property
+    def lock_file(self) -> bool:
+        """True if there is a lock file, held or left behind."""
+        return DOMAIN in self.templates.lock_files
 
     def answer(self, process: int, call: Call) -> Answer:
         """Do what the call asks for: what it answers, or the ToolstackError that it raises. Waits: nothing is done."""

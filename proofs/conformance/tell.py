@@ -77,16 +77,25 @@ def _answer(answer: Answer) -> str:
 
 
 def candidates(
-    explorer: Explorer, before: frozenset[State], process: int, view: View, outcome: Outcome, answer: object
+    explorer: Explorer,
+    before: frozenset[State],
+    process: int,
+    view: View,
+    outcome: Outcome,
+    answer: object,
+    *,
+    failed: bool,
 ) -> list[Candidate]:
     """What the model could have done in the step, the nearest first, and for each the first thing that is not so."""
     found: dict[str, tuple[int, Candidate]] = {}
     for shared, local in before:
-        reach = explorer.matching.reach(shared, local[process])
+        reach = explorer.matching.reach(shared, local[process], 1)
         for r in reach:
             names = _names(explorer.program, reach, r)
             differs = _differs(explorer.program, view, r.shared)
             why = [f"{field} would be {model}, and is {real}" for field, model, real in differs]
+            if not failed and not r.failures:
+                why.append("no call was made to fail")
             if r.outcome is not outcome:
                 why.append(f"of the operation: {r.outcome.value}; in the implementation: {outcome.value}")
             elif r.answer != answer:

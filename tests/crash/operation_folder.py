@@ -24,6 +24,7 @@ from impl.operations.create import create
 from impl.templates.files import Files
 from impl.xenstore.sqlite import FILE
 
+FAILED = "failed"
 SAVED, SAVING = "saved", "saving"
 _open = ExitStack()
 """What a traced child has open when it comes to its end: closing is no part of the operation."""
@@ -67,6 +68,13 @@ class FolderWork:
     async def _act(self, host: HostFolder, trial: Trial) -> None:
         await self.operation.do(host.toolstack, keeper(trial.folder, trial.files))
         trial.note(DONE)
+
+    def act_and_tell(self, trial: Trial) -> None:
+        """The same, for a process that is refused calls and lives: how it ended is told, if that is in our words."""
+        try:
+            self.act(trial)
+        except ToolstackError as e:
+            trial.note(f"{FAILED}: {type(e).__name__}: {e}")
 
     def check(self, wreck: Wreck) -> Sequence[str]:
         """Ask the oracle, from a process that comes after. What the folder is not allowed to be fails here too."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -155,7 +156,7 @@ async def _destroyed_before_kept(
 ) -> None:
     async with locked(t, domain) as lock:
         await t.hypervisor.pause(domain)
-        found = await save.retrieve_locked(t, domain)
+        found = await retrieve.retrieve_locked(t, domain)
         if not checkpoint:
             await destroy.destroy_locked(t, lock, domain)
         await keep(found.template)
@@ -166,7 +167,7 @@ async def _stay_paused(
 ) -> None:
     async with locked(t, domain) as lock:
         await t.hypervisor.pause(domain)
-        await keep((await save.retrieve_locked(t, domain)).template)
+        await keep((await retrieve.retrieve_locked(t, domain)).template)
         if not checkpoint:
             await destroy.destroy_locked(t, lock, domain)
 
@@ -181,6 +182,20 @@ _set_up = SqliteStore._set_up
 def _without_sync(self: SqliteStore) -> None:
     _set_up(self)
     self._database.execute("PRAGMA synchronous = OFF")
+
+
+@contextmanager
+def _errors_swallowed(self: SqliteStore, begin: str) -> Iterator[None]:
+    try:
+        self._database.execute(begin)
+        yield
+    except sqlite3.Error as e:
+        raise XenstoreError(str(e)) from e
+    finally:
+        with suppress(sqlite3.Error):
+            self._database.execute("COMMIT")
+        if self._database.in_transaction:
+            self._database.execute("ROLLBACK")
 
 
 HOLDERS = (attach, media, retrieve, destroy, knobs, create, save)
@@ -238,6 +253,9 @@ MUTANTS = {
     ),
     "the templates' folder is not synced": Mutant(
         (Files,), "fsync_folder", _no_folder_sync, "attach nic", "power", "made up"
+    ),
+    "a refused call is taken for done": Mutant(
+        (SqliteStore,), "_transaction", _errors_swallowed, "rename", "refused", "though it was acknowledged"
     ),
     "xenstore's file is not synced": Mutant(
         (SqliteStore,), "_set_up", _without_sync, "rename", "power", "though it was acknowledged"

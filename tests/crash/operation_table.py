@@ -142,7 +142,8 @@ async def _attach(kind: Kind, entry: Entry, t: Toolstack, _keep: Keep) -> object
 
 
 async def _detach(device: Device, force: bool, t: Toolstack, _keep: Keep) -> object:
-    return await attaching.detach(t, DOMAIN, device, force=force)
+    await attaching.detach(t, DOMAIN, device, force=force)
+    return None
 
 
 async def _create(configuration: Configuration, t: Toolstack, _keep: Keep) -> object:

@@ -1,0 +1,52 @@
+"""The reference implementation on embedded stores, as an exploration sees it."""
+
+from __future__ import annotations
+
+from impl.errors import ToolstackError
+from impl.operations.retrieve import Retrieved
+from model.program import Program
+from model.search.alone import Answer
+from proofs.conformance.abstraction import Abstraction, View
+from proofs.conformance.asked import Asked
+from proofs.conformance.matching import Outcome
+from proofs.conformance.steps import Grain, Place, Steps
+from proofs.conformance.stores import DOMID, Stores
+
+
+class Embedded(Steps):
+    """Its steps, and what the stores say in the model's terms."""
+
+    def __init__(self, stores: Stores, program: Program, grain: Grain = Grain.COMMIT) -> None:
+        super().__init__(stores, grain)
+        self._bounds = program.bounds
+        self._abstraction = Abstraction(program)
+        self._views: dict[int, View] = {}
+
+    def first(self) -> int:
+        """The state of a host without a domain."""
+        return 0 if self.states else self.state()
+
+    def asked(self, process: int, asked: Asked) -> Place:
+        """The place of a process that is asked for this and has taken no step."""
+        return self.begin(process, asked.work(self._bounds))
+
+    def view(self, state: int) -> View:
+        """What the stores say in this state."""
+        if state not in self._views:
+            self.stores.put_back(self.states[state])
+            self._views[state] = self._abstraction.view(self.stores)
+        return self._views[state]
+
+    def ended(self, place: Place) -> tuple[Outcome, Answer | None]:
+        """How the operation ended, if it did, and what a `retrieve` returned."""
+        if not place.ended:
+            return Outcome.OPEN, None
+        if isinstance(place.outcome, ToolstackError):
+            return Outcome.ERROR, None
+        found = place.outcome
+        return Outcome.DONE, self._abstraction.answer(found.template) if isinstance(found, Retrieved) else None
+
+    def paused(self, state: int) -> bool:
+        """True if there is a domain, and it does not run."""
+        kept = self.states[state].host[0].get(DOMID)
+        return kept is not None and kept.paused

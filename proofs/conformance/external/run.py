@@ -1,0 +1,79 @@
+"""The exploration of somebody else's implementation."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from model.program import Program
+from model.step import Design
+from proofs.conformance.coverage import coverage
+from proofs.conformance.design import as_it_can_fail
+from proofs.conformance.explore import CannotPrepare, Explored, Explorer, Start
+from proofs.conformance.external.messages import ProtocolBroken
+from proofs.conformance.external.moves import AGAIN, ExternalMoves
+from proofs.conformance.external.peer import PATIENCE, Peer
+from proofs.conformance.run import OnProgress, Report, Told, tell_divergence
+from proofs.conformance.scope import BEFORE, Scope, holding, starts, together
+
+
+@contextmanager
+def driving(
+    command: Sequence[str], design: Design, scope: Scope, *, patience: float = PATIENCE, again: int = AGAIN
+) -> Iterator[Explorer]:
+    """An explorer that holds an implementation, started by the command, against the design. `patience`: seconds to
+    each answer. `again`: every so many steps that are known, one is taken again. ProtocolBroken."""
+    program = Program(as_it_can_fail(design), scope.bounds)
+    with Peer(command, patience) as peer:
+        yield Explorer(ExternalMoves(peer, program, failures=scope.failures > 0, again=again), program, holding(design))
+
+
+def explore_external(
+    command: Sequence[str],
+    design: Design,
+    scope: Scope,
+    on_progress: OnProgress,
+    *,
+    most: int = 1,
+    patience: float = PATIENCE,
+    again: int = AGAIN,
+    with_coverage: bool = False,
+) -> Report:
+    """Every combination of operations on every start, until `most` divergences are found; after Ctrl-C what was covered
+    until then. ProtocolBroken, also if it cannot create the domains to begin with."""
+    began = time.perf_counter()
+    covered, told, done = Explored(), list[Told](), 0
+    asked_for = list(together(scope))
+    of = len(BEFORE) * len(asked_for)
+    model = None
+    with driving(command, design, scope, patience=patience, again=again) as explorer:
+        try:
+            _prepared(explorer, told)
+            todo = [] if told else [(*s, asked) for s in starts(explorer).items() for asked in asked_for]
+            for name, start, asked in todo:
+                found = explorer.explore(start, asked, deaths=scope.deaths, failures=scope.failures)
+                done += 1
+                covered.add(found)
+                if found.divergence:
+                    told.append(tell_divergence(explorer, name, start, found.divergence))
+                    if len(told) == most:
+                        break
+                on_progress(done, of)
+        except KeyboardInterrupt:
+            pass  # what is not done is told by the numbers
+        except CannotPrepare as e:
+            raise ProtocolBroken(f"nothing can be explored without a domain: {e}") from e
+        if with_coverage and not told and done == of:
+            model = coverage(explorer, scope, frozenset(explorer.matching.taken), explorer.rested)
+    return Report(design.name, scope, done, of, covered, tuple(told), model, time.perf_counter() - began)
+
+
+def _prepared(explorer: Explorer, told: list[Told]) -> None:
+    """What is done beforehand is held against the model too."""
+    nothing = Start(explorer.steps.first(), explorer.program.initial)
+    for before in BEFORE.values():
+        if before and not told:
+            found = explorer.explore(nothing, before[:1])
+            if found.divergence:
+                told.append(tell_divergence(explorer, "none", nothing, found.divergence))

@@ -1,0 +1,98 @@
+"""The exploration on real stores: for each combination, schedules that together take every edge of its graph."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from impl.shim.daemon import running
+from model.step import Design
+from proofs.conformance.asked import Asked
+from proofs.conformance.explore import Explorer, Start
+from proofs.conformance.paths import covering, graph
+from proofs.conformance.real import RealStores, replay
+from proofs.conformance.run import OnProgress, Told, tell
+from proofs.conformance.schedule import Schedule
+from proofs.conformance.scope import Scope, begin, starts, together
+
+Combination = tuple[str, Start, tuple[Asked, ...]]
+
+
+@dataclass(slots=True)
+class OnReal:
+    """What was covered on real stores."""
+
+    daemon: str
+    design: str
+    scope: Scope
+    combinations: int = 0
+    schedules: int = 0
+    edges: int = 0
+    steps: int = 0
+    seconds: float = 0.0
+    told: tuple[Told, ...] = ()
+
+    @property
+    def conforms(self) -> bool:
+        """True if every step went as on the embedded stores."""
+        return not self.told
+
+
+def combinations(explorer: Explorer, scope: Scope) -> list[Combination]:
+    """All of a scope."""
+    begins = starts(explorer).items()
+    return [(name, start, asked) for name, start in begins for asked in together(scope)]
+
+
+def one_for_each_pair(explorer: Explorer, scope: Scope) -> list[Combination]:
+    """One for each choice of operations, on the slot that the stores have a device in, where there is a domain; and
+    where there is none, those that create one."""
+    found = []
+    for name, start, asked in combinations(explorer, scope):
+        first_slot = all(a.slot != 1 for a in asked)
+        if first_slot and (name == "full" or (name == "none" and any(a.operation == "create" for a in asked))):
+            found.append((name, start, asked))
+    return found
+
+
+def on_real(
+    design: Design, scope: Scope, daemon: str, on_progress: OnProgress, *, each_pair_once: bool = False
+) -> OnReal:
+    """Explore on the embedded stores, and take every edge on a real xenstored and real files too. NoDaemon; the
+    exploration itself must not diverge."""
+    explorer = begin(design, scope)
+    todo = (one_for_each_pair if each_pair_once else combinations)(explorer, scope)
+    found, began = OnReal(daemon, design.name, scope), time.perf_counter()
+    with tempfile.TemporaryDirectory() as scratch, running(daemon, Path(scratch) / "run") as at:
+        folder = Path(scratch) / "templates"
+        folder.mkdir()
+        asyncio.run(_all(explorer, todo, RealStores(folder, at.socket, scope.processes), found, on_progress))
+    found.seconds = time.perf_counter() - began
+    return found
+
+
+async def _all(
+    explorer: Explorer, todo: Iterable[Combination], real: RealStores, found: OnReal, on_progress: OnProgress
+) -> None:
+    todo = list(todo)
+    for name, start, asked in todo:
+        first, edges = graph(explorer, start, asked, deaths=found.scope.deaths, failures=found.scope.failures)
+        found.edges += sum(map(len, edges.values()))
+        for choices in covering(first, edges):
+            schedule = Schedule(name, asked, choices)
+            found.schedules += 1
+            found.steps += len(choices)
+            different = await replay(explorer, real, start, schedule)
+            if different:
+                so_far = Schedule(name, asked, choices[: different.step])
+                found.told = (tell(explorer, start, so_far, f"on the real stores, {different.reason}"),)
+                break
+        if found.told:
+            break
+        found.combinations += 1
+        on_progress(found.combinations, len(todo))
+    await real.close()

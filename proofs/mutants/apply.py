@@ -1,0 +1,61 @@
+"""A mutant as a folder of its own: a copy of the implementation and of its tests, with the edit. Nothing else is
+ever edited."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from itertools import zip_longest
+from pathlib import Path
+
+from proofs.mutants.mutant import Mutant
+
+ROOT = Path(__file__).resolve().parents[2]
+"""The checkout."""
+_COPIED = ("impl", "tests", "docs")
+_ALSO = ("confsync.py", "pyproject.toml", "README.md")
+
+
+class NotApplicable(Exception):
+    """The text that a mutant edits does not stand in its file exactly once: the file changed, so must the mutant."""
+
+
+def source_of(mutant: Mutant) -> str:
+    """The file as it is. NotApplicable if it can't be read."""
+    try:
+        return (ROOT / "impl" / mutant.file).read_text(encoding="utf-8")
+    except OSError as error:
+        raise NotApplicable(f"{mutant.id}: impl/{mutant.file} cannot be read: {error.strerror}") from None
+
+
+def edited(mutant: Mutant) -> str:
+    """The file with the edit. NotApplicable."""
+    before = source_of(mutant)
+    found = before.count(mutant.old)
+    if found != 1:
+        raise NotApplicable(f"{mutant.id}: its text stands in impl/{mutant.file} {found} times, and must once: edit it")
+    return before.replace(mutant.old, mutant.new)
+
+
+def line_of(mutant: Mutant) -> int:
+    """The number of the first line that is edited. NotApplicable."""
+    before, after = source_of(mutant).splitlines(), edited(mutant).splitlines()
+    pairs = zip_longest(before, after)
+    return next(number for number, (was, is_) in enumerate(pairs, 1) if was != is_)
+
+
+def lay_out(folder: Path, mutant: Mutant | None) -> None:
+    """Have in this folder, which is empty, the implementation with the mutant, or as it is. NotApplicable."""
+    text = edited(mutant) if mutant else None
+    leave = shutil.ignore_patterns("__pycache__", ".hypothesis")
+    for name in _COPIED:
+        shutil.copytree(ROOT / name, folder / name, ignore=leave, symlinks=True)
+    for name in _ALSO:
+        shutil.copy(ROOT / name, folder / name)
+    if mutant and text is not None:
+        (folder / "impl" / mutant.file).write_text(text, encoding="utf-8")
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """The variables with which a process, and all that it starts, imports what is laid out there."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join((str(folder), str(ROOT)))}

@@ -1,0 +1,64 @@
+"""The command of the mutants."""
+
+from __future__ import annotations
+
+import click
+from rich.console import Console
+
+from model.options import AskedWrong, console_of, guarded
+from model.parallel import cores
+from proofs.mutants import table
+from proofs.mutants.apply import NotApplicable, edited
+from proofs.mutants.catalogue import MUTANTS, SAMPLE
+from proofs.mutants.judges import all_of, control
+from proofs.mutants.mutant import Mutant
+
+WIDE = 200
+"""Columns of the table where standard output is no terminal."""
+
+
+@click.command()
+@click.option("--only", multiple=True, metavar="ID", help="Only this mutant. May be repeated.")
+@click.option("--sample", type=click.IntRange(1), help="Only so many, spread over the judges; the cheap ones first.")
+@click.option("--jobs", type=click.IntRange(1), default=cores(), help="Mutants at a time.  [default: all cores]")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@guarded
+def mutants(only: tuple[str, ...], sample: int | None, jobs: int, form: str) -> int:
+    """Judge mutants of the implementation: each has one mistake, and the judge must notice it that is said to.
+
+    First the implementation as it is goes before the same judges, and must pass. Exit codes: 0 all are noticed as
+    stated; 1 some are not; 2 bad input.
+    """
+    wanted = _wanted(only, sample)
+    try:
+        for mutant in wanted:
+            edited(mutant)
+    except NotApplicable as error:
+        raise AskedWrong(str(error)) from None
+    passed = list(control(wanted))
+    status, verdicts = Console(stderr=True), []
+    for verdict in all_of(wanted, jobs):
+        verdicts.append(verdict)
+        if status.is_terminal:
+            status.print(f"{len(verdicts)} of {len(wanted)}  {verdict.mutant.id}  {verdict.by or 'not noticed'}")
+    console = console_of()
+    if form == "json":
+        console.out(table.as_json(verdicts, passed), highlight=False)
+    else:
+        if not console.is_terminal:
+            console.width = WIDE
+        table.as_text(verdicts, passed, console)
+    return int(bool(table.unlike(verdicts, passed)))
+
+
+def _wanted(only: tuple[str, ...], sample: int | None) -> list[Mutant]:
+    if unknown := [name for name in only if name not in MUTANTS]:
+        raise AskedWrong(f"there is no mutant {unknown[0]!r}: see docs/mutants.md")
+    if only and sample:
+        raise AskedWrong("--only and --sample exclude each other")
+    if only:
+        return [MUTANTS[name] for name in only]
+    if sample:
+        first = [*SAMPLE, *(name for name in MUTANTS if name not in SAMPLE)]
+        return [MUTANTS[name] for name in first[:sample]]
+    return list(MUTANTS.values())

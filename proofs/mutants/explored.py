@@ -1,0 +1,63 @@
+"""The exploration as a judge, run in a mutant's folder: `python -m proofs.mutants.explored pairs`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from model.designs import DESIGNS, RECOMMENDED
+from proofs.mutants.said import Said, Word, wrong_implementation
+
+if TYPE_CHECKING:
+    from proofs.conformance.run import Report
+
+SCOPES: Mapping[str, tuple[int, int, int, tuple[str, ...]]] = {
+    "pairs": (2, 0, 0, ()),
+    "deaths": (2, 1, 1, ()),
+    "triples": (3, 0, 0, ("attach", "detach", "destroy", "create")),
+}
+"""By the judge's name: processes, deaths, failures, and the operations if not all."""
+
+
+def judge(name: str) -> Said:
+    """Explore, and say whether the implementation follows the recommended design."""
+    if wrong := wrong_implementation():
+        return Said(Word.DIED, wrong)
+    from proofs.conformance.explore import CannotPrepare  # noqa: PLC0415 - it imports the implementation
+    from proofs.conformance.run import explore  # noqa: PLC0415
+    from proofs.conformance.scope import Scope  # noqa: PLC0415
+    from proofs.conformance.steps import Nondeterministic  # noqa: PLC0415
+
+    processes, deaths, failures, operations = SCOPES[name]
+    scope = Scope(processes, deaths, failures, operations) if operations else Scope(processes, deaths, failures)
+    try:
+        report = explore(DESIGNS[RECOMMENDED], scope, jobs=1, on_progress=lambda _done, _of: None)
+    except CannotPrepare as error:
+        return Said(Word.KILLED, f"alone, on an empty host: {error}", "create")
+    except Nondeterministic as error:
+        return Said(Word.KILLED, str(error), "no token: it cannot be replayed")
+    except Exception as error:  # whatever else it is, it is no verdict
+        if isinstance(error, AssertionError) and _raised_in(error) == "prepare":
+            return Said(Word.KILLED, "alone, on an empty host: the stores are not what the model says", "create")
+        return Said(Word.DIED, f"{type(error).__name__}: {error}")
+    return _told(report)
+
+
+def _told(report: Report) -> Said:
+    if report.told:
+        told = report.told[0]
+        return Said(Word.KILLED, f"{' beside '.join(told.operations)}: {told.reason}", told.token)
+    return Said(Word.PASSED) if report.conforms else Said(Word.DIED, "it was interrupted")
+
+
+def _raised_in(error: BaseException) -> str:
+    """The name of the function that raised it."""
+    at = error.__traceback__
+    while at and at.tb_next:
+        at = at.tb_next
+    return at.tb_frame.f_code.co_name if at else ""
+
+
+if __name__ == "__main__":
+    judge(sys.argv[1]).tell()

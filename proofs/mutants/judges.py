@@ -1,0 +1,165 @@
+"""The judges, and one mutant before them, from the cheapest on until one notices it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from proofs.mutants.apply import environment, lay_out
+from proofs.mutants.explored import SCOPES
+from proofs.mutants.mutant import Mutant
+from proofs.mutants.said import MODULE, WHERE, Said, Word, heard
+
+PATIENCE, SHORT_PATIENCE = 300.0, 30.0
+"""Seconds for a judge; and for the one that is said to notice a mutant by its never ending."""
+TESTS: Mapping[str, tuple[str, ...]] = {
+    "audit/": ("test_audit", "test_audit_hosts", "test_audit_dump", "test_audit_output"),
+    "configuration/": ("test_configuration", "test_operations"),
+    "embedded/": ("test_operations", "test_operations_between", "test_domain_deaths"),
+    "hotplug/": ("test_hotplug",),
+    "kinds.py": ("test_operations", "test_configuration"),
+    "operations/": (
+        "test_operations",
+        "test_operations_between",
+        "test_hotplug",
+        "test_domain_deaths",
+        "test_domain_command",
+    ),
+    "templates/": ("test_templates_lock", "test_templates", "test_crash_store"),
+    "xenstore/client.py": ("test_xenstore_client", "test_xenstore_broken_server"),
+    "xenstore/link.py": ("test_xenstore_client", "test_xenstore_broken_server"),
+    "xenstore/retry.py": ("test_xenstore_retry",),
+    "xenstore/sqlite.py": ("test_xenstore_sqlite", "test_xenstore_transactions", "test_domain_deaths"),
+    "xenstore/view.py": ("test_xenstore_transactions", "test_xenstore_semantics"),
+    "xenstore/wire.py": ("test_xenstore_client", "test_xenstore_broken_server"),
+}
+"""By a file, or the folder that it is in: the files of tests that judge it, in their order."""
+UNEXPLORED = (
+    "audit/", "embedded/folder.py", "embedded/sqlite.py", "hotplug/", "operations/save.py", "templates/",
+    "xenstore/client.py", "xenstore/link.py", "xenstore/sqlite.py", "xenstore/wire.py",
+)  # fmt: skip
+"""What the exploration does not run: it works on the embedded stores in memory."""
+TESTS_OF_MUTANTS = ("tests/test_crash_store.py::test_a_wrong_store_is_noticed",)
+"""Tests of tests: a store that is wrong in another way has to be noticed, too. They judge nothing here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of a mutant. `by`: the judge that noticed it, "" if none did; `also`: judges that died on the way."""
+
+    mutant: Mutant
+    by: str
+    said: Said
+    seconds: float
+    also: tuple[str, ...] = ()
+
+    @property
+    def as_stated(self) -> bool:
+        """True if the judge noticed it that was said to."""
+        word = Word.HUNG if self.mutant.hangs else Word.KILLED
+        return self.by == self.mutant.by and self.said.word is word
+
+
+def tests_of(file: str) -> tuple[str, ...]:
+    """The files of tests that judge a file of the implementation."""
+    return next(tests for part, tests in TESTS.items() if file.startswith(part))
+
+
+def judges_of(mutant: Mutant) -> tuple[str, ...]:
+    """The judges of a mutant, from the cheapest on. `triples` is asked only where it is said to be needed."""
+    explored = () if mutant.file.startswith(UNEXPLORED) else ("pairs", "deaths")
+    if mutant.by == "triples":
+        explored = (*explored, "triples")
+    return (*explored, "tests")
+
+
+def judge(mutant: Mutant) -> Verdict:
+    """A mutant before its judges. NotApplicable."""
+    began = time.perf_counter()
+    died: list[str] = []
+    with laid_out(mutant) as folder:
+        for name in judges_of(mutant):
+            patience = SHORT_PATIENCE if mutant.hangs and name == "tests" else PATIENCE
+            said = ask(folder, name, tests_of(mutant.file), mutant.module, patience)
+            if said.word is Word.KILLED or (said.word is Word.HUNG and mutant.hangs):
+                by = mutant.by if said.word is Word.HUNG else _file(said.trace) if name == "tests" else name
+                return Verdict(mutant, by, said, time.perf_counter() - began, tuple(died))
+            if said.word is not Word.PASSED:
+                died.append(f"{name} {said.word.value}: {said.why}")
+    said = Said(Word.DIED, "; ".join(died)) if died else Said(Word.PASSED)
+    return Verdict(mutant, "", said, time.perf_counter() - began, tuple(died))
+
+
+def control(mutants: Sequence[Mutant]) -> Iterator[tuple[str, Said, float]]:
+    """The implementation as it is before every judge of these mutants: each must pass, or a kill means nothing."""
+    with laid_out(None) as folder:
+        names = {name for m in mutants for name in judges_of(m)}
+        tests = sorted({test for m in mutants for test in tests_of(m.file)})
+        for name in [n for n in (*SCOPES, "tests") if n in names]:
+            began = time.perf_counter()
+            said = ask(folder, name, tests, "", PATIENCE)
+            yield name, said, time.perf_counter() - began
+
+
+def all_of(mutants: Sequence[Mutant], jobs: int) -> Iterator[Verdict]:
+    """Every mutant before its judges, in the order they are done. NotApplicable."""
+    with ThreadPoolExecutor(jobs) as pool:
+        yield from pool.map(judge, mutants)
+
+
+@contextlib.contextmanager
+def laid_out(mutant: Mutant | None) -> Iterator[Path]:
+    """A folder with the mutant, or the implementation as it is, for as long as it is needed."""
+    with tempfile.TemporaryDirectory(prefix="confsync-mutant-") as name:
+        folder = Path(name)
+        lay_out(folder, mutant)
+        yield folder
+
+
+def ask(folder: Path, name: str, tests: Sequence[str], module: str, patience: float) -> Said:
+    """A judge's word on what is laid out in the folder."""
+    told = folder / f"{name}.said"
+    command = [sys.executable, "-m", "proofs.mutants.explored", name] if name in SCOPES else _pytest(tests)
+    process = subprocess.Popen(
+        command,
+        cwd=folder,
+        env={**environment(folder), WHERE: str(told), MODULE: module},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        process.wait(patience)
+    except subprocess.TimeoutExpired:
+        return Said(Word.HUNG, f"not done after {patience:g} s")
+    finally:
+        _end(process)
+    return heard(told) or Said(Word.DIED, f"it ended with {process.returncode} and said nothing")
+
+
+def _pytest(tests: Sequence[str]) -> list[str]:
+    options = ["-x", "-q", "-m", "not deep", "-c", "pyproject.toml", "-p", "no:cacheprovider"]
+    options += ["-p", "proofs.mutants.witness"]
+    left = [word for name in TESTS_OF_MUTANTS for word in ("--deselect", name)]
+    return [sys.executable, "-m", "pytest", *options, *left, *(f"tests/{name}.py" for name in tests)]
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End it, and what it started: a test that hangs may have children."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _file(test: str) -> str:
+    return Path(test.partition("::")[0]).stem

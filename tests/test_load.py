@@ -1,0 +1,197 @@
+"""Processes that work on one state folder, and are killed: nothing is lost, and every history is linearizable."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import cast
+
+import pytest
+from conftest import Report
+from crash.trial import ground
+
+from benchmarks.load import Loaded, load
+from benchmarks.load_history import DRIVE, GONE, HALF, NONE, OK, Map, State, lost, on_slots, step
+from impl.operations import attach, media, retrieve
+from impl.ports import Domain, Lock, Toolstack
+from proofs.conformance.linearizable import Call, Verdict, check
+
+LIMIT = 300_000
+
+
+def run(seconds: float) -> Loaded:
+    """A load, of few domains, so that they meet."""
+    found: list[Loaded] = []
+
+    def work(folder: Path) -> None:
+        found.append(load(folder, seconds=seconds, domains=4, processes=6, pause=0.1, limit=LIMIT))
+
+    with ground(work):
+        return found[0]
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("load")
+def test_a_load(report: Report) -> None:
+    found = run(14)
+    assert not found.failed
+    assert not found.left
+    assert found.slots is not None
+    wrong = len(found.wrong) + len(found.lost)
+    report.add("load: operations of processes that are killed", len(found.calls), wrong)
+    report.add("load: acknowledged attachments that must be there", found.kept, len(found.lost))
+    assert not found.lost
+    assert found.slots.verdict is Verdict.OK, str(found.slots)
+    assert not found.wrong, str(found.wrong[0])
+    assert set(found.domains) == {Verdict.OK}
+    assert found.kills > 20
+    assert found.kept > 0
+    done = Counter(cast("tuple[str]", call.what)[0] for call in found.calls if call.answer == OK)
+    assert done.keys() == {"create", "attach", "detach", "insert", "eject", "set", "destroy"}
+    assert sum(isinstance(call.answer, tuple) for call in found.calls) > 20
+    assert any(call.returned is None for call in found.calls)
+
+
+@asynccontextmanager
+async def _unlocked(t: Toolstack, domain: Domain, *, born: bool = True) -> AsyncIterator[Lock]:
+    lock = await t.templates.lock(domain, born=born)
+    await t.templates.unlock(lock)
+    yield lock
+
+
+async def _sleepless(_t: Toolstack, _lock: Lock, _template: object) -> None:
+    """The template is not written."""
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("load")
+@pytest.mark.parametrize("owner", [attach, media], ids=["attach", "media"])
+def test_a_template_that_is_not_written_is_noticed(owner: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(owner, "replace_template", _sleepless)
+    found = run(2)
+    assert found.wrong
+    assert found.slots is not None
+    assert found.slots.verdict is Verdict.ILLEGAL
+    assert found.lost or owner is media
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("load")
+def test_a_retrieve_without_the_lock_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retrieve, "locked", _unlocked)
+    assert run(6).wrong
+
+
+# ------------------------------------------------------------------ the specification
+
+
+MADE: Map = frozenset({("name", "a"), ("weight", 256), (DRIVE, "/c"), ("nic 0", "b")})
+ITEMS = tuple(sorted(MADE))
+
+
+def call(called: float, returned: float | None, what: object, answer: object = OK) -> Call:
+    """One operation on a domain."""
+    return Call("life", called, returned, cast("tuple[object]", what), answer)
+
+
+def after(state: State, what: object, answer: object = OK) -> set[State]:
+    """The states that it may lead to."""
+    return set(step(state, call(0, None if answer is None else 1, what, answer)))
+
+
+def with_(name: str, value: object, state: Map = MADE) -> Map:
+    return frozenset({item for item in state if item[0] != name} | {(name, value)})
+
+
+ATTACH, DETACH = ("attach", "nic 1", "n"), ("detach", "nic 0")
+BARE: Map = frozenset({("name", "a"), ("weight", 256)})
+DETACHED = MADE - {("nic 0", "b")}
+STEPS: list[tuple[State, object, object, Iterable[State]]] = [
+    (NONE, ("create", ITEMS), OK, [MADE]),
+    (NONE, ("create", ITEMS), None, [NONE, HALF, GONE, BARE, MADE]),
+    (GONE, ("create", ITEMS), OK, []),
+    (MADE, ("destroy",), OK, [GONE]),
+    (HALF, ("destroy",), OK, [GONE]),
+    (GONE, ("destroy",), OK, []),
+    (GONE, ("destroy",), "DomainNotFound", [GONE]),
+    (MADE, ("destroy",), "DomainNotFound", []),
+    (MADE, ("destroy",), None, [MADE, BARE, HALF, GONE]),
+    (MADE, ATTACH, OK, [with_("nic 1", "n")]),
+    (MADE, ATTACH, None, [MADE, with_("nic 1", "n")]),
+    (MADE, ATTACH, "HotplugFailed", [MADE, with_("nic 1", "n")]),
+    (MADE, ATTACH, "DeviceExists", []),
+    (MADE, ATTACH, "DomainNotFound", []),
+    (MADE, ATTACH, "TemplateMissing", []),
+    (MADE, ("attach", "nic 0", "n"), OK, []),
+    (MADE, ("attach", "nic 0", "n"), "DeviceExists", [MADE]),
+    (HALF, ATTACH, "TemplateMissing", [HALF]),
+    (HALF, ATTACH, OK, []),
+    (GONE, ATTACH, "TemplateMissing", []),
+    (GONE, ATTACH, "DomainNotFound", [GONE]),
+    (MADE, DETACH, OK, [DETACHED]),
+    (DETACHED, DETACH, OK, []),
+    (DETACHED, DETACH, "DeviceNotFound", [DETACHED]),
+    (MADE, DETACH, "DeviceNotFound", []),
+    (GONE, DETACH, "DeviceNotFound", [GONE]),
+    (MADE, ("insert", "/d"), OK, []),
+    (MADE, ("insert", "/d"), "DeviceExists", [MADE]),
+    (with_(DRIVE, ""), ("insert", "/d"), OK, [with_(DRIVE, "/d")]),
+    (with_(DRIVE, ""), ("insert", "/d"), "DeviceExists", []),
+    (BARE, ("insert", "/d"), "DeviceNotFound", [BARE]),
+    (MADE, ("eject",), OK, [with_(DRIVE, "")]),
+    (with_(DRIVE, ""), ("eject",), OK, [with_(DRIVE, "")]),
+    (MADE, ("set", "weight", 1), OK, [with_("weight", 1)]),
+    (MADE, ("set", "weight", 1), "DeviceNotFound", []),
+    (HALF, ("set", "weight", 1), OK, [HALF]),
+    (GONE, ("set", "weight", 1), OK, []),
+    (MADE, ("retrieve",), ITEMS, [MADE]),
+    (MADE, ("retrieve",), ITEMS[:-1], []),
+    (MADE, ("retrieve",), "CannotList", []),
+    (HALF, ("retrieve",), "CannotList", [HALF]),
+    (HALF, ("retrieve",), ITEMS, []),
+    (GONE, ("retrieve",), ITEMS, []),
+    (GONE, ("retrieve",), "DomainNotFound", [GONE]),
+    (MADE, ("retrieve",), "DomainNotFound", []),
+]
+
+
+@pytest.mark.parametrize(("state", "what", "answer", "expected"), STEPS)
+def test_what_a_domain_may_do(state: State, what: object, answer: object, expected: Iterable[State]) -> None:
+    assert after(state, what, answer) == set(expected)
+
+
+def verdicts(*calls: Call) -> tuple[Verdict, Verdict]:
+    """Of the domain as a whole, and slot by slot."""
+    initial = cast(State, NONE)
+    return check(calls, initial, step).verdict, check(on_slots(calls), initial, step).verdict
+
+
+CREATED = call(0, 1, ("create", ITEMS))
+
+
+def test_a_lost_update_and_a_stale_read_are_noticed() -> None:
+    attached = tuple(sorted(with_("nic 1", "n")))
+    ok = (Verdict.OK, Verdict.OK)
+    assert verdicts(CREATED, call(2, 3, ATTACH), call(4, 5, ("retrieve",), attached)) == ok
+    assert verdicts(CREATED, call(2, 3, ATTACH), call(2, 5, ("retrieve",), ITEMS)) == ok
+    illegal = (Verdict.ILLEGAL, Verdict.ILLEGAL)
+    assert verdicts(CREATED, call(2, 3, ATTACH), call(4, 5, ("retrieve",), ITEMS)) == illegal
+    assert verdicts(CREATED, call(2, 3, ("destroy",)), call(4, 5, ("retrieve",), ITEMS)) == illegal
+
+
+def test_the_whole_domain_says_more_than_its_slots() -> None:
+    both = [call(2, 9, ATTACH), call(2, 9, ("set", "weight", 1))]
+    one, other = tuple(sorted(with_("nic 1", "n"))), tuple(sorted(with_("weight", 1)))
+    reads = [call(3, 8, ("retrieve",), one), call(3, 8, ("retrieve",), other)]
+    assert verdicts(CREATED, *both, *reads) == (Verdict.ILLEGAL, Verdict.OK)
+
+
+def test_what_is_lost_is_found_without_the_specification() -> None:
+    last: dict[object, Map] = {"life": MADE}
+    assert len(lost([CREATED, call(2, 3, ATTACH)], last)) == 1
+    assert not lost([CREATED, call(2, 3, ATTACH)], {"life": with_("nic 1", "n")})
+    assert not lost([CREATED, call(2, 3, ATTACH), call(1, 3, ("detach", "nic 1"))], last)
+    assert not lost([CREATED, call(2, 3, ATTACH), call(1, None, ("destroy",), None)], last)
+    assert lost([CREATED, call(1, 2, ("detach", "nic 1")), call(3, 4, ATTACH)], last)

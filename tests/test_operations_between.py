@@ -1,0 +1,182 @@
+"""Where the exploration does not go, for it knows disks only and no hotplug in parts: what others do between two steps
+of an operation, and what they see."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from embedded_host import EmbeddedHost, configuration, run
+
+from impl.configuration.template import is_empty
+from impl.errors import HotplugFailed, LockFailed
+from impl.kinds import DISK, NIC, PCI, Device
+from impl.operations import entries, media
+from impl.operations.attach import attach, detach
+from impl.operations.create import create
+from impl.operations.destroy import destroy
+from impl.operations.guarded import locked
+from impl.operations.retrieve import retrieve
+from impl.operations.sweep import sweep
+from impl.operations.transact import transact
+from impl.ports import Domain, Lock, Templates, Toolstack
+
+ROOT_DISK = Device(DISK, "51712")
+GONE = Domain(9, "6f2b1d9e-3c4a-4b5d-8e7f-0123456789ab")
+Does = Callable[[], Awaitable[object]]
+
+
+class Interrupted:
+    """Templates at which others are let go first: before a lock is asked for, or at once asked for."""
+
+    def __init__(self, templates: Templates, do: Does) -> None:
+        self._templates, self._do = templates, do
+        self.read, self.replace, self.remove = templates.read, templates.replace, templates.remove
+        self.unlock, self.domains = templates.unlock, templates.domains
+
+    async def _others(self) -> None:
+        do, self._do = self._do, _nothing
+        await do()
+
+    async def lock(self, domain: Domain, *, born: bool = True) -> Lock:
+        await self._others()
+        return await self._templates.lock(domain, born=born)
+
+    async def lock_at_once(self, domain: Domain) -> Lock | None:
+        await self._others()
+        return await self._templates.lock_at_once(domain)
+
+
+async def _nothing() -> None:
+    pass
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> EmbeddedHost:
+    return EmbeddedHost(tmp_path)
+
+
+@pytest.fixture
+def domain(host: EmbeddedHost) -> Domain:
+    return run(create(host.t, configuration()))
+
+
+def while_it_waits(host: EmbeddedHost, do: Does) -> Toolstack:
+    """A process that waits for its first lock while that is done."""
+    return replace(host.t, templates=Interrupted(host.t.templates, do))
+
+
+def test_a_number_that_was_taken_while_the_lock_was_waited_for_is_not_given(host: EmbeddedHost, domain: Domain) -> None:
+    other = host.toolstack()
+    waiting = while_it_waits(host, lambda: attach(other, domain, NIC, {"bridge": "theirs"}))
+    mine = run(attach(waiting, domain, NIC, {"bridge": "mine"}))
+    found = run(retrieve(host.t, domain)).template
+    bridges = [(found.find(d) or {}).get("bridge") for d in found.devices() if d.kind is NIC]
+    assert mine.index == "2"
+    assert bridges[1:] == ["theirs", "mine"]
+
+
+def test_a_device_that_was_attached_anew_and_is_held_is_not_left(host: EmbeddedHost, domain: Domain) -> None:
+    """And marked again by a third: that it is closing says nothing of whether it is held."""
+    other, third = host.toolstack(), host.toolstack()
+
+    async def others() -> None:
+        await detach(other, domain, ROOT_DISK)
+        await attach(other, domain, DISK, {"pdev_path": "/new.img", "vdev": "xvda", "format": "raw"})
+        await transact(third, lambda x: entries.mark_closing(x, domain, ROOT_DISK))
+
+    with pytest.raises(HotplugFailed, match="connected anew"):
+        run(detach(while_it_waits(host, others), domain, ROOT_DISK))
+    assert host.node(f"/libxl/{domain.domid}/device/vbd/{ROOT_DISK.index}") is not None
+    assert run(host.t.hotplug.held(domain, ROOT_DISK))
+
+
+def test_a_domain_that_is_made_while_its_files_are_looked_at_keeps_them(host: EmbeddedHost, domain: Domain) -> None:
+    (host.folder / f"userdata-d.{GONE.domid}.{GONE.uuid}.libxl-json").write_bytes(b"{}")
+    (host.folder / f"userdata-d.{GONE.domid}.{GONE.uuid}.libxl-json").chmod(0o600)
+
+    async def born() -> None:
+        await host.hypervisor.make(GONE, memory_kb=1024, vcpus=1)
+
+    assert run(sweep(while_it_waits(host, born))) == []
+    assert run(host.t.templates.domains()) == [domain, GONE]
+
+
+def test_sweep_waits_for_no_lock(host: EmbeddedHost, domain: Domain) -> None:
+    """It is run by who holds the lock of a domain that comes before or after."""
+    holder = host.toolstack()
+
+    async def held() -> Sequence[Domain]:
+        async with locked(holder, GONE, born=False):
+            return await sweep(host.t)
+
+    assert run(held()) == []
+    assert run(host.t.templates.domains()) == [domain]
+
+
+def test_a_pci_backend_is_told_the_last_place_and_not_how_many(host: EmbeddedHost, domain: Domain) -> None:
+    addresses = [{"bus": 1, "dev": n} for n in range(3)]
+    first, second, _ = [run(attach(host.t, domain, PCI, a)) for a in addresses]
+    for device in (first, second):
+        run(detach(host.t, domain, device))
+    run(attach(host.t, domain, PCI, addresses[0]))
+    backend = f"/local/domain/0/backend/pci/{domain.domid}/0"
+    assert host.node(f"{backend}/num_devs") == b"3"
+    assert host.node(f"{backend}/dev-2") == b"0000:01:02.0"
+
+
+def test_that_the_lock_was_lost_is_told(host: EmbeddedHost, domain: Domain) -> None:
+    async def robbed() -> None:
+        async with locked(host.t, domain):
+            (host.folder / f"userdata-l.{domain.domid}.{domain.uuid}.domain-userdata-lock").unlink()
+
+    with pytest.raises(LockFailed, match="removed it while it was held"):
+        run(robbed())
+
+
+def looked_at(
+    tmp_path: Path, at: str, look: Callable[[EmbeddedHost, Domain], object]
+) -> tuple[EmbeddedHost, list[object]]:
+    """A host, and what was seen whenever hotplug was called so."""
+    seen: list[object] = []
+
+    async def behave(call: str, _step: str, domain: Domain, _device: Device) -> None:
+        if call == at:
+            seen.append(look(made, domain))
+
+    made = EmbeddedHost(tmp_path, behave)
+    return made, seen
+
+
+def is_paused(host: EmbeddedHost, domain: Domain) -> bool:
+    guest = host.host.guest(domain.domid)
+    return guest is not None and guest.paused
+
+
+@pytest.mark.parametrize("call", ["allocate", "release"])
+def test_a_domain_does_not_run_while_its_devices_come_or_go(tmp_path: Path, call: str) -> None:
+    host, seen = looked_at(tmp_path, call, is_paused)
+    run(destroy(host.t, run(create(host.t, configuration()))))
+    assert seen
+    assert all(seen)
+
+
+@pytest.mark.parametrize(("call", "medium"), [("insert", b"aio:/d.iso"), ("eject", b"aio:/c.iso")])
+def test_what_a_guest_has_is_never_less_known_than_there(tmp_path: Path, call: str, medium: bytes) -> None:
+    drive = Device(DISK, "5632")
+    host, seen = looked_at(tmp_path, call, lambda h, d: h.node(f"/libxl/{d.domid}/device/vbd/{drive.index}/params"))
+    domain = run(create(host.t, configuration()))
+    run(media.eject(host.t, domain, drive))
+    run(media.insert(host.t, domain, drive, "/d.iso"))
+    assert seen == [medium]
+
+
+@pytest.mark.parametrize("said", [b"", b"aio:", b"aio:(null)"])
+def test_a_drive_is_empty_in_whichever_way_that_is_said(host: EmbeddedHost, domain: Domain, said: bytes) -> None:
+    drive = Device(DISK, "5632")
+    run(host.t.xenstore.write(f"/libxl/{domain.domid}/device/vbd/{drive.index}/params", said))
+    found = run(retrieve(host.t, domain)).template.find(drive)
+    assert found is not None
+    assert is_empty(found)

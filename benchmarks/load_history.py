@@ -141,6 +141,20 @@ def _retrieve(state: State, answer: object) -> Iterable[State]:
     return [state]
 
 
+def matters(state: State, pending: Call, call: Call) -> bool:
+    """Whether an operation that never returned could make a difference to another one: not if it is about another slot,
+    or about one of which `retrieve` says what there is."""
+    done, what = cast("tuple[object, ...]", pending.what), cast("tuple[object, ...]", call.what)
+    if done[0] == "retrieve":
+        return False
+    if isinstance(state, str) or done[0] in ("create", "destroy") or what[0] in ("create", "destroy"):
+        return done[0] in ("create", "destroy")
+    (about,) = _named(done, None)
+    if what[0] != "retrieve":
+        return about in _named(what, None)
+    return isinstance(call.answer, tuple) and dict(state).get(about) != dict(call.answer).get(about)
+
+
 def on_slots(calls: Iterable[Call]) -> Iterator[Call]:
     """The same history, of each slot by itself: what no operation touches is left out of it. It is searched faster, and
     says less."""

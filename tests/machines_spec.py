@@ -157,7 +157,7 @@ class Spec:
         if failed:
             raise Refused("HotplugFailed", "TimedOut")
         build["max_memkb"], build["target_memkb"] = limit, target
-        build["avail_vcpus"] = sorted(cast("list[int]", online)) if online is not None else sorted(here)
+        build["avail_vcpus"] = cast("Json", sorted(cast("list[int]", online) if online is not None else here))
         build["sched_params"] = {"cap": 0, "weight": 256, **cast("Entry", build.get("sched_params") or {})}
         about["uuid"] = uuid
         self.domains[uuid] = one
@@ -174,7 +174,7 @@ class Spec:
     def find(self, uuid: str) -> One:
         """The domain. Refused."""
         if uuid not in self.domains:
-            raise Refused("DomainNotFound", "DeviceNotFound")
+            raise Refused("DomainNotFound", "DeviceNotFound", "InvalidArgument")
         return self.domains[uuid]
 
     def attach(self, uuid: str, kind: str, asked: Entry, *, failed: bool) -> Key:

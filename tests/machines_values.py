@@ -129,14 +129,15 @@ BACKEND_DOMID = st.one_of(st.none(), st.none(), st.integers(0, 3))
 ENTRIES: dict[str, st.SearchStrategy[dict[str, Json]]] = {
     "disk": st.one_of(
         _but_none(
-            vdev=st.sampled_from(list(VDEVS)), pdev_path=SELDOM_TOO_LONG, format=st.sampled_from(["raw", "qcow2", "vhd"]),
-            readwrite=BIT, backend_domname=BACKEND_NAME, backend_domid=BACKEND_DOMID,
+            vdev=st.sampled_from(list(VDEVS)), pdev_path=SELDOM_TOO_LONG, readwrite=BIT,
+            format=st.sampled_from(["raw", "qcow2", "vhd"]), backend_domname=BACKEND_NAME, backend_domid=BACKEND_DOMID,
         ),
         CDROM,
     ),
     "nic": _but_none(
         devid=DEVID, bridge=st.one_of(st.none(), TEXT), mtu=st.one_of(st.none(), st.integers(68, 65535)),
-        mac=st.one_of(st.none(), st.just("00:16:3e:00:00:01")), backend_domname=BACKEND_NAME, backend_domid=BACKEND_DOMID,
+        mac=st.one_of(st.none(), st.just("00:16:3e:00:00:01")), backend_domname=BACKEND_NAME,
+        backend_domid=BACKEND_DOMID,
     ),
     "vtpm": _but_none(devid=DEVID, backend_domid=BACKEND_DOMID),
     "usbctrl": _but_none(devid=DEVID, version=st.integers(1, 3), ports=st.integers(1, 4), backend_domid=BACKEND_DOMID),
@@ -151,7 +152,9 @@ ENTRIES: dict[str, st.SearchStrategy[dict[str, Json]]] = {
     "p9": _but_none(devid=DEVID, tag=TEXT, path=PATHS),
     "vdispl": _but_none(
         devid=DEVID, be_alloc=BIT,
-        connectors=st.lists(st.fixed_dictionaries({"unique_id": TEXT, "width": st.just(800), "height": st.just(600)}), max_size=2),
+        connectors=st.lists(
+            st.fixed_dictionaries({"unique_id": TEXT, "width": st.just(800), "height": st.just(600)}), max_size=2
+        ),
     ),
     "vsnd": _but_none(devid=DEVID, long_name=TEXT, short_name=TEXT),
     "vkb": _but_none(devid=DEVID, unique_id=TEXT, backend_domid=BACKEND_DOMID),
@@ -169,6 +172,10 @@ def entries(draw: st.DrawFn, kind: str) -> dict[str, Json]:
 ARRAYS = {kind: f"{kind}s" for kind in ENTRIES} | {"pci": "pcidevs"}
 
 
+ONLINE: list[Json] = [None, None, [0], [0, 1], []]
+SCHEDULING: list[Json] = [None, None, {"weight": 512}, {"weight": 1, "cap": 50}]
+
+
 @st.composite
 def configurations(draw: st.DrawFn, uuid: str) -> dict[str, Json]:
     """A configuration of a domain."""
@@ -178,8 +185,8 @@ def configurations(draw: st.DrawFn, uuid: str) -> dict[str, Json]:
         "max_memkb": draw(memory),
         "target_memkb": draw(memory),
         "video_memkb": draw(st.sampled_from([None, None, 0, 8, 16384])),
-        "avail_vcpus": draw(st.sampled_from([None, None, [0], [0, 1], []])),
-        "sched_params": draw(st.sampled_from([None, None, {"weight": 512}, {"weight": 1, "cap": 50}])),
+        "avail_vcpus": draw(st.sampled_from(ONLINE)),
+        "sched_params": draw(st.sampled_from(SCHEDULING)),
     }
     value: dict[str, Json] = {
         "c_info": {"type": "pv", "name": draw(NAMES), "uuid": uuid, **draw(unknown())},

@@ -46,14 +46,22 @@ def never_the_same(talk: Answers) -> Iterator[Message]:
 
 
 def knows_less(talk: Answers) -> Iterator[Message]:
-    """Half of the stores are not known."""
+    """Half of the stores are not known but for a sum over them."""
     unknown = ("template", "template_name", "template_memory", "granted", "lock_file", "saved", "paused")
     for request, answer in talk:
         if request["do"] == "stores":
+            answer["rest"] = json.dumps([answer[field] for field in unknown])
             answer.update(dict.fromkeys(unknown))
             held = answer["resources"]
             assert isinstance(held, list)
             answer["resources"] = [None, *held[1:]]
+        yield answer
+
+
+def hides(talk: Answers) -> Iterator[Message]:
+    """As `knows_less`, and not even the sum is told."""
+    for answer in knows_less(talk):
+        answer.pop("rest", None)
         yield answer
 
 
@@ -66,7 +74,7 @@ def stays_paused(talk: Answers) -> Iterator[Message]:
 
 
 MISCHIEF: dict[str, Callable[[Answers], Iterator[Message]]] = {
-    f.__name__: f for f in (honest, counts, tells_the_count, never_the_same, knows_less, stays_paused)
+    f.__name__: f for f in (honest, counts, tells_the_count, never_the_same, knows_less, hides, stays_paused)
 }
 
 

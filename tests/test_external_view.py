@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
-from pathlib import Path
 
 import pytest
 
@@ -17,13 +15,8 @@ from proofs.conformance.external.messages import ProtocolBroken
 from proofs.conformance.external.told import COMPARED, Terms
 from proofs.conformance.scope import Scope
 
-ROOT = Path(__file__).parent.parent
-PERL = ("perl", str(ROOT / "examples" / "toolstack.pl"))
-MEDDLER = (sys.executable, str(Path(__file__).parent / "meddler.py"))
-DOCS = (ROOT / "docs" / "external.md").read_text("utf-8")
 DESIGN = DESIGNS[RECOMMENDED]
 C = FIRST_CONFIG
-HELLO = '{"protocol": 1, "name": "x", "can": []}'
 
 
 def _told_of(program: Program, word: int) -> dict[str, object]:

@@ -17,7 +17,7 @@ from proofs.mutants.apply import ROOT, NotApplicable, edited, lay_out, line_of
 from proofs.mutants.catalogue import ALL, EQUIVALENT, MUTANTS, SAMPLE
 from proofs.mutants.cli import mutants
 from proofs.mutants.explored import SCOPES, judge
-from proofs.mutants.judges import UNEXPLORED, Verdict, control, tests_of
+from proofs.mutants.judges import UNEXPLORED, Verdict, control
 from proofs.mutants.mutant import Mutant
 from proofs.mutants.said import WHERE, Said, Word
 from proofs.mutants.table import as_json, unlike
@@ -42,8 +42,8 @@ def test_an_edit_has_its_place_and_is_another_program(mutant: Mutant) -> None:
     before = (ROOT / "impl" / mutant.file).read_text(encoding="utf-8")
     assert ast.dump(ast.parse(edited(mutant))) != ast.dump(ast.parse(before))
     assert 1 <= line_of(mutant) <= before.count("\n") + 1
-    assert mutant.by in SCOPES or mutant.by in tests_of(mutant.file)
-    assert all((ROOT / "tests" / f"{name}.py").is_file() for name in tests_of(mutant.file))
+    assert mutant.by in SCOPES or mutant.by in judges.tests_of(mutant.file)
+    assert all((ROOT / "tests" / f"{name}.py").is_file() for name in judges.tests_of(mutant.file))
 
 
 def test_an_edit_whose_place_is_gone_or_not_the_only_one_is_refused(tmp_path: Path) -> None:
@@ -181,3 +181,10 @@ def test_every_mutant_is_noticed_as_stated(name: str) -> None:
 def test_the_implementation_as_it_is_passes_every_judge() -> None:
     found = list(control(list(MUTANTS.values())))
     assert all(said.word is Word.PASSED for _, said, _ in found), found
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("mutant", [m for m, _ in EQUIVALENT], ids=lambda m: m.id)
+def test_what_is_no_mistake_is_not_noticed(mutant: Mutant) -> None:
+    found = judges.judge(mutant)
+    assert (found.by, found.said.word) == ("", Word.PASSED), found

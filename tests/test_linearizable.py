@@ -205,16 +205,21 @@ def by_hand_from(state: int, window: Sequence[Call]) -> bool:
     return by_hand([Call("a", begin - 1, begin - 0.5, ("write", state)), *window])
 
 
-def _any_next(self: linearizable._Search[int], placed: int) -> list[int]:
-    return [n for n in range(len(self._calls)) if not placed >> n & 1]
+Next = tuple[list[int], list[int]]
 
 
-def _first_only(self: linearizable._Search[int], placed: int) -> list[int]:
-    return [n for n in range(len(self._calls)) if not placed >> n & 1][:1]
+def _any_next(self: linearizable._Search[int], placed: int) -> Next:
+    left = [n for n in range(len(self._calls)) if not placed >> n & 1]
+    return [n for n in left if n < self._count], [n for n in left if n >= self._count]
 
 
-def _never_returned_never_happened(self: linearizable._Search[int], placed: int) -> list[int]:
-    return [n for n in _next(self, placed) if self._calls[n].returned is not None]
+def _first_only(self: linearizable._Search[int], placed: int) -> Next:
+    returned, pending = _next(self, placed)
+    return returned[:1], pending
+
+
+def _never_returned_never_happened(self: linearizable._Search[int], placed: int) -> Next:
+    return _next(self, placed)[0], []
 
 
 _next = linearizable._Search._next

@@ -6,22 +6,24 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 from embedded_host import EmbeddedHost, configuration, run
 
-from impl.configuration.template import is_empty
-from impl.errors import HotplugFailed, LockFailed
-from impl.kinds import DISK, NIC, PCI, Device
-from impl.operations import entries, media
+from impl.configuration.template import Template, is_empty
+from impl.errors import DeviceExists, DomainNotFound, HotplugFailed, LockFailed, QuotaExceeded, TimedOut, ToolstackError
+from impl.kinds import DISK, NIC, PCI, USBCTRL, USBDEV, Device
+from impl.operations import entries, knobs, media
 from impl.operations.attach import attach, detach
 from impl.operations.create import create
 from impl.operations.destroy import destroy
 from impl.operations.guarded import locked
 from impl.operations.retrieve import retrieve
+from impl.operations.save import save
 from impl.operations.sweep import sweep
 from impl.operations.transact import transact
-from impl.ports import Domain, Lock, Templates, Toolstack
+from impl.ports import Domain, Lock, Templates, Toolstack, Transaction, Xenstore
 
 ROOT_DISK = Device(DISK, "51712")
 GONE = Domain(9, "6f2b1d9e-3c4a-4b5d-8e7f-0123456789ab")
@@ -180,3 +182,134 @@ def test_a_drive_is_empty_in_whichever_way_that_is_said(host: EmbeddedHost, doma
     found = run(retrieve(host.t, domain)).template.find(drive)
     assert found is not None
     assert is_empty(found)
+
+
+def test_scheduling_is_as_the_template_says(host: EmbeddedHost) -> None:
+    template = configuration().with_knobs(sched_params={"weight": 512})
+    domain = run(create(host.t, template))
+    assert run(host.hypervisor.scheduling(domain))["weight"] == 512
+
+
+def test_a_guest_that_lets_nothing_go_is_destroyed(tmp_path: Path) -> None:
+    async def behave(call: str, step: str, _domain: Domain, device: Device) -> None:
+        if (call, step) == ("release", "device model"):
+            raise TimedOut(f"the guest keeps {device}")
+
+    host = EmbeddedHost(tmp_path, behave)
+    run(destroy(host.t, run(create(host.t, configuration()))))
+    assert run(host.hypervisor.domains()) == []
+
+
+def test_usb_devices_go_before_their_controllers_when_the_domain_does(tmp_path: Path) -> None:
+    gone: list[str] = []
+
+    async def behave(call: str, _step: str, _domain: Domain, device: Device) -> None:
+        if call == "release":
+            gone.append(device.kind.name)
+
+    host = EmbeddedHost(tmp_path, behave)
+    domain = run(create(host.t, configuration()))
+    run(attach(host.t, domain, USBCTRL, {"version": 2, "ports": 4}))
+    run(attach(host.t, domain, USBDEV, {"ctrl": 0, "port": 1, "type.hostdev": {"hostbus": 1, "hostaddr": 2}}))
+    run(destroy(host.t, domain))
+    assert gone.index("usbdev") < gone.index("usbctrl")
+
+
+def with_video(host: EmbeddedHost) -> Domain:
+    value = dict(configuration().value)
+    value["b_info"] = {"max_vcpus": 1, "max_memkb": 65536, "target_memkb": 32768, "video_memkb": 4096}
+    return run(create(host.t, Template.of(value, "the test's")))
+
+
+def test_the_video_memory_is_part_of_the_target_however_often_it_is_set(host: EmbeddedHost) -> None:
+    domain = with_video(host)
+    for kb in (32768, 40960, 40960):
+        run(knobs.set_memory_target(host.t, domain, kb))
+        assert host.node(f"/local/domain/{domain.domid}/memory/target") == str(kb - 4096).encode()
+        assert run(retrieve(host.t, domain)).template.target_memkb == kb == run(host.hypervisor.memory(domain))
+
+
+def test_a_target_that_xenstore_refuses_leaves_the_hypervisor_s(host: EmbeddedHost) -> None:
+    domain = with_video(host)
+
+    class Refusing:
+        def __getattr__(self, name: str) -> object:
+            return getattr(host.t.xenstore, name)
+
+        async def begin(self) -> Transaction:
+            raise QuotaExceeded("begin a transaction")
+
+    refusing = replace(host.t, xenstore=cast("Xenstore", Refusing()))
+    with pytest.raises(QuotaExceeded):
+        run(knobs.set_memory_target(refusing, domain, 40960))
+    assert run(host.hypervisor.memory(domain)) == 32768
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        lambda t, d: attach(t, d, DISK, {"pdev_path": "/b.img", "vdev": "xvdb", "format": "raw"}),
+        lambda t, d: knobs.rename(t, d, "b"),
+        lambda t, d: knobs.set_memory_target(t, d, 32768),
+        lambda t, d: knobs.set_memory_limit(t, d, 131072),
+        lambda t, d: knobs.set_vcpus(t, d, [0]),
+    ],
+    ids=["attach", "rename", "target", "limit", "vcpus"],
+)
+def test_nothing_is_written_for_a_domain_that_xenstore_has_forgotten(
+    host: EmbeddedHost, domain: Domain, work: Callable[[Toolstack, Domain], Awaitable[object]]
+) -> None:
+    """xenstored was started anew, or the domain is half destroyed."""
+    for path in ("/local/domain", "/libxl", "/vm"):
+        run(host.t.xenstore.remove(path))
+
+    async def do() -> None:
+        await work(host.t, domain)
+
+    before = host.store.tree()
+    with pytest.raises(DomainNotFound):
+        run(do())
+    assert host.store.tree() == before
+
+
+def test_what_could_not_be_restored_is_not_saved(host: EmbeddedHost, domain: Domain) -> None:
+    run(host.t.xenstore.write(f"/libxl/{domain.domid}/device/vif/5", b""))
+
+    async def keep(_template: Template) -> None:
+        pytest.fail("it was kept")
+
+    with pytest.raises(ToolstackError, match="the template says nothing of nic 5"):
+        run(save(host.t, domain, keep))
+    assert not run(host.hypervisor.paused(domain))
+
+
+class Foreign:
+    """A xenstore in which somebody who takes no lock writes just before a transaction begins."""
+
+    def __init__(self, host: EmbeddedHost, path: str, value: bytes) -> None:
+        self._xenstore, self._path, self._value = host.t.xenstore, path, value
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._xenstore, name)
+
+    async def begin(self) -> Transaction:
+        await self._xenstore.write(self._path, self._value)
+        return await self._xenstore.begin()
+
+
+def test_a_device_that_another_toolstack_made_meanwhile_is_not_overwritten(host: EmbeddedHost, domain: Domain) -> None:
+    node = f"/libxl/{domain.domid}/device/vbd/51728"
+    t = replace(host.t, xenstore=cast("Xenstore", Foreign(host, f"{node}/params", b"theirs")))
+    with pytest.raises(DeviceExists):
+        run(attach(t, domain, DISK, {"pdev_path": "/b.img", "vdev": "xvdb", "format": "raw"}))
+    assert host.node(f"{node}/params") == b"theirs"
+
+
+def test_a_medium_that_another_toolstack_put_in_meanwhile_is_not_overwritten(
+    host: EmbeddedHost, domain: Domain
+) -> None:
+    drive, params = Device(DISK, "5632"), f"/libxl/{domain.domid}/device/vbd/5632/params"
+    run(media.eject(host.t, domain, drive))
+    with pytest.raises(DeviceExists):
+        run(media.insert(replace(host.t, xenstore=cast("Xenstore", Foreign(host, params, b"x"))), domain, drive, "/d"))
+    assert host.node(params) == b"x"

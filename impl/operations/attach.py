@@ -6,7 +6,7 @@ from impl.configuration.defaults import complete
 from impl.errors import DeviceExists, HotplugFailed
 from impl.kinds import Device, Entry, Kind
 from impl.operations import entries, existence
-from impl.operations.guarded import locked, read_template, replace_template
+from impl.operations.guarded import locked, read_template, replace_template, require_proper_entry
 from impl.operations.layout import layout
 from impl.operations.transact import transact
 from impl.ports import Domain, Requests, Toolstack
@@ -22,6 +22,7 @@ async def attach(t: Toolstack, domain: Domain, kind: Kind, entry: Entry) -> Devi
         template = await read_template(t, domain)
         device, whole = complete(kind, entry, domain.uuid, await _taken(t, domain, kind))
         layout(domain, device, whole)  # an entry that cannot be written is refused before anything is
+        require_proper_entry(kind, whole)
         if await existence.exists(t.xenstore, domain, device):
             raise DeviceExists(f"{domain} has {device} already")
         await replace_template(t, lock, template.put(device, whole))

@@ -9,7 +9,7 @@ from impl.kinds import USBDEV, Device
 from impl.operations import entries, paths
 from impl.operations.destroy import destroy_locked
 from impl.operations.existence import named, require_known
-from impl.operations.guarded import UNWINDS, locked, replace_template
+from impl.operations.guarded import UNWINDS, locked, replace_template, require_proper
 from impl.operations.knobs import require_good_name
 from impl.operations.layout import layout
 from impl.operations.sweep import sweep
@@ -32,13 +32,13 @@ async def create(t: Toolstack, template: Template) -> Domain:
     if not template.name or not template.uuid:
         raise InvalidArgument("a configuration needs `c_info.name` and `c_info.uuid`")
     require_good_name(template.name)
-    if not 0 < (template.max_vcpus or 1) <= MOST_VCPUS:
-        raise InvalidArgument(f"{template.max_vcpus} vcpus: it must be from 1 to {MOST_VCPUS}")
     uuid = parse_uuid(template.uuid)
     try:
         whole = complete_all(template, uuid)
     except MalformedConfiguration as e:
         raise InvalidArgument(str(e)) from e
+    require_proper(whole)
+    _require_vcpus(whole)
     for _ in range(TRIES):
         domain = Domain(await t.hypervisor.free_domid(), uuid)
         async with locked(t, domain, born=False) as lock:
@@ -48,6 +48,17 @@ async def create(t: Toolstack, template: Template) -> Domain:
                 await _furnish(t, lock, domain, whole)
                 return domain
     raise HypervisorRefused(f"no number for a new domain was got in {TRIES} tries: try again")
+
+
+def _require_vcpus(whole: Template) -> None:
+    """InvalidArgument unless there is a vcpu, and one of them is online."""
+    there = 1 if whole.max_vcpus is None else whole.max_vcpus
+    if not 0 < there <= MOST_VCPUS:
+        raise InvalidArgument(f"{there} vcpus: it must be from 1 to {MOST_VCPUS}")
+    online = whole.avail_vcpus
+    if online is not None and (not online or not set(online) <= set(range(there))):
+        numbers = ", ".join(map(str, online)) or "none"
+        raise InvalidArgument(f"vcpus {numbers} online: there are {there}, numbered from 0, and one must be online")
 
 
 async def _make(t: Toolstack, domain: Domain, whole: Template) -> bool:
@@ -84,8 +95,9 @@ def _memory(whole: Template) -> tuple[int, int]:
     """The memory target and limit, in KiB."""
     limit = whole.max_memkb or whole.target_memkb or MEMORY_KB
     target = whole.target_memkb or limit
-    if not 0 < target <= limit:
-        raise InvalidArgument(f"a memory target of {target} KiB: it must be from 1 to the limit, {limit} KiB")
+    if not _video(whole) < target <= limit:
+        least = f"more than the graphics card's, {_video(whole)} KiB, and at most the limit, {limit} KiB"
+        raise InvalidArgument(f"a memory target of {target} KiB: it must be {least}")
     return target, limit
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from impl.configuration.template import Template
-from impl.errors import DomainNotFound, ToolstackError
+from impl.errors import DomainNotFound, InvalidArgument, MalformedConfiguration, ToolstackError
+from impl.kinds import Entry, Kind
 from impl.ports import Domain, Lock, Toolstack
 
 UNWINDS = (Exception, asyncio.CancelledError)
@@ -43,6 +44,20 @@ async def read_template(t: Toolstack, domain: Domain) -> Template:
 async def replace_template(t: Toolstack, lock: Lock, template: Template) -> None:
     """Have the template file hold this, durably."""
     await t.templates.replace(lock, template.encode())
+
+
+def require_proper(template: Template) -> None:
+    """InvalidArgument if the template could not be read again once it is written: of what a caller gives, not all that
+    Python can hold is what libxl's JSON can. Written, it would lock the domain out."""
+    try:
+        Template.parse(template.encode(), "the configuration")
+    except (MalformedConfiguration, ValueError, RecursionError) as e:
+        raise InvalidArgument(f"this cannot be kept in a template: {e}") from e
+
+
+def require_proper_entry(kind: Kind, entry: Entry) -> None:
+    """The same, of one device's entry."""
+    require_proper(Template.of({kind.array: [dict(entry)]}, "the configuration"))
 
 
 async def require_alive(t: Toolstack, domain: Domain) -> None:

@@ -37,31 +37,36 @@ def require_good_name(name: str) -> None:
 
 
 async def set_memory_target(t: Toolstack, domain: Domain, kb: int) -> None:
-    """Set the memory the domain is to have, in KiB: the hypervisor first, then xenstore; if that fails the
-    hypervisor is told again what xenstore says. InvalidArgument if it is above the limit."""
+    """Set the memory the domain is to have, in KiB, the graphics card's included, which xenstore's target is without
+    [libxl_set_memory_target]: the hypervisor first, then xenstore; if that fails the hypervisor is told again what
+    xenstore says. InvalidArgument if it is above the limit."""
 
     async def body(x: Requests) -> None:
         await require_known(x, domain)
-        limit = await _amount(x, domain, "static-max")
-        if not 0 < kb <= limit:
-            raise InvalidArgument(f"a memory target of {kb} KiB: it must be from 1 to the limit, {limit} KiB")
-        await x.write(paths.memory(domain.domid, "target"), str(kb).encode())
+        video = await _require_target(x, domain, kb)
+        await x.write(paths.memory(domain.domid, "target"), str(kb - video).encode())
         await x.write(f"{paths.vm(domain.uuid)}/memory", str(kb // 1024).encode())
 
     async with locked(t, domain):
-        limit = await _amount(t.xenstore, domain, "static-max")
-        if not 0 < kb <= limit:
-            raise InvalidArgument(f"a memory target of {kb} KiB: it must be from 1 to the limit, {limit} KiB")
+        video = await _require_target(t.xenstore, domain, kb)
         await t.hypervisor.set_memory(domain, kb)
         try:
             await transact(t, body)
         except UNWINDS as failed:
             try:
                 before = await _amount(t.xenstore, domain, "target")
-                await t.hypervisor.set_memory(domain, before)
+                await t.hypervisor.set_memory(domain, before + video)
             except ToolstackError as also:
                 failed.add_note(f"and the hypervisor still grants {kb} KiB: {also}")
             raise
+
+
+async def _require_target(x: Requests, domain: Domain, kb: int) -> int:
+    """The graphics card's memory, in KiB. InvalidArgument unless the domain can be given so much as `kb`."""
+    limit, video = await _amount(x, domain, "static-max"), await _video(x, domain)
+    if not video < kb <= limit:
+        raise InvalidArgument(f"a memory target of {kb} KiB: it must be from {video + 1} to the limit, {limit} KiB")
+    return video
 
 
 async def set_memory_limit(t: Toolstack, domain: Domain, kb: int) -> None:
@@ -69,13 +74,20 @@ async def set_memory_limit(t: Toolstack, domain: Domain, kb: int) -> None:
 
     async def body(x: Requests) -> None:
         await require_known(x, domain)
-        target = await _amount(x, domain, "target")
+        target = await _amount(x, domain, "target") + await _video(x, domain)
         if kb < target:
             raise InvalidArgument(f"a memory limit of {kb} KiB: it must be the target, {target} KiB, or more")
         await x.write(paths.memory(domain.domid, "static-max"), str(kb).encode())
 
     async with locked(t, domain):
         await transact(t, body)
+
+
+async def _video(x: Requests, domain: Domain) -> int:
+    """The graphics card's memory, in KiB; 0 if xenstore says nothing of it."""
+    if await read_text(x, paths.memory(domain.domid, "videoram")) is None:
+        return 0
+    return await _amount(x, domain, "videoram")
 
 
 async def _amount(x: Requests, domain: Domain, what: str) -> int:

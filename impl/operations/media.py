@@ -11,7 +11,7 @@ from impl.configuration.template import Template, emptied, is_empty
 from impl.errors import DeviceNotFound
 from impl.kinds import Device, Entry
 from impl.operations import entries
-from impl.operations.guarded import locked, read_template, replace_template
+from impl.operations.guarded import locked, read_template, replace_template, require_proper_entry
 from impl.operations.layout import params
 from impl.operations.transact import transact
 from impl.ports import Domain, Toolstack
@@ -28,6 +28,7 @@ async def insert(t: Toolstack, domain: Domain, drive: Device, path: str, form: s
         await entries.refuse_unless_empty(t.xenstore, domain, drive)
         entry = {**_entry(template, domain, drive), "pdev_path": path, "format": form}
         medium = params(entry)
+        require_proper_entry(drive.kind, entry)
         await replace_template(t, lock, template.put(drive, entry))
         await transact(t, lambda x: entries.load(x, domain, drive, medium))
         await t.hotplug.insert(domain, drive, medium)

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from impl.shim.daemon import PROGRAMS
+from impl.shim.daemon import PROGRAMS, NoDaemon
 from model.designs import RECOMMENDED
 from model.options import DESIGN_FILE, AskedWrong, guarded, known_designs
 from model.parallel import cores

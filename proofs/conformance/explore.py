@@ -19,7 +19,7 @@ from proofs.conformance.abstraction import View
 from proofs.conformance.asked import Asked
 from proofs.conformance.matching import Matching, Outcome, State
 from proofs.conformance.moves import Moves
-from proofs.conformance.steps import Place
+from proofs.conformance.steps import Broken, Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +223,8 @@ class Explorer:
     def _advance(self, models: int, choice: Choice, state: int, place: Place | None) -> int | str:
         """The number of the model's states that fit after a choice that leads there, or what is wrong."""
         what = -1 if choice.which is None else bool(choice.which)
-        key = (models, choice.process, state, place.number if place is not None and place.ended else DEAD, what)
+        end = place.number if place is not None and place.ended else DEAD
+        key = (models, choice.process, state, end, what)
         known = self._advanced.get(key)
         if known is None:
             known = self._advanced[key] = self._work_out(self._sets[models], choice, self.view(state), place)
@@ -232,6 +233,8 @@ class Explorer:
     def _work_out(self, models: frozenset[State], choice: Choice, view: View, place: Place | None) -> int | str:
         if place is None:
             fitting = self.matching.die(models, choice.process, view)
+        elif isinstance(place.outcome, Broken):
+            return f"the operation broke: {place.outcome}"
         else:
             outcome, answer = self.ended(place)
             failed = bool(choice.which) or (view.half and outcome is Outcome.ERROR)

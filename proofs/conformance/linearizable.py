@@ -60,6 +60,16 @@ Step = Callable[[S, Call], Iterable[S]]
 have answered that. A call that never returned has no answer: all that it may do."""
 
 
+Matters = Callable[[S, Call, Call], bool]
+"""Whether a call that never returned, placed after a state, could make a difference to another one. True does no harm
+but for the time."""
+
+
+def always(_state: object, _pending: Call, _call: Call) -> bool:
+    """It may matter."""
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Result(Generic[S]):
     """A verdict; where it is ILLEGAL, the smallest piece of one key's history that shows it."""
@@ -80,7 +90,9 @@ class Result(Generic[S]):
         return f"{self.verdict.value}: {self.key!r}, which was one of {sorted(map(repr, self.states))}:{calls}"
 
 
-def check(calls: Iterable[Call], initial: S, step: Step[S], *, limit: int = LIMIT) -> Result[S]:
+def check(
+    calls: Iterable[Call], initial: S, step: Step[S], *, limit: int = LIMIT, matters: Matters[S] = always
+) -> Result[S]:
     """Whether the history is linearizable, every key starting in the state `initial`."""
     by_key: defaultdict[Hashable, list[Call]] = defaultdict(list)
     for call in calls:
@@ -90,11 +102,11 @@ def check(calls: Iterable[Call], initial: S, step: Step[S], *, limit: int = LIMI
     explored = 0
     unknown: Result[S] | None = None
     for key, own in by_key.items():
-        search = _Search(own, step, limit)
+        search = _Search(own, step, limit, matters)
         verdict = search.run(initial)
         explored += search.explored
         if verdict is Verdict.ILLEGAL:
-            window, states = _window(own, initial, step, limit)
+            window, states = _window(own, initial, step, limit, matters)
             return Result(verdict, explored, key, window, states)
         if verdict is Verdict.UNKNOWN:
             unknown = unknown or Result(verdict, explored, key)
@@ -112,18 +124,20 @@ class _Node(Generic[S]):
     """The state after the last call that returned."""
     waiting: tuple[int, ...]
     """The calls placed since then; none of them has returned."""
+    target: int = -1
+    """The call for whose sake they were placed, which comes next."""
 
 
 class _Search(Generic[S]):
     """Looks for an order of one key's calls."""
 
-    def __init__(self, calls: Iterable[Call], step: Step[S], limit: int) -> None:
+    def __init__(self, calls: Iterable[Call], step: Step[S], limit: int, matters: Matters[S]) -> None:
         ordered = sorted(calls, key=lambda call: (call.called, call.end))
         returned = [call for call in ordered if call.returned is not None]
         self._calls = [*returned, *(call for call in ordered if call.returned is None)]
         self._count = len(returned)
         self._all_returned = (1 << self._count) - 1
-        self._step, self._limit = step, limit
+        self._step, self._limit, self._matters = step, limit, matters
         self.explored = 0
         self.ends: set[tuple[int, S]] = set()
         """Each way to have placed all that returned: the set of calls placed, and the state; if all are asked for."""
@@ -150,15 +164,25 @@ class _Search(Generic[S]):
 
     def _after(self, node: _Node[S]) -> Iterator[_Node[S]]:
         """Where it can go from there."""
-        for number in self._next(node.placed):
+        returned, pending = self._next(node.placed)
+        for number in returned if node.target < 0 else [node.target]:
             call = self._calls[number]
-            placed = node.placed | 1 << number
             for state in self._step(node.state, call):
-                if call.returned is not None:
-                    if not self._can_wait(node, call, state):
-                        yield _Node(placed, state, state, ())
-                elif state != node.state:  # else it is as if it had never happened
-                    yield _Node(placed, state, node.base, (*node.waiting, number))
+                if not self._can_wait(node, call, state):
+                    yield _Node(node.placed | 1 << number, state, state, ())
+            for other in pending:  # one that changes nothing is as if it had never happened
+                if self._calls[other].called <= call.end and self._matters(node.state, self._calls[other], call):
+                    for state in self._step(node.state, self._calls[other]):
+                        if state != node.state and not self._is_swapped(node, other, state):
+                            placed, waiting = node.placed | 1 << other, (*node.waiting, other)
+                            yield _Node(placed, state, node.base, waiting, number)
+
+    def _is_swapped(self, node: _Node[S], number: int, state: S) -> bool:
+        """True if the last two calls placed could come in the other order as well, which is the one that is tried."""
+        if not node.waiting or node.waiting[-1] < number:
+            return False
+        *before, last = node.waiting
+        return state in self._reach(node.base, [*before, number, last])
 
     def _can_wait(self, node: _Node[S], call: Call, state: S) -> bool:
         """True if one of the calls placed since the last that returned could come after this one as well."""
@@ -174,25 +198,25 @@ class _Search(Generic[S]):
             states = {after for before in states for after in self._step(before, call)}
         return states
 
-    def _next(self, placed: int) -> list[int]:
-        """The calls that can come next. Of calls that never returned and ask for the same, the first will do."""
-        first_end, found = inf, []
+    def _next(self, placed: int) -> tuple[list[int], list[int]]:
+        """The calls that can come next: those that returned, and those that never did. Of the latter, of those that ask
+        for the same the first will do."""
+        first_end, returned = inf, []
         for number in range((~placed & placed + 1).bit_length() - 1, self._count):
             call = self._calls[number]
             if call.called > first_end:
                 break
             if not placed >> number & 1:
-                found.append(number)
+                returned.append(number)
                 first_end = min(first_end, call.end)
-        asked = set()
+        pending: dict[Hashable, int] = {}
         for number in range(self._count, len(self._calls)):
             call = self._calls[number]
             if call.called > first_end:
                 break
-            if not placed >> number & 1 and call.what not in asked:
-                asked.add(call.what)
-                found.append(number)
-        return found
+            if not placed >> number & 1:
+                pending.setdefault(call.what, number)
+        return returned, list(pending.values())
 
 
 def _cut(calls: Sequence[Call], end: float) -> list[Call]:
@@ -203,7 +227,9 @@ def _cut(calls: Sequence[Call], end: float) -> list[Call]:
     ]
 
 
-def _window(calls: Sequence[Call], initial: S, step: Step[S], limit: int) -> tuple[tuple[Call, ...], frozenset[S]]:
+def _window(
+    calls: Sequence[Call], initial: S, step: Step[S], limit: int, matters: Matters[S]
+) -> tuple[tuple[Call, ...], frozenset[S]]:
     """The shortest beginning of an illegal history that is illegal, from the last instant at which no call that has
     returned was under way."""
     calls = sorted(calls, key=lambda call: (call.called, call.end))
@@ -211,7 +237,7 @@ def _window(calls: Sequence[Call], initial: S, step: Step[S], limit: int) -> tup
     low, high = 0, len(ends) - 1
     while low < high:  # what continues an illegal history is illegal
         middle = (low + high) // 2
-        if _Search(_cut(calls, ends[middle]), step, limit).run(initial) is Verdict.ILLEGAL:
+        if _Search(_cut(calls, ends[middle]), step, limit, matters).run(initial) is Verdict.ILLEGAL:
             high = middle
         else:
             low = middle + 1
@@ -222,7 +248,7 @@ def _window(calls: Sequence[Call], initial: S, step: Step[S], limit: int) -> tup
         for call in came_back
         if all(other.end < call.called or other.called >= call.called for other in came_back)
     )
-    search = _Search([call for call in seen if call.called < begin], step, limit)
+    search = _Search([call for call in seen if call.called < begin], step, limit, matters)
     search.run(initial, all_ends=True)
     window = [call for call in seen if call.called >= begin or call.returned is None]
     return tuple(window), frozenset(state for _, state in search.ends)

@@ -16,6 +16,9 @@ from model.state import RESULT
 from proofs.conformance.abstraction import View
 
 DEAD = IDLE
+GAVE_UP = -1
+"""The local word of a process whose operation the model has ended with an error, and the implementation has still to:
+what made it give up was seen in a request, and is over when the transaction has been aborted."""
 State = tuple[int, tuple[int, ...]]
 """A state of the model: the shared word, and each process's local word."""
 Taken = tuple[int, int, Transition]
@@ -60,6 +63,8 @@ class Matching:
         """Everywhere a process can get by its own steps, by none to all of them, short of dying; with so many of them
         made to fail."""
         key = (shared, local, failures)
+        if local == GAVE_UP:
+            return {Reach(shared, GAVE_UP): [], Reach(shared, IDLE, Outcome.ERROR): []}
         if key not in self._reach:
             first = Reach(shared, local, failures=failures)
             found: Steps = {first: []}
@@ -123,8 +128,13 @@ class Matching:
         for shared, local in states:
             reach = self.reach(shared, local[process], int(failed))
             for r in reach:
-                if view.fits(r.shared) and r.outcome is outcome and r.answer == answer:
+                if not view.fits(r.shared):
+                    continue
+                if r.outcome is outcome and r.answer == answer:
                     found.add((r.shared, (*local[:process], r.local, *local[process + 1 :])))
+                    self._take(reach, r)
+                elif r.outcome is Outcome.ERROR and outcome is Outcome.OPEN:
+                    found.add((r.shared, (*local[:process], GAVE_UP, *local[process + 1 :])))
                     self._take(reach, r)
         return frozenset(found)
 
@@ -132,6 +142,10 @@ class Matching:
         """The states after the death of the process, of those that fit."""
         found = set()
         for shared, local in states:
+            if local[process] == GAVE_UP:
+                if view.fits(shared):
+                    found.add((shared, (*local[:process], DEAD, *local[process + 1 :])))
+                continue
             for t in self.program.transitions(shared, local[process], set()):
                 if t.label.kind is Kind.CRASH and view.fits(t.shared):
                     found.add((t.shared, (*local[:process], DEAD, *local[process + 1 :])))

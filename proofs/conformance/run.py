@@ -137,6 +137,8 @@ def tell(explorer: Explorer, start: Start, schedule: Schedule, reason: str) -> T
 
 
 def _candidates(explorer: Explorer, start: Start, schedule: Schedule) -> tuple[str, ...]:
+    if not schedule.choices:
+        return ()
     at = explorer.at(start, schedule.asked)
     for choice in schedule.choices[:-1]:
         after = explorer.take(at, choice)

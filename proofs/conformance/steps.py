@@ -64,6 +64,10 @@ class Edge:
     place: Place
 
 
+class Broken(Exception):
+    """An operation raised something that is no error of a toolstack's: a bug of it."""
+
+
 class Nondeterministic(Exception):
     """An operation that observed the same did not do the same."""
 
@@ -211,6 +215,8 @@ class Steps:
         running: Running = place.work(asking())
         call, _ = resume(running, None)
         for answer in place.observed:
+            if call is None:
+                raise Nondeterministic(f"after the same answers it ended, and asked for {place.call} later")
             call, _ = resume(running, answer)
         self.replayed += len(place.observed)
         if call != place.call:
@@ -223,11 +229,14 @@ def _has(said: list[tuple[Call, Answer]], failure: ToolstackError) -> bool:
 
 
 def resume(running: Running, answer: Answer) -> tuple[Call | None, object]:
-    """Let an operation go on with an answer: what it asks for next, or None and what came of it."""
+    """Let an operation go on with an answer: what it asks for next, or None and what came of it: what it returned, the
+    ToolstackError that it raised, or Broken."""
     try:
         call = running.throw(answer) if isinstance(answer, ToolstackError) else running.send(answer)
     except StopIteration as done:
         return None, done.value
     except ToolstackError as error:
         return None, error
+    except Exception as bug:  # whatever it is, it is told as what the operation did
+        return None, Broken(f"{type(bug).__name__}: {bug}")
     return cast("Call", call), None

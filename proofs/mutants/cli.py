@@ -20,10 +20,11 @@ WIDE = 200
 @click.command()
 @click.option("--only", multiple=True, metavar="ID", help="Only this mutant. May be repeated.")
 @click.option("--sample", type=click.IntRange(1), help="Only so many, spread over the judges; the cheap ones first.")
+@click.option("--in-order", is_flag=True, help="The explorations first, and the stated judge when its turn comes.")
 @click.option("--jobs", type=click.IntRange(1), default=cores(), help="Mutants at a time.  [default: all cores]")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @guarded
-def mutants(only: tuple[str, ...], sample: int | None, jobs: int, form: str) -> int:
+def mutants(only: tuple[str, ...], sample: int | None, in_order: bool, jobs: int, form: str) -> int:
     """Judge mutants of the implementation: each has one mistake, and the judge must notice it that is said to.
 
     First the implementation as it is goes before the same judges, and must pass. Exit codes: 0 all are noticed as
@@ -37,7 +38,7 @@ def mutants(only: tuple[str, ...], sample: int | None, jobs: int, form: str) -> 
         raise AskedWrong(str(error)) from None
     passed = list(control(wanted))
     status, verdicts = Console(stderr=True), []
-    for verdict in all_of(wanted, jobs):
+    for verdict in all_of(wanted, jobs, in_order=in_order):
         verdicts.append(verdict)
         if status.is_terminal:
             status.print(f"{len(verdicts)} of {len(wanted)}  {verdict.mutant.id}  {verdict.by or 'not noticed'}")

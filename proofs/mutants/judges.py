@@ -1,4 +1,4 @@
-"""The judges, and one mutant before them, from the cheapest on until one notices it."""
+"""The judges, and one mutant before them, until one notices it: the one that is said to first, then the others."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from proofs.mutants.apply import environment, lay_out
@@ -38,7 +39,7 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     "xenstore/client.py": ("test_xenstore_client", "test_xenstore_broken_server"),
     "xenstore/link.py": ("test_xenstore_client", "test_xenstore_broken_server"),
     "xenstore/retry.py": ("test_xenstore_retry",),
-    "xenstore/sqlite.py": ("test_xenstore_sqlite", "test_xenstore_transactions", "test_domain_deaths"),
+    "xenstore/sqlite.py": ("test_xenstore_sqlite", "test_xenstore_transactions", "test_xenstore_power"),
     "xenstore/view.py": ("test_xenstore_transactions", "test_xenstore_semantics"),
     "xenstore/wire.py": ("test_xenstore_client", "test_xenstore_broken_server"),
 }
@@ -74,22 +75,28 @@ def tests_of(file: str) -> tuple[str, ...]:
     return next(tests for part, tests in TESTS.items() if file.startswith(part))
 
 
-def judges_of(mutant: Mutant) -> tuple[str, ...]:
-    """The judges of a mutant, from the cheapest on. `triples` is asked only where it is said to be needed."""
+def judges_of(mutant: Mutant, *, in_order: bool = False) -> tuple[str, ...]:
+    """The judges of a mutant: the stated one, then the others; or `in_order`: the explorations before the tests.
+    `triples` is asked only where it is stated."""
     explored = () if mutant.file.startswith(UNEXPLORED) else ("pairs", "deaths")
     if mutant.by == "triples":
         explored = (*explored, "triples")
-    return (*explored, "tests")
+    judges = (*explored, "tests")
+    stated = mutant.by if mutant.by in SCOPES else "tests"
+    return judges if in_order else (stated, *(name for name in judges if name != stated))
 
 
-def judge(mutant: Mutant) -> Verdict:
+def judge(mutant: Mutant, *, in_order: bool = False) -> Verdict:
     """A mutant before its judges. NotApplicable."""
+    tests = tests_of(mutant.file)
+    if not in_order:
+        tests = tuple(sorted(tests, key=lambda name: name != mutant.by))
     began = time.perf_counter()
     died: list[str] = []
     with laid_out(mutant) as folder:
-        for name in judges_of(mutant):
+        for name in judges_of(mutant, in_order=in_order):
             patience = SHORT_PATIENCE if mutant.hangs and name == "tests" else PATIENCE
-            said = ask(folder, name, tests_of(mutant.file), mutant.module, patience)
+            said = ask(folder, name, tests, mutant.module, patience)
             if said.word is Word.KILLED or (said.word is Word.HUNG and mutant.hangs):
                 by = mutant.by if said.word is Word.HUNG else _file(said.trace) if name == "tests" else name
                 return Verdict(mutant, by, said, time.perf_counter() - began, tuple(died))
@@ -110,10 +117,10 @@ def control(mutants: Sequence[Mutant]) -> Iterator[tuple[str, Said, float]]:
             yield name, said, time.perf_counter() - began
 
 
-def all_of(mutants: Sequence[Mutant], jobs: int) -> Iterator[Verdict]:
-    """Every mutant before its judges, in the order they are done. NotApplicable."""
+def all_of(mutants: Sequence[Mutant], jobs: int, *, in_order: bool = False) -> Iterator[Verdict]:
+    """Every mutant before its judges. NotApplicable."""
     with ThreadPoolExecutor(jobs) as pool:
-        yield from pool.map(judge, mutants)
+        yield from pool.map(partial(judge, in_order=in_order), mutants)
 
 
 @contextlib.contextmanager

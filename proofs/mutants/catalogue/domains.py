@@ -25,13 +25,13 @@ CREATIONS = (
     Mutant(
         "create-half-made", CREATE,
         "            await destroy_locked(t, lock, domain)\n", "            pass\n",
-        "a creation that fails leaves what it has made", "deaths", "f0c4c53ff2",
+        "a creation that fails leaves what it has made", "test_operations", "f0c4c53ff2",
     ),
     Mutant(
         "create-runs-first", CREATE,
         "        await t.hotplug.allocate(domain, _order(whole))\n",
         "        await t.hypervisor.unpause(domain)\n        await t.hotplug.allocate(domain, _order(whole))\n",
-        "the domain runs before its devices are connected", "test_operations",
+        "the domain runs before its devices are connected", "test_operations_between",
     ),
     Mutant(
         "create-no-hotplug", CREATE,
@@ -63,12 +63,12 @@ CREATIONS = (
         "create-guest-writes", CREATE,
         '    readable = [Permission(0, "n"), Permission(domain.domid, "r")]',
         '    readable = [Permission(0, "n"), Permission(domain.domid, "b")]',
-        "the guest can write its own name and memory", "test_operations", "XSA-175",
+        "the guest can write its own name and memory", "test_domain_command", "XSA-175",
     ),
     Mutant(
         "create-no-scheduling", CREATE,
         "        if whole.sched_params:\n", "        if False:\n",
-        "the scheduler's parameters are not set", "test_operations", "3b4adbadb9",
+        "the scheduler's parameters are not set", "test_operations_between", "3b4adbadb9",
     ),
     Mutant(
         "create-no-sweep", CREATE,
@@ -78,13 +78,13 @@ CREATIONS = (
     Mutant(
         "sweep-takes-the-living", SWEEP,
         "            if not await t.hypervisor.alive(domain):\n", "            if True:\n",
-        "whether the domain is gone is not looked at again once its lock is got", "test_operations",
+        "whether the domain is gone is not looked at again once its lock is got", "test_operations_between",
     ),
     Mutant(
         "sweep-waits", SWEEP,
         "        lock = await t.templates.lock_at_once(domain)\n",
         "        lock = await t.templates.lock(domain, born=False)\n",
-        "a lock that is held is waited for, by one that holds another", "test_operations",
+        "a lock that is held is waited for, by one that holds another", "test_operations_between",
     ),
     Mutant(
         "destroy-kills-early", DESTROY,
@@ -106,7 +106,7 @@ CREATIONS = (
     Mutant(
         "destroy-no-close", DESTROY,
         "    await transact(t, lambda x: _close_all(x, domain, there))\n", "",
-        "the devices are not marked to go away", "pairs",
+        "the devices are not marked to go away", "test_operations",
     ),
     Mutant(
         "destroy-no-release", DESTROY,
@@ -117,7 +117,7 @@ CREATIONS = (
         "destroy-asks-the-guest", DESTROY,
         "    await t.hotplug.release(domain, there, force=True)\n",
         "    await t.hotplug.release(domain, there, force=False)\n",
-        "a guest that does not let a device go is not destroyed", "test_operations", "7988902b93",
+        "a guest that does not let a device go is not destroyed", "test_operations_between", "7988902b93",
     ),
     Mutant(
         "destroy-leaves-last", DESTROY,
@@ -133,17 +133,17 @@ CREATIONS = (
     Mutant(
         "destroy-keeps-xenstore", DESTROY,
         "    await transact(t, lambda x: _forget_domain(x, domain))\n", "",
-        "what xenstore has of the domain outlives it", "pairs",
+        "what xenstore has of the domain outlives it", "test_operations",
     ),
     Mutant(
         "destroy-lets-it-run", DESTROY,
         "    await t.hypervisor.pause(domain)\n", "",
-        "the domain runs while its devices are taken away", "test_operations",
+        "the domain runs while its devices are taken away", "test_operations_between",
     ),
     Mutant(
         "destroy-controller-first", DESTROY,
         '    return sorted(there, key=lambda device: "/port/" not in device.index)', "    return there",
-        "USB controllers go away before their devices", "test_operations",
+        "USB controllers go away before their devices", "test_operations_between",
     ),
     Mutant(
         "locked-kept-on-error", GUARDED,
@@ -178,7 +178,7 @@ READINGS = (
         "        if failed is None:\n            await self._t.templates.unlock(self._lock)\n",
         "        if failed is None:\n            try:\n                await self._t.templates.unlock(self._lock)\n"
         "            except ToolstackError:\n                pass\n",
-        "that the lock was lost while it was held is not told", "test_operations",
+        "that the lock was lost while it was held is not told", "test_operations_between",
     ),
     Mutant(
         "rename-no-lock", KNOBS,
@@ -196,7 +196,7 @@ READINGS = (
         "rename-half-destroyed", KNOBS,
         "    async def body(x: Requests) -> None:\n        await require_known(x, domain)\n        if other",
         "    async def body(x: Requests) -> None:\n        if other",
-        "a name is written for a domain that is half destroyed", "deaths",
+        "a name is written for a domain that is half destroyed", "test_operations_between",
     ),
     Mutant(
         "rename-name-taken", KNOBS,
@@ -205,13 +205,13 @@ READINGS = (
     ),
     Mutant(
         "memory-no-lock", KNOBS,
-        '    async with locked(t, domain):\n        limit = await _amount(t.xenstore, domain, "static-max")\n',
-        '    if True:\n        limit = await _amount(t.xenstore, domain, "static-max")\n',
+        "    async with locked(t, domain):\n        video = await _require_target",
+        "    if True:\n        video = await _require_target",
         "the lock is not taken", "pairs", "5f33fa2bca",
     ),
     Mutant(
         "memory-hypervisor-only", KNOBS,
-        '        await x.write(paths.memory(domain.domid, "target"), str(kb).encode())\n', "",
+        '        await x.write(paths.memory(domain.domid, "target"), str(kb - video).encode())\n', "",
         "xenstore is not told of the memory", "pairs",
     ),
     Mutant(
@@ -227,16 +227,18 @@ READINGS = (
     ),
     Mutant(
         "memory-no-rollback", KNOBS,
-        "                await t.hypervisor.set_memory(domain, before)\n", "                del before\n",
+        "                await t.hypervisor.set_memory(domain, before + video)\n", "                del before\n",
         "the hypervisor keeps the memory that xenstore refused", "deaths", "5f33fa2bca",
     ),
     Mutant(
-        "memory-above-limit", KNOBS,
-        "    async with locked(t, domain):\n        limit = await _amount(t.xenstore, domain, \"static-max\")\n"
-        "        if not 0 < kb <= limit:\n",
-        "    async with locked(t, domain):\n        limit = await _amount(t.xenstore, domain, \"static-max\")\n"
-        "        if False:\n",
-        "the hypervisor is told of memory above the limit, before that is refused", "test_operations",
+        "memory-with-video", KNOBS,
+        "str(kb - video).encode()", "str(kb).encode()",
+        "the video memory is added with each setting", "test_operations_between", "d8e1ee8182",
+    ),
+    Mutant(
+        "memory-rollback-without-video", KNOBS,
+        "await t.hypervisor.set_memory(domain, before + video)", "await t.hypervisor.set_memory(domain, before)",
+        "the hypervisor is told less than before when xenstore refuses", "test_operations_between", "d8e1ee8182",
     ),
     Mutant(
         "memory-wrong-vm", KNOBS,
@@ -309,7 +311,7 @@ READINGS = (
     Mutant(
         "retrieve-shrinks", RETRIEVE,
         "        total = int(target) + int(video or 0)\n", "        total = int(target)\n",
-        "the video memory is lost with each retrieve", "test_operations", "d8e1ee8182, 7e81d992b1",
+        "the video memory is lost with each retrieve", "test_operations_between", "d8e1ee8182, 7e81d992b1",
     ),
     Mutant(
         "retrieve-medium-unread", RETRIEVE,
@@ -368,6 +370,6 @@ READINGS = (
     Mutant(
         "save-made-up", SAVE,
         "            if found.made_up:\n", "            if False:\n",
-        "a configuration is saved that cannot be restored", "test_operations",
+        "a configuration is saved that cannot be restored", "test_operations_between",
     ),
 )  # fmt: skip

@@ -4,4 +4,33 @@ from __future__ import annotations
 
 from proofs.mutants.mutant import Mutant
 
-EQUIVALENT: tuple[tuple[Mutant, str], ...] = ()
+EQUIVALENT: tuple[tuple[Mutant, str], ...] = (
+    (
+        Mutant(
+            "retrieve-life-once", "operations/retrieve.py",
+            "    await require_alive(t, domain)\n", "",
+            "whether the domain is alive is not looked at after xenstore was read", "deaths",
+        ),
+        "the hypervisor is asked for the scheduler's parameters next, and says the same of a domain that is gone",
+    ),
+    (
+        Mutant(
+            "memory-known-once", "operations/knobs.py",
+            "        await require_known(x, domain)\n        video = await", "        video = await",
+            "whether xenstore has the domain is not looked at before its memory", "deaths",
+        ),
+        "the memory limit is read next, and what xenstore does not have is refused there",
+    ),
+    (
+        Mutant(
+            "detach-reads-first", "operations/attach.py",
+            "        await transact(t, lambda x: entries.leave(x, domain, device))\n"
+            "        template = await read_template(t, domain)\n",
+            "        template = await read_template(t, domain)\n"
+            "        await transact(t, lambda x: entries.leave(x, domain, device))\n",
+            "the template is read before xenstore is left", "deaths",
+        ),
+        "under the lock nobody changes the template; and where there is none to read there is no device to leave",
+    ),
+)  # fmt: skip
+"""Each with the reason. `by` is the judge that comes nearest."""

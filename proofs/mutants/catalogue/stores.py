@@ -40,7 +40,7 @@ TEMPLATES = (
         "            descriptor = self._files.open(path, os.O_WRONLY)\n"
         "            self._files.write(descriptor, text)\n            self._files.fsync(descriptor)\n"
         "            self._files.close(descriptor)\n",
-        "the file is renamed and then written", "test_templates",
+        "the file is renamed and then written", "test_crash_store",
     ),
     Mutant(
         "removal-not-synced", STORE,
@@ -275,7 +275,7 @@ XENSTORE = (
     Mutant(
         "sqlite-not-synchronous", SQLITE,
         '"PRAGMA synchronous = FULL"', '"PRAGMA synchronous = OFF"',
-        "a commit is not on the disk when it returns", "test_crash_operations",
+        "a commit is not on the disk when it returns", "test_xenstore_power",
     ),
     Mutant(
         "sqlite-not-exclusive", SQLITE,

@@ -1,0 +1,79 @@
+"""The same exploration on real files, real locks and a real xenstored: every edge once more."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from xenstored import need
+
+from impl.shim.daemon import NoDaemon, running
+from impl.templates.store import TemplateStore
+from model.designs import DESIGNS, RECOMMENDED
+from model.language import FIRST_CONFIG
+from proofs.conformance import on_real as on_real_stores
+from proofs.conformance.asked import Asked
+from proofs.conformance.explore import Choice
+from proofs.conformance.on_real import OnReal, on_real
+from proofs.conformance.real import RealStores, replay
+from proofs.conformance.schedule import Schedule
+from proofs.conformance.scope import Scope, begin, starts
+
+DESIGN = DESIGNS[RECOMMENDED]
+pytestmark = pytest.mark.slow
+
+
+def taken(daemon: str, scope: Scope, *, each_pair_once: bool = False) -> OnReal:
+    need(daemon)
+    return on_real(DESIGN, scope, daemon, lambda _done, _of: None, each_pair_once=each_pair_once)
+
+
+def test_every_pair_on_a_real_xenstored() -> None:
+    found = taken("xenstored", Scope(2), each_pair_once=True)
+    assert found.conforms, found.told
+    assert found.combinations == 65
+    assert found.schedules > found.combinations
+
+
+@pytest.mark.parametrize("daemon", ["xenstored", "oxenstored"])
+def test_operations_that_die_and_fail_on_a_real_one(daemon: str) -> None:
+    some = ("attach", "detach", "swap", "destroy") if daemon == "xenstored" else ("attach", "rename")
+    found = taken(daemon, Scope(1, 1, 1, some))
+    assert found.conforms, found.told
+
+
+def test_a_difference_is_told_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def forgets(self: TemplateStore, lock: object, text: bytes) -> None:
+        """Says that it wrote, and does not."""
+
+    need("xenstored")
+    monkeypatch.setattr(TemplateStore, "replace", forgets)
+    monkeypatch.setattr(on_real_stores, "together", lambda _scope: [(Asked("create", draft=(FIRST_CONFIG, 0, 1)),)])
+    found = on_real(DESIGN, Scope(1), "xenstored", lambda _done, _of: None)
+    (told,) = found.told
+    assert told.reason == "on the real stores, the stores stand for another state of the model"
+    assert "templates.replace" in told.steps[-1]
+
+
+def test_a_dead_process_gives_its_lock_and_keeps_its_file(tmp_path: Path) -> None:
+    need("xenstored")
+    explorer = begin(DESIGN, Scope(2, 1, 0))
+    start = starts(explorer)["full"]
+    asked = (Asked("rename", number=1), Asked("rename", number=2))
+    dies = Schedule("full", asked, (Choice(0, 0), Choice(0, None), *(Choice(1, 0),) * 3))
+
+    async def at_last(folder: Path, socket: Path) -> None:
+        real = RealStores(folder, socket, 2)
+        assert await replay(explorer, real, start, dies) is None
+        await real.close()
+
+    (tmp_path / "templates").mkdir()
+    with running("xenstored", tmp_path / "run") as daemon:
+        asyncio.run(at_last(tmp_path / "templates", daemon.socket))
+
+
+def test_a_daemon_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("impl.shim.daemon.PROGRAMS", {"xenstored": ()})
+    with pytest.raises(NoDaemon, match="apt-get install"), running("xenstored", tmp_path):
+        pass

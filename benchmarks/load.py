@@ -17,7 +17,19 @@ from typing import cast
 
 import click
 
-from benchmarks.load_history import NONE, Map, State, frozen, lost, matters, on_slots, read_logs, step, undisturbed
+from benchmarks.load_history import (
+    NONE,
+    Map,
+    State,
+    frozen,
+    lost,
+    matters,
+    on_slots,
+    quiet,
+    read_logs,
+    step,
+    undisturbed,
+)
 from benchmarks.load_worker import KEYS, STATE, Worker, start
 from impl.embedded.folder import TEMPLATES, HostFolder, open_folder
 from impl.operations.destroy import destroy
@@ -112,12 +124,12 @@ def _is_domains(path: str) -> bool:
 
 def judge(found: Loaded, limit: int) -> None:
     """Check the history: slot by slot, and domain by domain."""
-    found.slots = check(on_slots(found.calls), cast(State, NONE), step, limit=limit, matters=matters)
+    found.slots = check(on_slots(found.calls), cast(State, NONE), step, limit=limit, matters=matters, quiet=quiet)
     lives: dict[object, list[Call]] = {}
     for call in found.calls:
         lives.setdefault(call.key, []).append(call)
     for own in lives.values():
-        result = check(own, cast(State, NONE), step, limit=limit, matters=matters)
+        result = check(own, cast(State, NONE), step, limit=limit, matters=matters, quiet=quiet)
         found.domains[result.verdict] += 1
         if result.verdict is Verdict.ILLEGAL:
             found.wrong.append(result)

@@ -142,17 +142,27 @@ def _retrieve(state: State, answer: object) -> Iterable[State]:
 
 
 def matters(state: State, pending: Call, call: Call) -> bool:
-    """Whether an operation that never returned could make a difference to another one: not if it is about another slot,
-    or about one of which `retrieve` says what there is."""
+    """Whether an operation that never returned could make a difference to another one: not if that can answer as it did
+    without it, or is about another slot, or is a `retrieve` that says otherwise."""
     done, what = cast("tuple[object, ...]", pending.what), cast("tuple[object, ...]", call.what)
-    if done[0] == "retrieve":
+    said = isinstance(call.answer, tuple) or call.answer in {OK, *REFUSALS, *NOT_THERE, *CUT_SHORT}
+    if done[0] == "retrieve" or (said and list(step(state, call))):
         return False
     if isinstance(state, str) or done[0] in ("create", "destroy") or what[0] in ("create", "destroy"):
         return done[0] in ("create", "destroy")
     (about,) = _named(done, None)
     if what[0] != "retrieve":
         return about in _named(what, None)
-    return isinstance(call.answer, tuple) and dict(state).get(about) != dict(call.answer).get(about)
+    if not isinstance(call.answer, tuple):
+        return False
+    told = dict(call.answer).get(about)
+    return dict(state).get(about) != told and (done[0] in ("detach", "eject") or done[-1] == told)
+
+
+def quiet(call: Call) -> bool:
+    """Whether an operation changed nothing: it only looked, or it was refused."""
+    what = cast("tuple[object, ...]", call.what)
+    return what[0] == "retrieve" or call.answer in {*REFUSALS, *NOT_THERE, *CUT_SHORT}
 
 
 def on_slots(calls: Iterable[Call]) -> Iterator[Call]:

@@ -99,18 +99,19 @@ class Lockstep(RuleBasedStateMachine):
     def create(self, uuid: str, data: st.DataObject, fails: tuple[int, bool]) -> None:
         self._create(uuid, data.draw(configurations(uuid), label="value"), fails)
 
-    @initialize(uuid=UUID)
-    def first(self, uuid: str) -> None:
-        """Little happens without a domain."""
-        empty: dict[str, Json] = {"vdev": "hdc", "pdev_path": "", "format": "empty", "is_cdrom": 1}
+    @initialize()
+    def first(self) -> None:
+        """Little happens without domains: one whose devices are served by the other."""
+        empty: dict[str, Json] = {"vdev": "hdc", "pdev_path": "", "format": "empty", "is_cdrom": 1, "backend_domid": 2}
         value: dict[str, Json] = {
-            "c_info": {"name": "vm", "uuid": uuid},
+            "c_info": {"name": "vm", "uuid": UUIDS[0]},
             "b_info": {"max_vcpus": 4, "video_memkb": 8},
             "disks": [{"vdev": "xvda", "pdev_path": "/a.img"}, empty],
             "usbctrls": [{}],
             "nics": [{"backend_domid": 2}],
         }
-        self._create(uuid, value, (0, False))
+        self._create(UUIDS[0], value, (0, False))
+        self._create(UUIDS[1], {"c_info": {"name": "vm 2", "uuid": UUIDS[1]}, "b_info": {}}, (0, False))
 
     def _create(self, uuid: str, value: dict[str, Json], fails: tuple[int, bool]) -> None:
         number = self.spec.free_number()
@@ -240,7 +241,9 @@ class Lockstep(RuleBasedStateMachine):
 
     @precondition(lambda self: self.spec.domains)
     @rule(
-        which=st.integers(0, 999), value=st.binary(max_size=4), how=st.sampled_from(["write", "add", "remove", "give"])
+        which=st.integers(0, 999),
+        value=st.binary(max_size=4),
+        how=st.sampled_from(["all", "write", "add", "remove", "give"]),
     )
     def somebody_else_writes(self, which: int, value: bytes, how: str) -> None:
         """A guest or a driver domain does with what it owns as it likes: nothing changes."""
@@ -252,7 +255,10 @@ class Lockstep(RuleBasedStateMachine):
 
         async def write() -> None:
             x = self.host.connect(domid)
-            if how in ("write", "add"):
+            if how == "all":
+                for one in [p for p, d in owned if d == domid]:
+                    await x.write(one, value)
+            elif how in ("write", "add"):
                 await x.write(path if how == "write" else f"{path}/new", value)
             elif how == "remove":
                 await x.remove(path)

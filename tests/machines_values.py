@@ -147,7 +147,7 @@ ENTRIES: dict[str, st.SearchStrategy[dict[str, Json]]] = {
     ),
     "pci": _but_none(
         domain=st.one_of(st.none(), st.just(0xFFFF)), bus=st.integers(0, 2), dev=st.one_of(st.none(), st.just(31)),
-        func=st.integers(0, 1), permissive=BIT,
+        func=st.integers(0, 1), permissive=BIT, backend_domid=BACKEND_DOMID,
     ),
     "p9": _but_none(devid=DEVID, tag=TEXT, path=PATHS),
     "vdispl": _but_none(

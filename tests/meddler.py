@@ -45,6 +45,16 @@ def never_the_same(talk: Answers) -> Iterator[Message]:
         yield answer
 
 
+def another_host_later(talk: Answers) -> Iterator[Message]:
+    """From the third `reset` on the stores are others."""
+    resets = 0
+    for request, answer in talk:
+        resets += request["do"] == "reset"
+        if request["do"] == "stores" and resets > 2:
+            answer["rest"] = "later"
+        yield answer
+
+
 def knows_less(talk: Answers) -> Iterator[Message]:
     """Half of the stores are not known but for a sum over them."""
     unknown = ("template", "template_name", "template_memory", "granted", "lock_file", "saved", "paused")
@@ -74,7 +84,8 @@ def stays_paused(talk: Answers) -> Iterator[Message]:
 
 
 MISCHIEF: dict[str, Callable[[Answers], Iterator[Message]]] = {
-    f.__name__: f for f in (honest, counts, tells_the_count, never_the_same, knows_less, hides, stays_paused)
+    f.__name__: f
+    for f in (honest, counts, tells_the_count, never_the_same, another_host_later, knows_less, hides, stays_paused)
 }
 
 

@@ -126,6 +126,22 @@ def test_what_no_two_runs_have_alike_is_an_error() -> None:
         explored(*MEDDLER, "never_the_same", *PERL, "--no-snapshots", scope=Scope(2, operations=("rename",)))
 
 
+def test_stores_that_change_by_themselves_are_an_error() -> None:
+    with pytest.raises(Untold, match=r'and left {"rest": null}, then .* and left {"rest": "later"}'):
+        explored(*MEDDLER, "another_host_later", *PERL, scope=Scope(2, operations=("retrieve", "rename")), again=1)
+
+
+def test_only_what_can_fail_is_made_to() -> None:
+    with driving(PERL, DESIGN, Scope(1, 0, 1)) as explorer:
+        state, place = starts(explorer)["full"].state, explorer.place(0, Asked("rename", number=1))
+        said = []
+        while not place.ended:
+            edges = explorer.steps.edges(state, place)
+            said.append([(str(edge.said[0][0]), edge.failed is not None) for edge in edges])
+            state, place = edges[0].state, edges[0].place
+    assert said == [[("lock", False)], [("write_name", False), ("write_name", True)], [("unlock", False)]]
+
+
 @pytest.mark.parametrize("again", [1, 8])
 def test_what_the_stores_do_not_tell_is_an_error_where_it_matters(again: int) -> None:
     scope = Scope(2, operations=("retrieve", "rename"))

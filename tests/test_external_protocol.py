@@ -58,6 +58,10 @@ BROKEN: dict[str, tuple[Sequence[str], str]] = {
     ),
     "an error": (_answers(HELLO, '{"error": "no memory"}'), "line 2, .*: it says: no memory"),
     "more than was asked": (_answers(HELLO + "\n[1]"), r"line 2: nothing was asked, and it says \[1\]"),
+    "part of a line more": (
+        ("perl", "-e", f"$|=1; <STDIN>; print '{HELLO}', qq(\\n[1); <STDIN>"),
+        r"line 2: nothing was asked, and it says \[1",
+    ),
     "it dies": (("perl", "-e", "<STDIN>; die 'out of luck'"), "line 1, .*it ended, with exit code .*out of luck"),
     "it is killed": (("perl", "-e", "<STDIN>; kill 9, $$"), "line 1, .*it was ended, by signal 9"),
     "it hangs": (("perl", "-e", "sleep 60"), r"line 1, .*no answer came within 0\.3 seconds"),

@@ -62,6 +62,15 @@ def test_every_value_that_is_told_counts() -> None:
             assert terms.view(_told_of(program, word) | {field: None}).fits(changed), field
 
 
+def test_what_is_not_there_is_not_looked_at_and_is_nothing() -> None:
+    program = Program(DESIGN, Scope(2).bounds)
+    told = _told_of(program, 0) | {"name": "name2", "granted": 3072, "template": ["c1"] * 3, "template_memory": 2048}
+    view, put = Terms(program).view(told), program.shared_layout.put
+    assert view.fits(0)
+    for field, value in (("name", 2), ("memory", 1), ("granted", 2), ("template_name", 1), ("template", (C, C, C))):
+        assert not view.fits(put(0, field, value)), field
+
+
 def test_of_a_list_that_is_known_in_part_the_rest_counts() -> None:
     program = Program(DESIGN, Scope(2).bounds)
     terms, put = Terms(program), program.shared_layout.put

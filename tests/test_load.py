@@ -15,7 +15,7 @@ from conftest import Report
 from crash.trial import ground
 
 from benchmarks.load import Loaded, load
-from benchmarks.load_history import DRIVE, GONE, HALF, NONE, OK, Map, State, lost, matters, on_slots, step
+from benchmarks.load_history import DRIVE, GONE, HALF, NONE, OK, Map, State, lost, matters, on_slots, quiet, step
 from impl.configuration.template import Template
 from impl.operations import attach, media, retrieve
 from impl.operations.guarded import read_template
@@ -175,7 +175,7 @@ def test_what_a_domain_may_do(state: State, what: object, answer: object, expect
 def verdicts(*calls: Call) -> tuple[Verdict, Verdict]:
     """Of the domain as a whole, and slot by slot."""
     initial = cast(State, NONE)
-    whole, slots = (check(c, initial, step, matters=matters).verdict for c in (calls, on_slots(calls)))
+    whole, slots = (check(c, initial, step, matters=matters, quiet=quiet).verdict for c in (calls, on_slots(calls)))
     return whole, slots
 
 
@@ -234,6 +234,6 @@ def test_what_is_said_not_to_matter_does_not() -> None:
     for _ in range(600):
         calls = random_history(chance)
         slow = check(calls, cast(State, NONE), step).verdict
-        assert check(calls, cast(State, NONE), step, matters=matters).verdict is slow, calls
+        assert check(calls, cast(State, NONE), step, matters=matters, quiet=quiet).verdict is slow, calls
         seen[slow] += 1
     assert min(seen[Verdict.OK], seen[Verdict.ILLEGAL]) > 50

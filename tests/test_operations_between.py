@@ -12,7 +12,16 @@ import pytest
 from embedded_host import EmbeddedHost, configuration, run
 
 from impl.configuration.template import Template, is_empty
-from impl.errors import DeviceExists, DomainNotFound, HotplugFailed, LockFailed, QuotaExceeded, TimedOut, ToolstackError
+from impl.errors import (
+    DeviceExists,
+    DomainNotFound,
+    HotplugFailed,
+    InvalidArgument,
+    LockFailed,
+    QuotaExceeded,
+    TimedOut,
+    ToolstackError,
+)
 from impl.kinds import DISK, NIC, PCI, USBCTRL, USBDEV, Device
 from impl.operations import entries, knobs, media
 from impl.operations.attach import attach, detach
@@ -313,3 +322,10 @@ def test_a_medium_that_another_toolstack_put_in_meanwhile_is_not_overwritten(
     with pytest.raises(DeviceExists):
         run(media.insert(replace(host.t, xenstore=cast("Xenstore", Foreign(host, params, b"x"))), domain, drive, "/d"))
     assert host.node(params) == b"x"
+
+
+def test_an_entry_that_cannot_be_written_leaves_the_template(host: EmbeddedHost, domain: Domain) -> None:
+    before = host.template(domain)
+    with pytest.raises(InvalidArgument):
+        run(attach(host.t, domain, DISK, {"pdev_path": 5, "vdev": "xvdb", "format": "raw"}))
+    assert host.template(domain) == before

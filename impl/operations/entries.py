@@ -216,14 +216,18 @@ async def _enter_pci(x: Requests, domain: Domain, device: Device, plan: Layout) 
 
 
 async def _leave_pci(x: Requests, domain: Domain, device: Device) -> None:
+    """The device goes from the toolstack's own copy too: by that the last one is known, which takes the bus along."""
     numbers = await _numbers(x, domain)
     number = numbers.pop(device.index)
-    frontend, backend = await _pointers(x, paths.existing(domain, device))
-    if not numbers:
-        for folder in (frontend, backend):
-            if folder:
-                await _prune(x, folder, paths.parent(paths.parent(paths.parent(folder))))
-    elif backend and await read_text(x, backend) is not None:
+    node = paths.existing(domain, device)
+    frontend, backend = await _pointers(x, node)
+    await remove(x, node)
+    others = {i: (await _pointers(x, f"{paths.of_kind(domain.domid, PCI)}/{i}"))[1] for i in numbers}
+    numbers = {i: n for i, n in numbers.items() if others[i] == backend}
+    for folder, last in ((frontend, not others), (backend, not numbers)):
+        if folder and last:
+            await _prune(x, folder, paths.parent(paths.parent(paths.parent(folder))))
+    if numbers and backend and await read_text(x, backend) is not None:
         for name in ("key", "dev", "opts", "state"):
             await remove(x, f"{backend}/{name}-{number}")
         await x.write(f"{backend}/num_devs", str(max(numbers.values()) + 1).encode())

@@ -65,6 +65,15 @@ Matters = Callable[[S, Call, Call], bool]
 but for the time."""
 
 
+Quiet = Callable[[Call], bool]
+"""Whether a call that has returned changes nothing, in any state. False does no harm but for the time."""
+
+
+def never(_call: Call) -> bool:
+    """It may change something."""
+    return False
+
+
 def always(_state: object, _pending: Call, _call: Call) -> bool:
     """It may matter."""
     return True
@@ -91,7 +100,13 @@ class Result(Generic[S]):
 
 
 def check(
-    calls: Iterable[Call], initial: S, step: Step[S], *, limit: int = LIMIT, matters: Matters[S] = always
+    calls: Iterable[Call],
+    initial: S,
+    step: Step[S],
+    *,
+    limit: int = LIMIT,
+    matters: Matters[S] = always,
+    quiet: Quiet = never,
 ) -> Result[S]:
     """Whether the history is linearizable, every key starting in the state `initial`."""
     by_key: defaultdict[Hashable, list[Call]] = defaultdict(list)
@@ -102,11 +117,11 @@ def check(
     explored = 0
     unknown: Result[S] | None = None
     for key, own in by_key.items():
-        search = _Search(own, step, limit, matters)
+        search = _Search(own, step, limit, matters, quiet)
         verdict = search.run(initial)
         explored += search.explored
         if verdict is Verdict.ILLEGAL:
-            window, states = _window(own, initial, step, limit, matters)
+            window, states = _window(own, initial, step, limit, matters, quiet)
             return Result(verdict, explored, key, window, states)
         if verdict is Verdict.UNKNOWN:
             unknown = unknown or Result(verdict, explored, key)
@@ -131,13 +146,13 @@ class _Node(Generic[S]):
 class _Search(Generic[S]):
     """Looks for an order of one key's calls."""
 
-    def __init__(self, calls: Iterable[Call], step: Step[S], limit: int, matters: Matters[S]) -> None:
+    def __init__(self, calls: Iterable[Call], step: Step[S], limit: int, matters: Matters[S], quiet: Quiet) -> None:
         ordered = sorted(calls, key=lambda call: (call.called, call.end))
         returned = [call for call in ordered if call.returned is not None]
         self._calls = [*returned, *(call for call in ordered if call.returned is None)]
         self._count = len(returned)
         self._all_returned = (1 << self._count) - 1
-        self._step, self._limit, self._matters = step, limit, matters
+        self._step, self._limit, self._matters, self._quiet = step, limit, matters, quiet
         self.explored = 0
         self.ends: set[tuple[int, S]] = set()
         """Each way to have placed all that returned: the set of calls placed, and the state; if all are asked for."""
@@ -165,6 +180,12 @@ class _Search(Generic[S]):
     def _after(self, node: _Node[S]) -> Iterator[_Node[S]]:
         """Where it can go from there."""
         returned, pending = self._next(node.placed)
+        if node.target < 0:
+            for number in returned:
+                call = self._calls[number]
+                if self._quiet(call) and node.state in self._step(node.state, call):
+                    yield _Node(node.placed | 1 << number, node.state, node.state, ())
+                    return  # it fits, and nobody will notice
         for number in returned if node.target < 0 else [node.target]:
             call = self._calls[number]
             for state in self._step(node.state, call):
@@ -228,7 +249,7 @@ def _cut(calls: Sequence[Call], end: float) -> list[Call]:
 
 
 def _window(
-    calls: Sequence[Call], initial: S, step: Step[S], limit: int, matters: Matters[S]
+    calls: Sequence[Call], initial: S, step: Step[S], limit: int, matters: Matters[S], quiet: Quiet
 ) -> tuple[tuple[Call, ...], frozenset[S]]:
     """The shortest beginning of an illegal history that is illegal, from the last instant at which no call that has
     returned was under way."""
@@ -237,7 +258,7 @@ def _window(
     low, high = 0, len(ends) - 1
     while low < high:  # what continues an illegal history is illegal
         middle = (low + high) // 2
-        if _Search(_cut(calls, ends[middle]), step, limit, matters).run(initial) is Verdict.ILLEGAL:
+        if _Search(_cut(calls, ends[middle]), step, limit, matters, quiet).run(initial) is Verdict.ILLEGAL:
             high = middle
         else:
             low = middle + 1
@@ -248,7 +269,7 @@ def _window(
         for call in came_back
         if all(other.end < call.called or other.called >= call.called for other in came_back)
     )
-    search = _Search([call for call in seen if call.called < begin], step, limit, matters)
+    search = _Search([call for call in seen if call.called < begin], step, limit, matters, quiet)
     search.run(initial, all_ends=True)
     window = [call for call in seen if call.called >= begin or call.returned is None]
     return tuple(window), frozenset(state for _, state in search.ends)

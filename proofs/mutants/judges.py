@@ -24,10 +24,10 @@ PATIENCE, SHORT_PATIENCE = 300.0, 30.0
 """Seconds for a judge; and for the one that is said to notice a mutant by its never ending."""
 TESTS: Mapping[str, tuple[str, ...]] = {
     "audit/": ("test_audit", "test_audit_hosts", "test_audit_dump", "test_audit_output"),
-    "configuration/": ("test_configuration", "test_operations"),
+    "configuration/": ("test_configuration", "test_configuration_kept", "test_operations"),
     "embedded/": ("test_operations", "test_operations_between", "test_domain_deaths"),
-    "hotplug/": ("test_hotplug",),
-    "kinds.py": ("test_operations", "test_configuration"),
+    "hotplug/": ("test_hotplug", "test_hotplug_stops"),
+    "kinds.py": ("test_operations", "test_configuration", "test_configuration_kept"),
     "operations/": (
         "test_operations",
         "test_operations_between",
@@ -155,7 +155,7 @@ def ask(folder: Path, name: str, tests: Sequence[str], module: str, patience: fl
 
 
 def _pytest(tests: Sequence[str]) -> list[str]:
-    options = ["-x", "-q", "-m", "not deep", "-c", "pyproject.toml", "-p", "no:cacheprovider"]
+    options = ["-x", "-q", "-m", "not deep", "-c", "pyproject.toml", "-p", "no:cacheprovider", "--tb=native"]
     options += ["-p", "proofs.mutants.witness"]
     left = [word for name in TESTS_OF_MUTANTS for word in ("--deselect", name)]
     return [sys.executable, "-m", "pytest", *options, *left, *(f"tests/{name}.py" for name in tests)]

@@ -92,7 +92,7 @@ class ExternalMoves:
         can = said["can"]
         assert isinstance(can, list)
         self.name, self._snapshots, self._failures = str(said["name"]), "snapshots" in can, failures
-        if False:
+        if failures and "fail" not in can:
             raise ProtocolBroken(f"{self.name} does not offer `fail`: explore it with no failures")
         self.places: list[Place] = []
         self.states: list[State] = []
@@ -188,9 +188,8 @@ class ExternalMoves:
             self.compared += 1
             again = self._try(state, place, do, detours=1 + self.compared % MOST_DETOURS)
             if (again.told, again.stores) != (known.told, known.stores):
-                left = [h.told + f" and left {written(self._stores[h.stores])}" for h in (known, again)]
-                same = known.stores == again.stores
-                raise self._differs(f"process {place.process}", *((known.told, again.told) if same else left))
+                said = zip((known.told, again.told), self._left(known.stores, again.stores), strict=True)
+                raise self._differs(f"process {place.process}", *map("".join, said))
         return known
 
     def _try(self, state: int, place: Place, do: str, detours: int = 0) -> Happened:
@@ -293,6 +292,13 @@ class ExternalMoves:
         self.places.append(place)
         self._asked[place.number] = asked
         return place
+
+    def _left(self, *stores: int) -> Iterator[str]:
+        """What these stores have that not all of them have, in words; "" if nothing."""
+        told = [self._stores[number] for number in stores]
+        differs = [f for f in {**told[0], **told[-1]} if any(t.get(f) != told[0].get(f) for t in told)]
+        for t in told:
+            yield f" and left {written({f: t.get(f) for f in differs})}" if differs else ""
 
     def _differs(self, who: str, known: str, again: str) -> Untold:
         said = (f"{r['process']} {r.get('operation') or a.get('asked', r['do'])}" for r, a in self._came)

@@ -79,7 +79,7 @@ DEVICES = (
     Mutant(
         "attach-late-layout", ATTACH,
         "        layout(domain, device, whole)  # an entry that cannot be written is refused before anything is\n", "",
-        "an entry that cannot be written is refused when the template has it already", "test_operations",
+        "an entry that cannot be written is refused when the template has it already", "test_operations_between",
     ),
     Mutant(
         "detach-no-mark", ATTACH,

@@ -32,5 +32,14 @@ EQUIVALENT: tuple[tuple[Mutant, str], ...] = (
         ),
         "under the lock nobody changes the template; and where there is none to read there is no device to leave",
     ),
+    (
+        Mutant(
+            "memory-life-not-looked-at", "embedded/templates.py",
+            "        if born and not await self.alive(domain):\n", "        if False:\n",
+            "whether the domain is alive is not looked at once the lock is got", "deaths", "a788fe0cd8",
+        ),
+        "whoever gets the lock of a domain that is gone finds no template, and nothing of it in xenstore: each "
+        "operation refuses that anyway (the store on files, which others use too, is held to it by its own tests)",
+    ),
 )  # fmt: skip
 """Each with the reason. `by` is the judge that comes nearest."""

@@ -24,7 +24,7 @@ CONFIGURATION = (
     Mutant(
         "json-rounded", TEXT,
         "        return Exact(written)\n", "        return Exact(repr(float(written)))\n",
-        "a number with a fraction is rounded", "test_configuration",
+        "a number with a fraction is rounded", "test_configuration_kept",
     ),
     Mutant(
         "json-nul-inside", TEXT,
@@ -59,17 +59,17 @@ CONFIGURATION = (
         "empty-by-path-only", TEMPLATE,
         '    return not entry.get("pdev_path") or entry.get("format") == "empty"',
         '    return not entry.get("pdev_path")',
-        "a drive that the template says is empty is taken for full", "test_configuration", "bc6a499ebc",
+        "a drive that the template says is empty is taken for full", "test_configuration_kept", "bc6a499ebc",
     ),
     Mutant(
         "emptied-keeps-format", TEMPLATE,
         '    made = {**entry, "pdev_path": "", "format": "empty"}', '    made = {**entry, "pdev_path": ""}',
-        "an empty drive keeps the format of its medium", "test_configuration",
+        "an empty drive keeps the format of its medium", "test_operations",
     ),
     Mutant(
         "nic-type-guessed", DEFAULTS,
         '        whole.setdefault("nictype", "vif")\n', "",
-        "what was chosen for a network interface is not kept", "test_operations", "32e9d0f065",
+        "what was chosen for a network interface is not kept", "test_configuration_kept", "32e9d0f065",
     ),
     Mutant(
         "mac-not-kept", DEFAULTS,
@@ -79,23 +79,23 @@ CONFIGURATION = (
     Mutant(
         "number-taken", DEFAULTS,
         "        taken.add(device.index)\n", "",
-        "two devices of a new domain get one number", "test_operations",
+        "two devices of a new domain get one number", "test_configuration_kept",
     ),
     Mutant(
         "pci-no-segment", KINDS,
         '    return f"{segment:04x}-{bus:02x}-{dev:02x}-{func}"', '    return f"0000-{bus:02x}-{dev:02x}-{func}"',
-        "two PCI devices of two segments are one", "test_operations", "413fd4e4e9",
+        "two PCI devices of two segments are one", "test_configuration_kept", "413fd4e4e9",
     ),
     Mutant(
         "pci-no-function", KINDS,
         '    return f"{segment:04x}-{bus:02x}-{dev:02x}-{func}"', '    return f"{segment:04x}-{bus:02x}-{dev:02x}-0"',
-        "two functions of a PCI device are one", "test_operations", "b923a13761",
+        "two functions of a PCI device are one", "test_configuration_kept", "b923a13761",
     ),
     Mutant(
         "usb-no-controller", KINDS,
         "    return f\"{_whole(entry, 'ctrl')}/port/{_whole(entry, 'port', 255)}\"",
         "    return f\"0/port/{_whole(entry, 'port', 255)}\"",
-        "one port of two USB controllers is one", "test_operations",
+        "one port of two USB controllers is one", "test_configuration_kept",
     ),
 )  # fmt: skip
 
@@ -118,7 +118,7 @@ HOST = (
     Mutant(
         "hotplug-allocates-closing", XENBUS,
         " or await is_closing(self.xenstore, domain, device)\n", "\n",
-        "a device is connected that goes away", "test_hotplug",
+        "a device is connected that goes away", "test_hotplug_stops",
     ),
     Mutant(
         "hotplug-releases-online", XENBUS,
@@ -158,7 +158,7 @@ HOST = (
     Mutant(
         "script-left-running", SCRIPT,
         "        process.kill()\n        await process.wait()\n", "",
-        "a script that takes too long runs on", "test_hotplug",
+        "a script that takes too long runs on", "test_hotplug_stops",
     ),
     Mutant(
         "audit-believes-permissions", AUDIT_STORE,
@@ -188,6 +188,6 @@ HOST = (
     Mutant(
         "audit-empty-is-well", AUDIT_LIVE,
         "    if not store.local:\n", "    if False:\n",
-        "a xenstore with nothing in it is taken for a host that is well", "test_audit",
+        "a xenstore with nothing in it is taken for a host that is well", "test_audit_output",
     ),
 )  # fmt: skip

@@ -192,11 +192,6 @@ TEMPLATES = (
         "a symbolic link is followed", "test_templates",
     ),
     Mutant(
-        "memory-life-not-looked-at", EMBEDDED,
-        "        if born and not await self.alive(domain):\n", "        if False:\n",
-        "whether the domain is alive is not looked at once the lock is got", "pairs", "a788fe0cd8",
-    ),
-    Mutant(
         "memory-lock-of-the-dead", EMBEDDED,
         "        self.holders = {domain: holder for domain, holder in self.holders.items() if holder != process}\n",
         "        pass\n",
@@ -245,7 +240,7 @@ XENSTORE = (
     Mutant(
         "retry-any-error", RETRY,
         "        except Again:\n", "        except XenstoreError:\n",
-        "what xenstore refuses for good is tried again", "deaths",
+        "what xenstore refuses for good is tried again", "test_xenstore_retry",
     ),
     Mutant(
         "commit-overwrites", VIEW,

@@ -102,6 +102,10 @@ class InMemory(_Common):
         templates = TemplateStore(self.folder, hypervisor.alive)
         self.t = Toolstack(self.store.connect(), templates, hypervisor, SimulatedHotplug(self.host, self.fails))
 
+    def node(self, path: str) -> bytes | None:
+        """A xenstore node's value."""
+        return self.host.node(path)
+
     def connect(self, domid: int) -> Xenstore:
         return self.store.connect(domid)
 

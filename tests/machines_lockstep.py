@@ -183,9 +183,12 @@ class Lockstep(RuleBasedStateMachine):
     def _set(self, work: Coroutine[object, object, object], spec: Callable[[], None]) -> None:
         self.both(work, lambda _: spec(), (0, False))
 
-    @rule(which_domain=WHICH, name=NAMES)
-    def rename(self, which_domain: int, name: str) -> None:
+    @rule(which_domain=WHICH, name=st.one_of(NAMES, st.integers(0, 2)))
+    def rename(self, which_domain: int, name: str | int) -> None:
+        """A number: the name of a domain that is there."""
         uuid = self.some(which_domain)
+        if isinstance(name, int):
+            name = [*(one.name for one in self.spec.domains.values()), "vm"][name % (len(self.spec.domains) + 1)]
         self._set(knobs.rename(self.host.t, self.domain(uuid), name), lambda: self.spec.rename(uuid, name))
 
     @rule(which_domain=WHICH, kb=st.one_of(st.sampled_from([1024, 65536]), st.integers(-1, 2**40)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -9,13 +10,17 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 from machines_hosts import InFolder, InMemory
 from machines_lockstep import how, walk
+from machines_values import LEVELS, deep
 
-from impl.errors import MalformedConfiguration
-from impl.kinds import Device
+from impl.configuration.template import Template
+from impl.errors import InvalidArgument, MalformedConfiguration
+from impl.kinds import KINDS, Device, Json
 from impl.operations import attach as attaching
 from impl.operations import destroy as destruction
 from impl.operations import entries, existence, knobs, media, paths
+from impl.operations.create import create
 from impl.operations.guarded import locked
+from impl.operations.retrieve import retrieve
 from impl.operations.transact import transact
 from impl.ports import Domain, Requests, Toolstack
 from model.designs import DESIGNS, RECOMMENDED
@@ -38,6 +43,83 @@ def test_a_host_in_memory_stands_many_walks() -> None:
 @pytest.mark.slow
 def test_a_host_in_a_folder_stands_some_walks() -> None:
     walk(InFolder, examples=8)
+
+
+UUIDS = [f"{n}0000000-0000-4000-8000-000000000000" for n in (1, 2)]
+
+
+def asked(n: int = 0, build: dict[str, Json] | None = None, **more: Json) -> Template:
+    return Template.of({"c_info": {"name": f"vm{n}", "uuid": UUIDS[n]}, "b_info": build or {}, **more}, "asked")
+
+
+@pytest.fixture
+def host() -> Iterator[InMemory]:
+    found = InMemory()
+    yield found
+    found.close()
+
+
+@pytest.mark.parametrize("backends", [(0, 0), (0, 2), (2, 2)])
+def test_of_a_domain_with_two_pci_devices_nothing_is_left(host: InMemory, backends: tuple[int, int]) -> None:
+    """A walk found it: the first to go took the second for a neighbour that stays, and so did the second."""
+    domain = host.run(create(host.t, asked()))
+    host.run(create(host.t, asked(1)))
+    before = host.tree()
+    for bus, backend in enumerate(backends):
+        host.run(attaching.attach(host.t, domain, KINDS["pci"], {"bus": bus, "backend_domid": backend}))
+    host.run(attaching.detach(host.t, domain, Device(KINDS["pci"], "0000-00-00-0")))
+    assert host.node(f"/local/domain/{backends[1]}/backend/pci/1/0/num_devs") == (
+        b"2" if len({*backends}) == 1 else b"1"
+    )
+    assert host.node("/local/domain/1/device/pci/0") is not None
+    host.run(attaching.attach(host.t, domain, KINDS["pci"], {"bus": 0, "backend_domid": backends[0]}))
+    host.run(destruction.destroy(host.t, domain))
+    left = {p for p in host.tree() if "/pci/" in p or p.startswith(("/libxl/1", "/local/domain/1/"))}
+    assert left == set()
+    assert host.tree().keys() - before.keys() <= {
+        f"/local/domain/{n}/backend{pci}" for n in (0, 2) for pci in ("", "/pci")
+    }
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        {"target_memkb": 64, "video_memkb": 64},
+        {"max_vcpus": 1, "avail_vcpus": [1]},
+        {"max_vcpus": 1, "avail_vcpus": []},
+        {"zz": "a\0b"},
+        {"zz": 2**64},
+        {"zz": "\ud800"},
+        {"zz": deep(LEVELS, 1)},
+    ],
+    ids=["video", "no such vcpu", "no vcpu", "NUL", "too large", "surrogate", "too deep"],
+)
+def test_what_could_not_be_retrieved_is_not_created(host: InMemory, build: dict[str, Json]) -> None:
+    with pytest.raises(InvalidArgument):
+        host.run(create(host.t, asked(0, build)))
+    assert (host.guests(), list(host.templates.iterdir())) == ({}, [])
+
+
+def test_an_entry_that_could_not_be_read_again_does_not_lock_the_domain_out(host: InMemory) -> None:
+    empty: dict[str, Json] = {"vdev": "hdc", "pdev_path": "", "is_cdrom": 1}
+    domain = host.run(create(host.t, asked(0, disks=[empty])))
+    with pytest.raises(InvalidArgument):
+        host.run(attaching.attach(host.t, domain, KINDS["nic"], {"zz": 10**40}))
+    with pytest.raises(InvalidArgument):
+        host.run(media.insert(host.t, domain, Device(KINDS["disk"], "5632"), "/\udcff.iso"))
+    assert host.run(retrieve(host.t, domain)).template.devices() == [Device(KINDS["disk"], "5632")]
+
+
+def test_a_memory_target_counts_the_graphics_card_once(host: InMemory) -> None:
+    domain = host.run(create(host.t, asked(0, {"max_memkb": 4096, "target_memkb": 4096, "video_memkb": 1024})))
+    host.run(knobs.set_memory_target(host.t, domain, 2048))
+    assert host.node("/local/domain/1/memory/target") == b"1024"
+    assert host.run(retrieve(host.t, domain)).template.target_memkb == 2048
+    for kb in (1024, 4097):
+        with pytest.raises(InvalidArgument):
+            host.run(knobs.set_memory_target(host.t, domain, kb))
+    with pytest.raises(InvalidArgument):
+        host.run(knobs.set_memory_limit(host.t, domain, 2047))
 
 
 @dataclass
@@ -154,7 +236,7 @@ WRONG: dict[str, tuple[object, str, object]] = {
 def test_a_wrong_implementation_does_not_stand_the_walks(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     owner, what, instead = WRONG[name]
     monkeypatch.setattr(owner, what, instead)
-    with pytest.raises((AssertionError, MalformedConfiguration)):
+    with pytest.raises((AssertionError, MalformedConfiguration, UnicodeEncodeError)):
         walk(InMemory, examples=60, shrink=False)
 
 

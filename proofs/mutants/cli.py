@@ -36,7 +36,7 @@ def mutants(only: tuple[str, ...], sample: int | None, in_order: bool, jobs: int
             edited(mutant)
     except NotApplicable as error:
         raise AskedWrong(str(error)) from None
-    passed = list(control(wanted))
+    passed = list(control(wanted, in_order=in_order))
     status, verdicts = Console(stderr=True), []
     for verdict in all_of(wanted, jobs, in_order=in_order):
         verdicts.append(verdict)

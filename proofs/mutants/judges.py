@@ -106,11 +106,13 @@ def judge(mutant: Mutant, *, in_order: bool = False) -> Verdict:
     return Verdict(mutant, "", said, time.perf_counter() - began, tuple(died))
 
 
-def control(mutants: Sequence[Mutant]) -> Iterator[tuple[str, Said, float]]:
-    """The implementation as it is before every judge of these mutants: each must pass, or a kill means nothing."""
+def control(mutants: Sequence[Mutant], *, in_order: bool = False) -> Iterator[tuple[str, Said, float]]:
+    """The implementation as it is before every judge that is stated for these mutants, or all of theirs: each must
+    pass, or a kill means nothing."""
     with laid_out(None) as folder:
-        names = {name for m in mutants for name in judges_of(m)}
-        tests = sorted({test for m in mutants for test in tests_of(m.file)})
+        names = {name for m in mutants for name in judges_of(m)[: None if in_order else 1]}
+        stated = {m.by for m in mutants} - SCOPES.keys()
+        tests = sorted({test for m in mutants for test in tests_of(m.file)} if in_order else stated)
         for name in [n for n in (*SCOPES, "tests") if n in names]:
             began = time.perf_counter()
             said = ask(folder, name, tests, "", PATIENCE)

@@ -14,7 +14,7 @@ _failed: list[Said] = []
 def pytest_sessionstart() -> None:
     """Refuse to judge another implementation."""
     if wrong := wrong_implementation():
-        _failed.append(Said(Word.DIED, wrong))
+        Said(Word.DIED, wrong).tell()
         pytest.exit(wrong, returncode=1)
 
 

@@ -84,7 +84,7 @@ DEVICES = (
     Mutant(
         "detach-no-mark", ATTACH,
         "    await transact(t, lambda x: entries.mark_closing(x, domain, device))\n", "",
-        "the device is not marked to go away", "test_operations",
+        "the device is not marked to go away", "pairs",
     ),
     Mutant(
         "detach-swallows-hotplug", ATTACH,
@@ -164,7 +164,7 @@ DEVICES = (
         "closing-node-unmarked", ENTRIES,
         '    await x.write(f"{node}/online", b"0")\n    await _tell(x, node, device)',
         "    await _tell(x, node, device)",
-        "only the backend is told that its device goes away", "test_operations",
+        "only the backend is told that its device goes away", "pairs",
     ),
     Mutant(
         "leave-keeps-node", ENTRIES,

@@ -25,7 +25,7 @@ CREATIONS = (
     Mutant(
         "create-half-made", CREATE,
         "            await destroy_locked(t, lock, domain)\n", "            pass\n",
-        "a creation that fails leaves what it has made", "test_operations", "f0c4c53ff2",
+        "a creation that fails leaves what it has made", "deaths", "f0c4c53ff2",
     ),
     Mutant(
         "create-runs-first", CREATE,
@@ -106,7 +106,7 @@ CREATIONS = (
     Mutant(
         "destroy-no-close", DESTROY,
         "    await transact(t, lambda x: _close_all(x, domain, there))\n", "",
-        "the devices are not marked to go away", "test_operations",
+        "the devices are not marked to go away", "pairs",
     ),
     Mutant(
         "destroy-no-release", DESTROY,

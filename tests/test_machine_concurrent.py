@@ -205,7 +205,7 @@ def test_operations_beside_each_other_stand_a_few_walks() -> None:
 
 @pytest.mark.slow
 def test_operations_beside_each_other_stand_many_walks() -> None:
-    walk(*common(), examples=400)
+    walk(*common(), examples=200)
 
 
 async def unlocked_retrieve(t: Toolstack, domain: Domain) -> Retrieved:

@@ -13,7 +13,7 @@ from machines_lockstep import how, walk
 from machines_values import LEVELS, deep
 
 from impl.configuration.template import Template
-from impl.errors import InvalidArgument, MalformedConfiguration
+from impl.errors import InvalidArgument
 from impl.kinds import KINDS, Device, Json
 from impl.operations import attach as attaching
 from impl.operations import destroy as destruction
@@ -37,7 +37,7 @@ def test_a_host_in_memory_stands_a_few_walks() -> None:
 
 @pytest.mark.slow
 def test_a_host_in_memory_stands_many_walks() -> None:
-    walk(InMemory, examples=50)
+    walk(InMemory, examples=40)
 
 
 @pytest.mark.slow
@@ -68,17 +68,14 @@ def test_of_a_domain_with_two_pci_devices_nothing_is_left(host: InMemory, backen
     for bus, backend in enumerate(backends):
         host.run(attaching.attach(host.t, domain, KINDS["pci"], {"bus": bus, "backend_domid": backend}))
     host.run(attaching.detach(host.t, domain, Device(KINDS["pci"], "0000-00-00-0")))
-    assert host.node(f"/local/domain/{backends[1]}/backend/pci/1/0/num_devs") == (
-        b"2" if len({*backends}) == 1 else b"1"
-    )
+    assert host.node(f"/local/domain/{backends[1]}/backend/pci/1/0/num_devs") == b"2"
     assert host.node("/local/domain/1/device/pci/0") is not None
     host.run(attaching.attach(host.t, domain, KINDS["pci"], {"bus": 0, "backend_domid": backends[0]}))
     host.run(destruction.destroy(host.t, domain))
     left = {p for p in host.tree() if "/pci/" in p or p.startswith(("/libxl/1", "/local/domain/1/"))}
     assert left == set()
-    assert host.tree().keys() - before.keys() <= {
-        f"/local/domain/{n}/backend{pci}" for n in (0, 2) for pci in ("", "/pci")
-    }
+    kept = {f"/local/domain/{n}{path}" for n in (0, 2) for path in ("", "/backend", "/backend/pci")}
+    assert host.tree().keys() - before.keys() <= kept
 
 
 @pytest.mark.parametrize(
@@ -225,7 +222,6 @@ WRONG: dict[str, tuple[object, str, object]] = {
     "eject tells only the device model": (media, "eject", keeps_the_medium),
     "nodes are left by destroy": (destruction, "_forget_domain", forget_half),
     "the backend is believed": (entries, "drive_is_empty", by_the_guest),
-    "an entry that cannot be read again": (attaching, "require_proper_entry", lambda _kind, _entry: None),
     "the graphics card is counted twice": (knobs, "_require_target", no_video),
     "a name that two domains have": (knobs, "named", nobody),
 }
@@ -236,7 +232,7 @@ WRONG: dict[str, tuple[object, str, object]] = {
 def test_a_wrong_implementation_does_not_stand_the_walks(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     owner, what, instead = WRONG[name]
     monkeypatch.setattr(owner, what, instead)
-    with pytest.raises((AssertionError, MalformedConfiguration, UnicodeEncodeError)):
+    with pytest.raises(AssertionError):
         walk(InMemory, examples=60, shrink=False)
 
 

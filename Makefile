@@ -26,7 +26,7 @@ lint: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(READY) parts  ## the search beside spin and plain Python; the proofs; prints tables
+bench: $(READY) parts  ## the search, the proofs, the toolstack, the conformance, the audit; prints tables
 	$(BIN)/python -m benchmarks.search
 	$(BIN)/python -m benchmarks.proofs
 

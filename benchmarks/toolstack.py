@@ -1,4 +1,4 @@
-"""How fast the implementation is, beside the floor: the same lock, read, fsyncs and xenstore requests, and nothing more.
+"""How fast the implementation is, beside the floor: the same lock, read, fsyncs and xenstore requests, no more.
 `python -m benchmarks.toolstack`"""
 
 from __future__ import annotations

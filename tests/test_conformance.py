@@ -57,10 +57,9 @@ def test_every_operation_alone_with_a_death_and_failures() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("failures", [0, 1])
-def test_every_pair_with_a_death(failures: int) -> None:
+def test_every_pair_with_a_death_and_a_failure() -> None:
     """Of the model's transitions within the same bounds, each was taken or has a reason that was checked."""
-    report = explored(Scope(2, 1, failures), with_coverage=True)
+    report = explored(Scope(2, 1, 1), with_coverage=True)
     the_same(report)
     assert report.combinations == 3 * 78
     assert report.model
@@ -79,6 +78,12 @@ def test_every_pair_with_others_within_transactions() -> None:
 def test_every_triple(deaths: int) -> None:
     the_same(report := explored(Scope(3, deaths, 0)))
     assert report.combinations == 3 * 364
+
+
+@pytest.mark.slow
+def test_quadruples_of_attach_and_detach() -> None:
+    """Four are needed: a detach that comes late, another, an attach, and a third detach between its two looks."""
+    the_same(explored(Scope(4, 0, 0, ("attach", "detach"))))
 
 
 @pytest.mark.slow

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
 from impl.configuration.defaults import complete
-from impl.errors import DeviceExists, HotplugFailed
+from impl.errors import DeviceExists
 from impl.kinds import Device, Entry, Kind
 from impl.operations import entries, existence
 from impl.operations.guarded import locked, read_template, replace_template, require_proper_entry
@@ -46,11 +48,13 @@ async def detach(t: Toolstack, domain: Domain, device: Device, *, force: bool = 
 
     DeviceNotFound; InvalidArgument; DomainNotFound. After HotplugFailed or TimedOut the device exists and is going
     away: detach it again."""
+
+    def held() -> Awaitable[bool]:
+        return t.hotplug.held(domain, device)
+
     await transact(t, lambda x: entries.mark_closing(x, domain, device))
     await t.hotplug.release(domain, [device], force=force)
     async with locked(t, domain) as lock:
-        if await t.hotplug.held(domain, device):
-            raise HotplugFailed(f"{domain}: {device} was connected anew while it was being detached")
-        await transact(t, lambda x: entries.leave(x, domain, device))
+        await transact(t, lambda x: entries.leave(x, domain, device, held))
         template = await read_template(t, domain)
         await replace_template(t, lock, template.without(device))

@@ -5,6 +5,8 @@ Each body can be run again after a conflict: it looks at everything anew.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from impl.errors import DeviceExists, DeviceNotFound, HotplugFailed, InvalidArgument
 from impl.kinds import PCI, USBCTRL, USBDEV, Device, Entry
 from impl.operations import paths
@@ -62,12 +64,17 @@ async def close(x: Requests, domain: Domain, device: Device) -> None:
     await _tell(x, node, device)
 
 
-async def leave(x: Requests, domain: Domain, device: Device) -> None:
-    """Remove all of the device. DeviceNotFound; HotplugFailed if it is not marked closing."""
+async def leave(x: Requests, domain: Domain, device: Device, held: Callable[[], Awaitable[bool]]) -> None:
+    """Remove all of the device. DeviceNotFound; HotplugFailed if it is not marked closing, or something is held for it.
+
+    `held` is asked once the mark is seen, and not before: nothing new is held for a device that is marked, so the
+    answer stays true until the commit."""
     node = paths.existing(domain, device)
     await require(x, domain, device)
     if not await is_closing(x, domain, device):
         raise HotplugFailed(f"{domain}: {device} was attached anew while it was being detached")
+    if await held():
+        raise HotplugFailed(f"{domain}: {device} was connected anew while it was being detached")
     await expunge(x, domain, device)
     await _prune(x, node, paths.devices(domain.domid))
 

@@ -34,7 +34,7 @@ class Choice:
 
 
 class CannotPrepare(Exception):
-    """An operation that is to be done beforehand was not done."""
+    """An operation that is to be done beforehand was not done, or not as the model does it."""
 
 
 Node = tuple[int, ...]
@@ -116,7 +116,8 @@ class Explorer:
             if isinstance(place.outcome, ToolstackError):
                 raise CannotPrepare(f"{asked}: {place.outcome}")
             shared = self.matching.alone(shared, asked.word(self.program))
-        assert self.view(state).fits(shared)
+            if not self.view(state).fits(shared):
+                raise CannotPrepare(f"{asked}, alone, leaves other stores than the model's: explore it by itself")
         return Start(state, shared, before)
 
     def place(self, process: int, asked: Asked) -> Place:

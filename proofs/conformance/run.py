@@ -10,7 +10,7 @@ from model.parallel import Report as Tell
 from model.parallel import side_by_side
 from model.step import Design
 from proofs.conformance.coverage import Coverage, coverage
-from proofs.conformance.explore import Divergence, Explored, Explorer, Start
+from proofs.conformance.explore import CannotPrepare, Divergence, Explored, Explorer, Start
 from proofs.conformance.matching import Taken
 from proofs.conformance.minimise import minimise
 from proofs.conformance.schedule import Schedule
@@ -82,7 +82,8 @@ def explore(
     """Every combination of operations on every start, until `most` divergences are found."""
     began = time.perf_counter()
     explorer = begin(design, scope, grain)
-    todo = [(name, start, asked) for name, start in starts(explorer).items() for asked in together(scope)]
+    begins, cannot = _starts(explorer)
+    todo = [(name, start, asked) for name, start in begins.items() for asked in together(scope)]
     done = [0] * jobs
 
     def work(piece: int, tell: Tell[int]) -> Part:
@@ -108,6 +109,8 @@ def explore(
         covered.add(part.covered)
     told = tuple(told for part in parts for told in part.told)[:most]
     combinations = sum(part.combinations for part in parts)
+    if cannot and not told:
+        raise cannot
     model = None
     if with_coverage and not told and combinations == len(todo):
         taken = frozenset[Taken]().union(*(part.taken for part in parts))
@@ -116,6 +119,14 @@ def explore(
     return Report(
         design.name, scope, combinations, len(todo), covered, told, model, time.perf_counter() - began
     )  # fmt: skip
+
+
+def _starts(explorer: Explorer) -> tuple[dict[str, Start], CannotPrepare | None]:
+    """The stores to begin with. Where they cannot be made, a creation alone diverges: explored from nothing, it tells."""
+    try:
+        return starts(explorer), None
+    except CannotPrepare as e:
+        return {"none": explorer.prepare()}, e
 
 
 def tell_divergence(explorer: Explorer, name: str, start: Start, found: Divergence) -> Told:

@@ -65,7 +65,7 @@ async def _forget_first(t: Toolstack, domain: Domain, device: Device, *, force: 
     async with locked(t, domain) as lock:
         template = await read_template(t, domain)
         await replace_template(t, lock, template.without(device))
-        await transact(t, lambda x: entries.leave(x, domain, device))
+        await transact(t, lambda x: entries.leave(x, domain, device, lambda: t.hotplug.held(domain, device)))
 
 
 async def _leave_in_two(t: Toolstack, domain: Domain, device: Device, *, force: bool = False) -> None:

@@ -24,10 +24,10 @@ EQUIVALENT: tuple[tuple[Mutant, str], ...] = (
     (
         Mutant(
             "detach-reads-first", "operations/attach.py",
-            "        await transact(t, lambda x: entries.leave(x, domain, device))\n"
+            "        await transact(t, lambda x: entries.leave(x, domain, device, held))\n"
             "        template = await read_template(t, domain)\n",
             "        template = await read_template(t, domain)\n"
-            "        await transact(t, lambda x: entries.leave(x, domain, device))\n",
+            "        await transact(t, lambda x: entries.leave(x, domain, device, held))\n",
             "the template is read before xenstore is left", "deaths",
         ),
         "under the lock nobody changes the template; and where there is none to read there is no device to leave",

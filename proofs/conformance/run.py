@@ -122,7 +122,7 @@ def explore(
 
 
 def _starts(explorer: Explorer) -> tuple[dict[str, Start], CannotPrepare | None]:
-    """The stores to begin with. Where they cannot be made, a creation alone diverges: explored from nothing, it tells."""
+    """The stores to begin with; where they cannot be made, none: then a creation alone diverges, and that is told."""
     try:
         return starts(explorer), None
     except CannotPrepare as e:

@@ -15,7 +15,7 @@ test: $(READY) parts lint  ## all tests, and the real parts they need
 
 quick: $(READY)  ## the inner loop
 	$(BIN)/ruff check .
-	$(PYTEST) -m 'not slow or quick'
+	$(PYTEST) -m '(not slow or quick) and not deep'
 
 deep: $(READY)  ## what takes too long for each change: every operation of every kind, broken everywhere
 	$(PYTEST) -m deep
@@ -29,6 +29,9 @@ lint: $(READY)
 bench: $(READY) parts  ## the search, the proofs, the toolstack, the conformance, the audit; prints tables
 	$(BIN)/python -m benchmarks.search
 	$(BIN)/python -m benchmarks.proofs
+	$(BIN)/python -m benchmarks.toolstack
+	$(BIN)/python -m benchmarks.conformance
+	$(BIN)/python -m benchmarks.audit
 
 .PHONY: parts
 parts:  ## spin and a C compiler, from Debian's packages where they are not there

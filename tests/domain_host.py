@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -47,7 +48,14 @@ class Host:
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """A command as a process."""
         call = [sys.executable, "-m", "confsync", "domain", "--state", str(self.folder), *arguments]
-        return subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=HERE.parent)
+        return subprocess.Popen(
+            call,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=HERE.parent,
+            preexec_fn=_hears_ctrl_c,  # noqa: PLW1509 (the child has one thread, and starts another program)
+        )
 
     def retrieve(self, which: str = "vm1") -> Template:
         return Template.parse(self.ok("retrieve", which).encode(), "stdout")
@@ -58,6 +66,11 @@ class Host:
 
     def files(self) -> dict[str, bytes]:
         return {str(p.relative_to(self.folder)): p.read_bytes() for p in self.folder.rglob("*") if p.is_file()}
+
+
+def _hears_ctrl_c() -> None:
+    """A shell's background job ignores it, and so would what it starts."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def ends(*processes: subprocess.Popen[str]) -> list[tuple[int, str, str]]:

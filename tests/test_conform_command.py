@@ -22,7 +22,7 @@ SMALL = ("--operations", "attach,retrieve", "--crashes", "1")
 def test_what_conforms() -> None:
     result = run(*SMALL)
     assert result.exit_code == 0, result.output
-    assert "2 processes, 1 deaths, 0 failures: 18 of 18 combinations of operations and stores" in result.output
+    assert "2 processes, 1 death, 0 failures: 18 of 18 combinations of operations and stores" in result.output
     assert re.search(r"they cover exactly [\d,]+ interleavings", result.output)
     assert re.search(r"of the model's [\d,]+ transitions it took [\d,]+, [\d.]+ %", result.output)
     assert "the implementation follows xenstore_first_locked in all of this" in result.output

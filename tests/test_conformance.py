@@ -69,7 +69,7 @@ def test_every_pair_with_a_death_and_a_failure() -> None:
 
 @pytest.mark.slow
 def test_every_pair_with_others_within_transactions() -> None:
-    the_same(report := explored(Scope(2, 1, 0), grain=Grain.REQUEST))
+    the_same(report := explored(Scope(2), grain=Grain.REQUEST))
     assert report.covered.interleavings > 10**21
 
 
@@ -101,6 +101,7 @@ def test_no_other_design_is_followed(design: str) -> None:
     assert len(schedule.choices) == len(told.steps)
 
 
+@pytest.mark.slow
 def test_the_design_that_can_fail_holds_what_the_registered_one_holds() -> None:
     verdicts = [
         {c.property_name: c.verdict is Verdict.REFUTED for c in check(design, SMALL).cells}
@@ -149,6 +150,7 @@ def test_schedules_that_cover_take_every_edge(pairs: Explorer) -> None:
     assert taken == {(at, choice) for at, there in edges.items() for choice, _ in there}
 
 
+@pytest.mark.slow
 def test_the_grains_lead_to_the_same_states() -> None:
     """Whether others come in within a transaction or not, the stores end in the same states."""
     ends = []
@@ -210,15 +212,16 @@ def test_an_operation_that_breaks_diverges(monkeypatch: pytest.MonkeyPatch) -> N
 def test_walks_conform_and_the_same_seed_is_the_same_walk(scheduler: str) -> None:
     def walked(seed: int) -> tuple[int, int]:
         found = sample(
-            DESIGN, Scope(4, 2, 2), scheduler=scheduler, walks=60, seed=seed, depth=3, on_progress=lambda *_: None
+            DESIGN, Scope(4, 2, 2), scheduler=scheduler, walks=25, seed=seed, depth=3, on_progress=lambda *_: None
         )
         assert found.conforms
-        assert found.walks == 60
+        assert found.walks == 25
         return found.steps, found.longest
 
     assert walked(1) == walked(1) != walked(2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheduler", sorted(SCHEDULERS))
 def test_walks_find_a_divergence(scheduler: str) -> None:
     found = sample(
@@ -229,6 +232,7 @@ def test_walks_find_a_divergence(scheduler: str) -> None:
     assert found.walks < 1000
 
 
+@pytest.mark.slow
 def test_pct_is_bounded_as_its_paper_says(pairs: Explorer) -> None:
     assert bound(2, 10, 1) == 0.5
     assert bound(2, 10, 3) == pytest.approx(1 / 200)

@@ -179,7 +179,7 @@ def test_the_recommended_design_stands_a_long_walk() -> None:
 )
 def test_a_walk_through_a_broken_design_ends_in_a_token_that_replays(design: str, claim: str) -> None:
     with pytest.raises(Violation) as failure:
-        walk(design, frozenset({claim}), examples=300)
+        walk(design, frozenset({claim}), examples=3000)
     token = read_token(str(failure.value).split("'")[-2])
     assert (token.design, token.property_name, token.bounds) == (design, claim, WIDE)
     assert violates(program_of(design), replay(program_of(design), token).moves, claim)

@@ -241,7 +241,7 @@ def test_a_wrong_operation_ends_in_a_small_schedule(monkeypatch: pytest.MonkeyPa
         monkeypatch.setattr(owner, operation, instead)
     explorer = begin(DESIGNS[RECOMMENDED], SCOPE)
     with pytest.raises(Diverged) as failure:
-        walk(explorer, starts(explorer), examples=400)
+        walk(explorer, starts(explorer), examples=5000)
     assert len(failure.value.schedule.asked) <= processes + 1  # as Hypothesis shrank it
     token = failure.value.told().token
     found, _ = read_token(token)

@@ -238,11 +238,11 @@ def test_a_wrong_implementation_does_not_stand_the_walks(monkeypatch: pytest.Mon
     owner, what, instead = WRONG[name]
     monkeypatch.setattr(owner, what, instead)
     with pytest.raises(AssertionError):
-        walk(InMemory, examples=60, shrink=False)
+        walk(InMemory, examples=1000, shrink=False)
 
 
 @pytest.mark.slow
 def test_a_wrong_implementation_is_not_what_the_model_does(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asking, "detach", forgets_to_save)
     with pytest.raises(AssertionError, match="no transition of the model leads to what the stores say"):
-        sequential(begin(DESIGNS[RECOMMENDED], SCOPE), examples=40)
+        sequential(begin(DESIGNS[RECOMMENDED], SCOPE), examples=600)

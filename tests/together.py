@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from xdist.scheduler import LoadScopeScheduling
 
 TOGETHER = tuple(
-    f"test_{name}.py" for name in ("agreement", "certificate", "proofs", "second", "story", "triage", "why_it_holds")
+    f"test_{name}.py"
+    for name in ("agreement", "certificate", "proofs", "refinement", "second", "story", "triage", "why_it_holds")
 )
 
 

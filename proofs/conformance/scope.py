@@ -42,7 +42,12 @@ class Scope:
         )  # fmt: skip
 
     def __str__(self) -> str:
-        return f"{self.processes} processes, {self.deaths} deaths, {self.failures} failures"
+        counted = (
+            (self.processes, "process", "processes"),
+            (self.deaths, "death", "deaths"),
+            (self.failures, "failure", "failures"),
+        )
+        return ", ".join(f"{n} {one if n == 1 else many}" for n, one, many in counted)
 
 
 def begin(design: Design, scope: Scope, grain: Grain = Grain.COMMIT) -> Explorer:

@@ -329,3 +329,19 @@ def test_an_entry_that_cannot_be_written_leaves_the_template(host: EmbeddedHost,
     with pytest.raises(InvalidArgument):
         run(attach(host.t, domain, DISK, {"pdev_path": 5, "vdev": "xvdb", "format": "raw"}))
     assert host.template(domain) == before
+
+
+def test_who_comes_late_does_not_touch_the_number_s_next_owner(tmp_path: Path) -> None:
+    """Detach marks, and attach connects, without the lock: the domain may be gone by then, and its number another's."""
+    host = EmbeddedHost(tmp_path)
+    old = run(create(host.t, configuration()))
+    run(destroy(host.t, old))
+    new = run(create(host.t, configuration("new", GONE.uuid)))
+    assert new.domid == old.domid
+    tree, held = host.store.tree(), dict(host.host.all_held())
+    with pytest.raises(DomainNotFound):
+        run(detach(host.t, old, Device(NIC, "0")))
+    with pytest.raises(HotplugFailed):
+        run(host.t.hotplug.allocate(old, [Device(NIC, "0")]))
+    assert host.store.tree() == tree
+    assert host.host.all_held() == held

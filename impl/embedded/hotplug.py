@@ -97,4 +97,8 @@ def _say(view: View, domain: Domain, device: Device, state: str) -> None:
 
 
 def _online(view: View, domain: Domain, device: Device) -> bytes | None:
+    """The mark of the device; None if it is not there, or is of the number's next owner."""
+    guest = view.guest(domain.domid)
+    if guest is None or guest.uuid != domain.uuid:
+        return None
     return view.node(f"{paths.existing(domain, device)}/online")

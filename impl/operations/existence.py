@@ -48,6 +48,11 @@ async def require_known(x: Requests, domain: Domain) -> None:
         raise DomainNotFound(f"xenstore has no {domain}")
 
 
+async def is_this_life(x: Requests, domain: Domain) -> bool:
+    """True if what xenstore has of the number is of this domain, and not of its number's next owner."""
+    return await read_text(x, f"{paths.home(domain.domid)}/vm") == paths.vm(domain.uuid)
+
+
 async def require(x: Requests, domain: Domain, device: Device) -> None:
     """DeviceNotFound unless the device exists."""
     if not await exists(x, domain, device):

@@ -12,6 +12,7 @@ from rich.table import Table
 from impl.shim.daemon import NoDaemon
 from model.designs import DESIGNS, RECOMMENDED
 from proofs.conformance.asked import Asked
+from proofs.conformance.embedded import Embedded
 from proofs.conformance.explore import Explorer
 from proofs.conformance.on_real import on_real
 from proofs.conformance.run import explore
@@ -74,7 +75,8 @@ def parts() -> Table:
     """What an edge costs, part by part, for all pairs with a death and a failure."""
     scope = Scope(2, 1, 1)
     explorer, clock = begin(DESIGN, scope), Clock()
-    stores = explorer.steps.stores  # type: ignore[attr-defined]
+    assert isinstance(explorer.steps, Embedded)
+    stores = explorer.steps.stores
     clock.around(stores, "put_back", "stores put back")
     clock.around(stores, "answer", "a call answered")
     clock.around(stores, "keep", "stores kept")

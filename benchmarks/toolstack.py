@@ -31,7 +31,7 @@ from impl.templates.files import Files
 from impl.templates.store import TemplateStore
 from impl.xenstore.client import Client
 from impl.xenstore.memory import MemoryStore
-from proofs.conformance.real import RealHotplug
+from proofs.conformance.real import FetchedHost, RealHotplug
 
 TIMES, ROUNDS = 20, 5
 UUID = "02c1497c-0060-444c-9188-579296d5d4d0"
@@ -186,7 +186,7 @@ def in_memory(folder: Path, files: Counts) -> Toolstack:
 
 
 async def on_daemon(folder: Path, files: Counts, socket: Path, table: Table) -> None:
-    host = MemoryHost(MemoryStore())
+    host = FetchedHost()
     hypervisor = EmbeddedHypervisor(host)
     client = Client(socket)
     t = Toolstack(client, TemplateStore(folder, hypervisor.alive, files), hypervisor, RealHotplug(client, host))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -204,10 +203,3 @@ class Toolstack:
     hotplug: Hotplug
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     """Wait, in seconds: between two tries of a transaction."""
-
-
-class Connects(Protocol):
-    """A place where toolstack processes work: each opens its own ports."""
-
-    def __call__(self) -> AbstractAsyncContextManager[Toolstack]:
-        """Open the ports; they are closed on the way out."""

@@ -67,7 +67,7 @@ class Diverged(AssertionError):
     def told(self) -> Told:
         """What Hypothesis came to, and then the least that diverges at all, of the same operations."""
         schedule = self.schedule
-        found = Divergence(self.start, schedule.asked, schedule.choices, self.reason, frozenset())
+        found = Divergence(self.start, schedule.asked, schedule.choices, self.reason)
         return tell_divergence(self.explorer, schedule.start, self.start, found)
 
     def __str__(self) -> str:

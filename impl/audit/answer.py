@@ -42,12 +42,8 @@ def retrieve(domain: Domain) -> Answer:
             entry = template.find(Device(kind, index))
             if entry is not None and nodes.get("removable") == "1" and not pdev_path(nodes):
                 template = template.put(Device(kind, index), emptied(entry))
-    video = template.value.get("b_info", {}).get("video_memkb")  # type: ignore[union-attr]
-    shadowed = video if isinstance(video, int) and video > 0 else 0
-    return Answer(
-        template.with_knobs(name=domain.name, uuid=domain.uuid, target_memkb=target + shadowed, max_memkb=limit),
-        "",
-    )
+    total = target + template.video_memkb
+    return Answer(template.with_knobs(name=domain.name, uuid=domain.uuid, target_memkb=total, max_memkb=limit), "")
 
 
 def failure(domain: Domain) -> str:

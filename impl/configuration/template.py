@@ -146,6 +146,12 @@ class Template:
         return cast("int | None", self._knob("target_memkb"))
 
     @property
+    def video_memkb(self) -> int:
+        """The graphics card's memory, in KiB, which the target in xenstore is without; 0 if the template has none."""
+        found = _object(self._value, "b_info").get("video_memkb")
+        return found if isinstance(found, int) and not isinstance(found, bool) and found > 0 else 0
+
+    @property
     def max_vcpus(self) -> int | None:
         """How many vcpus there are, online or not."""
         return cast("int | None", self._knob("max_vcpus"))

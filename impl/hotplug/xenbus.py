@@ -15,7 +15,7 @@ from impl.errors import HotplugFailed, NoEntry, TimedOut
 from impl.hotplug.script import Runs, run_script
 from impl.kinds import DISK, NIC, PCI, USBDEV, Device
 from impl.operations import paths
-from impl.operations.existence import exists, is_closing, is_this_life, read_text
+from impl.operations.existence import exists, is_closing, is_known, read_text
 from impl.operations.layout import CLOSED, CONNECTED, INIT_WAIT, RECONFIGURING
 from impl.ports import Domain, Xenstore
 
@@ -56,7 +56,7 @@ class XenbusHotplug:
         await _side_by_side(self._allocate(domain, device) for device in staying)
 
     async def _goes_away(self, domain: Domain, device: Device) -> bool:
-        there = await is_this_life(self.xenstore, domain) and await exists(self.xenstore, domain, device)
+        there = await is_known(self.xenstore, domain) and await exists(self.xenstore, domain, device)
         return not there or await is_closing(self.xenstore, domain, device)
 
     async def _allocate(self, domain: Domain, device: Device) -> None:

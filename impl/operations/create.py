@@ -95,17 +95,10 @@ def _memory(whole: Template) -> tuple[int, int]:
     """The memory target and limit, in KiB."""
     limit = whole.max_memkb or whole.target_memkb or MEMORY_KB
     target = whole.target_memkb or limit
-    if not _video(whole) < target <= limit:
-        least = f"more than the graphics card's, {_video(whole)} KiB, and at most the limit, {limit} KiB"
+    if not whole.video_memkb < target <= limit:
+        least = f"more than the graphics card's, {whole.video_memkb} KiB, and at most the limit, {limit} KiB"
         raise InvalidArgument(f"a memory target of {target} KiB: it must be {least}")
     return target, limit
-
-
-def _video(whole: Template) -> int:
-    """The memory of the graphics card, in KiB, which the target in xenstore is without."""
-    build = whole.value.get("b_info")
-    video = build.get("video_memkb") if isinstance(build, dict) else None
-    return video if isinstance(video, int) and not isinstance(video, bool) and video > 0 else 0
 
 
 def _whole_numbers(whole: Template) -> dict[str, int]:
@@ -130,7 +123,7 @@ async def _introduce(x: Requests, domain: Domain, whole: Template) -> None:
     readable = [Permission(0, "n"), Permission(domain.domid, "r")]
     await x.set_permissions(home, readable)
     await x.set_permissions(vm, readable)
-    video = _video(whole)
+    video = whole.video_memkb
     nodes = {
         f"{vm}/uuid": domain.uuid,
         f"{vm}/name": whole.name,

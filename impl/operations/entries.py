@@ -7,10 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from impl.errors import DeviceExists, DeviceNotFound, DomainNotFound, HotplugFailed, InvalidArgument
+from impl.errors import DeviceExists, DeviceNotFound, HotplugFailed, InvalidArgument
 from impl.kinds import PCI, USBCTRL, USBDEV, Device, Entry
 from impl.operations import paths
-from impl.operations.existence import exists, is_closing, is_this_life, named, names, plugged, read_text, require
+from impl.operations.existence import (
+    exists,
+    is_closing,
+    named,
+    names,
+    plugged,
+    read_text,
+    require,
+    require_known,
+)
 from impl.operations.layout import CLOSING, INITIALISING, RECONFIGURING, Layout, Nodes, driver_domain, layout
 from impl.ports import Domain, Permission, Requests
 
@@ -52,8 +61,7 @@ async def mark_closing(x: Requests, domain: Domain, device: Device) -> None:
     """Say that the device goes away; nothing if that is said already. No lock is held, so the number may be another
     domain's by now: DomainNotFound. DeviceNotFound; InvalidArgument if it is a USB controller that something is plugged
     into."""
-    if not await is_this_life(x, domain):
-        raise DomainNotFound(f"xenstore has no {domain}")
+    await require_known(x, domain)
     await require(x, domain, device)
     if device.kind is USBCTRL and (busy := await plugged(x, domain, device)):
         raise InvalidArgument(f"{domain}: {device} has {busy[0]}: detach that first")

@@ -41,16 +41,16 @@ async def is_closing(x: Requests, domain: Domain, device: Device) -> bool:
     return await read_text(x, f"{paths.existing(domain, device)}/online") == "0"
 
 
-async def require_known(x: Requests, domain: Domain) -> None:
-    """DomainNotFound if xenstore has no such domain: it is half destroyed, or xenstored was started anew and has
-    forgotten it. Nothing may be written for it then."""
-    if await read_text(x, paths.name(domain.domid)) is None:
-        raise DomainNotFound(f"xenstore has no {domain}")
-
-
-async def is_this_life(x: Requests, domain: Domain) -> bool:
-    """True if what xenstore has of the number is of this domain, and not of its number's next owner."""
+async def is_known(x: Requests, domain: Domain) -> bool:
+    """True if what xenstore has of the number is of this domain: not of the number's next owner, and not nothing, as of
+    one that is half destroyed, or that a xenstored which was started anew has forgotten."""
     return await read_text(x, f"{paths.home(domain.domid)}/vm") == paths.vm(domain.uuid)
+
+
+async def require_known(x: Requests, domain: Domain) -> None:
+    """DomainNotFound if xenstore does not know the domain. Nothing may be written for it then."""
+    if not await is_known(x, domain):
+        raise DomainNotFound(f"xenstore has no {domain}")
 
 
 async def require(x: Requests, domain: Domain, device: Device) -> None:

@@ -7,6 +7,7 @@ transactions and watches that were open. The next request connects anew.
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,14 +26,15 @@ LISTINGS = 16
 """How often a large directory is listed anew because it changed."""
 
 
-class _Requests:
+class _Requests(ABC):
     """Requests over a link, in a transaction or not."""
 
     def __init__(self, timeout: float) -> None:
         self._timeout = timeout
 
+    @abstractmethod
     async def _link(self) -> Link:
-        raise NotImplementedError
+        """The connection to ask over."""
 
     @property
     def _number(self) -> int:

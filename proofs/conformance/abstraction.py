@@ -13,6 +13,7 @@ from typing import Protocol
 
 from impl.configuration.template import Template, is_ejectable, is_empty
 from impl.embedded.host import Claim, Guest
+from impl.errors import MalformedConfiguration
 from impl.operations import paths
 from impl.operations.entries import DRIVE_EMPTY
 from model.language import ABSENT, EMPTY, MADE_UP, ConcreteSlot
@@ -22,6 +23,7 @@ from proofs.conformance.asked import amount, config_of, device, name
 from proofs.conformance.stores import DOMAIN, DOMID
 
 _NAME, _TARGET = paths.name(DOMID), paths.memory(DOMID, "target")
+STRAY = -1
 UNCOMPARED = frozenset({"crashes", "paused", "device_locked"})
 
 
@@ -59,6 +61,8 @@ class View:
     half: bool = False
     """The domain is half made or half destroyed: alive, and xenstore lacks its name. What sets a knob refuses that as
     no domain, where the model's can only fail."""
+    stray: str = ""
+    """What in the stores stands for nothing in the model: a name or an amount that nobody asked for."""
 
     def fits(self, word: int) -> bool:
         """True if the word is one that these stores may stand for."""
@@ -77,6 +81,12 @@ class Abstraction:
 
     def view(self, seen: Seen) -> View:
         """What the stores say."""
+        try:
+            return self._view(seen)
+        except (KeyError, ValueError, MalformedConfiguration) as e:
+            return View(0, 0, stray=str(e))
+
+    def _view(self, seen: Seen) -> View:
         guest = seen.guest()
         template = None if seen.text is None else Template.parse(seen.text, "the template")
         slots = self._layout.slots
@@ -131,9 +141,14 @@ class Abstraction:
         return Claim(DOMAIN.domid, DOMAIN.uuid, what.kind.folder, what.index)
 
     def answer(self, template: Template) -> tuple[tuple[int, ...], int, int]:
-        """What a retrieve's answer is in the model: what is at each slot, the name, the memory target."""
+        """What a retrieve's answer is in the model: what is at each slot, the name, the memory target. STRAY for what
+        stands for nothing there: no answer of the model's has that."""
         slots = tuple(self.entry(template, k) for k in self._layout.slots)
-        return slots, self._names[template.name or ""], self._amounts[template.target_memkb or 0]
+        called, target = (
+            self._names.get(template.name or "", STRAY),
+            self._amounts.get(template.target_memkb or 0, STRAY),
+        )
+        return slots, called, target
 
     def entry(self, template: Template, k: ConcreteSlot) -> int:
         """What the template says of a slot."""

@@ -55,8 +55,6 @@ class Divergence:
     asked: tuple[Asked, ...]
     schedule: tuple[Choice, ...]
     reason: str
-    before: frozenset[State]
-    """The model's states that fitted until the last step."""
 
 
 @dataclass(slots=True)
@@ -147,16 +145,15 @@ class Explorer:
                         fitting = self._advance(models, choice, then[0], place)
                         if isinstance(fitting, str):
                             schedule = (*_way(came, (node, models)), choice)
-                            found.divergence = Divergence(start, tuple(asked), schedule, fitting, self._sets[models])
+                            found.divergence = Divergence(start, tuple(asked), schedule, fitting)
                             return found
                         if fitting not in fits:
                             fits.add(fitting)
                             came.setdefault((then, fitting), ((node, models), choice))
                 found.edges += len(there)
                 if not there and (wrong := self._at_the_end(node, sets)):
-                    models = next(iter(sets))
-                    way = _way(came, (node, models))
-                    found.divergence = Divergence(start, tuple(asked), way, wrong, self._sets[models])
+                    way = _way(came, (node, next(iter(sets))))
+                    found.divergence = Divergence(start, tuple(asked), way, wrong)
                     return found
             levels.append(after)
             level = after
@@ -232,6 +229,8 @@ class Explorer:
         return known
 
     def _work_out(self, models: frozenset[State], choice: Choice, view: View, place: Place | None) -> int | str:
+        if view.stray:
+            return f"the stores say {view.stray}, which stands for nothing in the model"
         if place is None:
             fitting = self.matching.die(models, choice.process, view)
         elif isinstance(place.outcome, Broken):

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
 from impl.embedded.host import Claim, Guest
+from impl.embedded.hotplug import SimulatedHotplug
 from impl.embedded.memory import MemoryHost
 from impl.embedded.templates import HeldLock as MemoryLock
-from impl.errors import HotplugFailed, ToolstackError
+from impl.errors import ToolstackError
 from impl.kinds import Device
 from impl.operations import entries, existence, paths
-from impl.operations.layout import CLOSED, CONNECTED
 from impl.ports import Domain, Transaction, Xenstore
 from impl.templates.lock import HeldLock, abandon
 from impl.templates.store import TemplateStore
@@ -36,53 +36,58 @@ STUCK = 10.0
 """Seconds that one call may take."""
 
 
+class FetchedHost(MemoryHost):
+    """A host whose xenstore is elsewhere: it sees the nodes that were fetched, and keeps what is to be written."""
+
+    def __init__(self) -> None:
+        super().__init__(MemoryStore())
+        self.nodes: dict[str, bytes] = {}
+        self.written: dict[str, bytes] = {}
+
+    def node(self, path: str) -> bytes | None:
+        return self.nodes.get(path)
+
+    def set_node(self, path: str, value: bytes) -> None:
+        self.written[path] = value
+
+
 @dataclass(frozen=True, slots=True)
 class RealHotplug:
-    """`impl.embedded.hotplug.SimulatedHotplug`, but for a xenstore that is elsewhere."""
+    """`impl.embedded.hotplug.SimulatedHotplug` for a xenstore that is elsewhere: what it looks at is fetched before,
+    what it says is written after."""
 
     xenstore: Xenstore
-    host: MemoryHost
+    host: FetchedHost
 
     async def allocate(self, domain: Domain, devices: Sequence[Device]) -> None:
-        staying = [d for d in devices if await existence.exists(self.xenstore, domain, d)]
-        staying = [d for d in staying if not await existence.is_closing(self.xenstore, domain, d)]
-        if devices and not staying:
-            raise HotplugFailed(f"{domain}: {devices[0]} went away while it was being connected")
-        for device in staying:
-            claim = self._claim(domain, device)
-            self.host.hold(claim, self.host.held(claim) or "")
-            await self._say(domain, device, CONNECTED)
+        await self._ask(domain, devices, lambda hotplug: hotplug.allocate(domain, devices))
 
-    async def release(self, domain: Domain, devices: Sequence[Device], *, force: bool) -> None:  # noqa: ARG002
-        for device in devices:
-            if not await existence.is_closing(self.xenstore, domain, device):
-                raise HotplugFailed(f"{domain}: {device} is not marked to go away")
-        for device in devices:
-            self.host.hold(self._claim(domain, device), None)
-            await self._say(domain, device, CLOSED)
-
-    async def _say(self, domain: Domain, device: Device, state: str) -> None:
-        backend = await existence.read_text(self.xenstore, f"{paths.existing(domain, device)}/backend")
-        if backend and await existence.read_text(self.xenstore, backend) is not None:
-            await self.xenstore.write(f"{backend}/state", state.encode())
+    async def release(self, domain: Domain, devices: Sequence[Device], *, force: bool) -> None:
+        await self._ask(domain, devices, lambda hotplug: hotplug.release(domain, devices, force=force))
 
     async def held(self, domain: Domain, device: Device) -> bool:
-        return self.host.held(self._claim(domain, device)) is not None
+        return await SimulatedHotplug(self.host).held(domain, device)
 
     async def insert(self, domain: Domain, device: Device, medium: str) -> None:
-        inside = self.host.held(self._claim(domain, device))
-        if inside:
-            raise HotplugFailed(f"{domain}: there is a medium in {device}")
-        if inside is not None:
-            self.host.hold(self._claim(domain, device), medium)
+        await SimulatedHotplug(self.host).insert(domain, device, medium)
 
     async def eject(self, domain: Domain, device: Device) -> None:
-        if self.host.held(self._claim(domain, device)) is not None:
-            self.host.hold(self._claim(domain, device), "")
+        await SimulatedHotplug(self.host).eject(domain, device)
 
-    @staticmethod
-    def _claim(domain: Domain, device: Device) -> Claim:
-        return Claim(domain.domid, domain.uuid, device.kind.folder, device.index)
+    async def _ask(
+        self, domain: Domain, devices: Sequence[Device], work: Callable[[SimulatedHotplug], Awaitable[None]]
+    ) -> None:
+        nodes: dict[str, bytes] = {}
+        for device in devices:
+            node = paths.existing(domain, device)
+            backend = await existence.read_text(self.xenstore, f"{node}/backend")
+            for path in (f"{node}/online", f"{node}/backend", *([backend] if backend else [])):
+                value = await existence.read_text(self.xenstore, path)
+                nodes |= {} if value is None else {path: value.encode()}
+        self.host.nodes, self.host.written = nodes, {}
+        await work(SimulatedHotplug(self.host))
+        for path, said in self.host.written.items():
+            await self.xenstore.write(path, said)
 
 
 @dataclass
@@ -119,7 +124,7 @@ class RealStores:
             path.unlink()
         for node in ("/libxl", "/vm", "/local"):
             await entries.remove(self._eye, node)
-        self._host = MemoryHost(MemoryStore())
+        self._host = FetchedHost()
         self._hypervisor = OneNumber(self._host)
         self._processes = [self._process(p) for p in range(self._count)]
 

@@ -76,10 +76,9 @@ def explore(
     jobs: int,
     on_progress: OnProgress,
     grain: Grain = Grain.COMMIT,
-    most: int = 1,
     with_coverage: bool = False,
 ) -> Report:
-    """Every combination of operations on every start, until `most` divergences are found."""
+    """Every combination of operations on every start, until one diverges."""
     began = time.perf_counter()
     explorer = begin(design, scope, grain)
     begins, cannot = _starts(explorer)
@@ -94,7 +93,7 @@ def explore(
             part.covered.add(found)
             if found.divergence:
                 part.told.append(tell_divergence(explorer, name, start, found.divergence))
-            if len(part.told) >= most or not tell(part.combinations):
+            if part.told or not tell(part.combinations):
                 break
         part.taken, part.rested = frozenset(explorer.matching.taken), explorer.rested
         return part
@@ -107,7 +106,7 @@ def explore(
     covered = Explored()
     for part in parts:
         covered.add(part.covered)
-    told = tuple(told for part in parts for told in part.told)[:most]
+    told = tuple(told for part in parts for told in part.told)[:1]
     combinations = sum(part.combinations for part in parts)
     if cannot and not told:
         raise cannot

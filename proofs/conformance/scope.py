@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from model.check import check
 from model.language import ABSENT, EMPTY, FIRST_CONFIG
@@ -102,8 +102,3 @@ def together(scope: Scope) -> Iterator[tuple[Asked, ...]]:
     each = [choices(p, scope.operations) for p in range(scope.processes)]
     for which in itertools.combinations_with_replacement(range(len(each[0])), scope.processes):
         yield tuple(each[p][n] for p, n in enumerate(which))
-
-
-def smaller(scope: Scope, **changed: int) -> Scope:
-    """The same but for these."""
-    return replace(scope, **changed)  # type: ignore[arg-type]

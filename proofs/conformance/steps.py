@@ -108,8 +108,6 @@ class Steps:
         """An operation that stands at a place, where one is at hand."""
         self._known: dict[tuple[int, int], tuple[Edge, ...]] = {}
         self._deaths: dict[tuple[int, int], int] = {}
-        self.answered = self.replayed = 0
-        """How many calls were answered by the stores, and how many again by what had been observed."""
 
     def state(self) -> int:
         """The number of the state that the stores are in."""
@@ -165,7 +163,6 @@ class Steps:
         while at is not None:
             failing = failure is not None and (at.port, at.method) in FAILURES and not _has(said, failure)
             answer = failure if failing else self.stores.answer(place.process, at)
-            self.answered += 1
             said.append((at, answer))
             running = running or self._running(place)  # not before the first answer: there is none while it waits
             at, outcome = resume(running, answer)
@@ -218,7 +215,6 @@ class Steps:
             if call is None:
                 raise Nondeterministic(f"after the same answers it ended, and asked for {place.call} later")
             call, _ = resume(running, answer)
-        self.replayed += len(place.observed)
         if call != place.call:
             raise Nondeterministic(f"after the same answers it asks for {call}, and asked for {place.call}")
         return running

@@ -35,12 +35,11 @@ def explore_external(
     scope: Scope,
     on_progress: OnProgress,
     *,
-    most: int = 1,
     patience: float = PATIENCE,
     again: int = AGAIN,
     with_coverage: bool = False,
 ) -> Report:
-    """Every combination of operations on every start, until `most` divergences are found; after Ctrl-C what was covered
+    """Every combination of operations on every start, until one diverges; after Ctrl-C what was covered
     until then. ProtocolBroken, also if it cannot create the domains to begin with."""
     began = time.perf_counter()
     covered, told, done = Explored(), list[Told](), 0
@@ -57,7 +56,7 @@ def explore_external(
                 covered.add(found)
                 if found.divergence:
                     told.append(tell_divergence(explorer, name, start, found.divergence))
-                    if len(told) == most:
+                    if told:
                         break
                 on_progress(done, of)
         except KeyboardInterrupt:

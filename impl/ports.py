@@ -134,7 +134,7 @@ class Hypervisor(Protocol):
     """What only the hypervisor knows of a domain, or can do. DomainNotFound if it is gone."""
 
     async def free_domid(self) -> int:
-        """A number that no domain has. Somebody else may take it before the caller does."""
+        """A number that no domain has; somebody else may take it first. HypervisorRefused if there is none."""
 
     async def make(self, domain: Domain, *, memory_kb: int, vcpus: int) -> None:
         """Make the domain, paused. HypervisorRefused if the number or the uuid is taken."""

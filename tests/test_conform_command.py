@@ -10,6 +10,8 @@ from click.testing import CliRunner, Result
 from junitparser import JUnitXml
 
 from proofs.conformance.cli import conform
+from proofs.conformance.sample import most_steps
+from proofs.conformance.scope import Scope
 
 
 def run(*arguments: str) -> Result:
@@ -78,7 +80,8 @@ def test_walks(scheduler: str) -> None:
     result = run("--scheduler", scheduler, "--walks", "30", "--processes", "3", "--seed", "7")
     assert result.exit_code == 0
     assert "30 walks" in result.output
-    assert ("PCT: one walk finds a bug of depth 3" in result.output) == (scheduler == "pct")
+    says = f"PCT: one walk finds a bug of depth 3 in its operations, in 3 processes of at most {most_steps(Scope(3))} "
+    assert (says in result.output) == (scheduler == "pct")
     assert (
         result.output.split("\nin ")[0]
         == run("--scheduler", scheduler, "--walks", "30", "--processes", "3", "--seed", "7").output.split("\nin ")[0]
@@ -93,8 +96,14 @@ def test_walks(scheduler: str) -> None:
         (("--replay", "nonsense"), "is no token of a schedule"),
         (("--replay", "conform:moon:retrieve:0.0:x"), "none of the stores to begin with"),
         (("--external", "/no/such/program"), "/no/such/program"),
-        (("--external", "true", "--fine"), "--external is explored as it is"),
-        (("--stores", "real", "--scheduler", "pct"), "--stores real takes the edges"),
+        (("--external", ""), "--external is empty"),
+        (("--external", "'"), "No closing quotation"),
+        (("--external", "true", "--replay", "x"), "--replay is of the reference implementation"),
+        (("--stores", "real", "--replay", "x"), "--replay is of the reference implementation"),
+        (("--fine", "--scheduler", "pct"), "--fine is for the exploration"),
+        (("--deep", "--operations", "attach"), "--deep explores its own scopes"),
+        (("--external", "true", "--fine"), "--external and --stores real are explored whole"),
+        (("--stores", "real", "--scheduler", "pct"), "--external and --stores real are explored whole"),
     ],
 )
 def test_bad_input(arguments: tuple[str, ...], says: str) -> None:

@@ -45,6 +45,12 @@ def test_operations_that_die_and_fail_on_a_real_one(daemon: str) -> None:
     assert found.conforms, found.told
 
 
+def test_a_design_that_is_not_followed_is_told_here_too() -> None:
+    need("xenstored")
+    found = on_real(DESIGNS["json_first"], Scope(1, operations=("detach",)), "xenstored", lambda _done, _of: None)
+    assert [t.reason for t in found.told] == ["no transition of the model leads to what the stores say"]
+
+
 def test_a_difference_is_told_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     async def forgets(self: TemplateStore, lock: object, text: bytes) -> None:
         """Says that it wrote, and does not."""

@@ -182,3 +182,19 @@ def test_a_script_that_hangs_is_killed(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr("impl.hotplug.script.TIMEOUT", 0.1)
     with pytest.raises(TimedOut):
         asyncio.run(run_script(str(script), "add", "x", Device(DISK, "51712")))
+
+
+def test_a_daemon_that_a_script_leaves_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = tmp_path / "block"
+    script.write_text("#!/bin/sh\nsleep 100 > /dev/null &\nexit 0\n")  # it keeps standard error
+    script.chmod(0o755)
+    monkeypatch.setattr("impl.hotplug.script.TIMEOUT", 5.0)
+    asyncio.run(run_script(str(script), "add", "x", Device(DISK, "51712")))
+
+
+def test_what_a_script_prints_is_not_in_our_output(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    script = tmp_path / "block"
+    script.write_text("#!/bin/sh\necho connected\n")
+    script.chmod(0o755)
+    asyncio.run(run_script(str(script), "add", "x", Device(DISK, "51712")))
+    assert capfd.readouterr() == ("", "connected\n")

@@ -176,6 +176,11 @@ def test_pci_devices_keep_their_place_at_the_backend(host: EmbeddedHost, domain:
 def test_a_medium_goes_in_and_out(host: EmbeddedHost, domain: Domain) -> None:
     with pytest.raises(DeviceExists):
         run(media.insert(host.t, domain, CDROM, "/d.iso"))
+    for path, form in (("", "raw"), ("/d.iso", "empty")):
+        for act in (media.insert, media.swap):
+            with pytest.raises(InvalidArgument, match="a medium needs a path"):
+                run(act(host.t, domain, CDROM, path, form))
+    assert answer(host, domain).find(CDROM) == DRIVE
     run(media.eject(host.t, domain, CDROM))
     empty = {**DRIVE, "pdev_path": "", "format": "empty"}
     assert answer(host, domain).find(CDROM) == host.template(domain).find(CDROM) == empty

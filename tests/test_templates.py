@@ -13,6 +13,7 @@ from typing import ParamSpec, TypeVar
 import pytest
 from template_folder import LOCK, NEXT, ONE, TEMPLATE, TWO, UUID, alive, names, put
 
+from impl.configuration.text import MOST_BYTES
 from impl.errors import (
     CannotList,
     InvalidArgument,
@@ -22,7 +23,6 @@ from impl.errors import (
     ToolstackError,
 )
 from impl.ports import Domain
-from impl.templates import store as stores
 from impl.templates.files import Files
 from impl.templates.proper import MOST_DOMID
 from impl.templates.store import TemplateStore
@@ -321,4 +321,4 @@ def test_a_failure_names_the_file_the_reason_and_the_way_out(folder: Path, call:
 
 
 def test_the_bound_leaves_room_for_a_thousand_devices() -> None:
-    assert stores.MOST_BYTES >= 1000 * 4096
+    assert MOST_BYTES >= 1000 * 4096

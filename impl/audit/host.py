@@ -39,9 +39,13 @@ class Host:
 
 def snapshots(folder: Path) -> list[Host]:
     """The snapshot in the folder; or, if it has none, those in its folders: before and after. BadInput."""
-    if (folder / DUMP).is_file():
+    try:
+        whole = (folder / DUMP).is_file()
+        below = [] if whole else sorted(path.parent for path in folder.glob(f"*/{DUMP}"))
+    except OSError as e:
+        raise BadInput(folder, 0, e.strerror or str(e)) from None
+    if whole:
         return [snapshot(folder)]
-    below = sorted(path.parent for path in folder.glob(f"*/{DUMP}"))
     if not below:
         raise BadInput(folder, 0, f"no {DUMP} here or one folder below: have `xenstore-ls -f -p` print into it")
     return [snapshot(path) for path in sorted(below, key=lambda path: (path.name != "before", path.name))]
@@ -57,15 +61,16 @@ def snapshot(folder: Path) -> Host:
         for listing in listings:
             for file in listed(listing.read_text(encoding="utf-8", errors="replace")):
                 files.setdefault(str(file), file)
+        single = folder / JSON
+        size = single.stat().st_size if single.is_file() else -1
     except OSError as e:
         raise BadInput(folder, 0, e.strerror or str(e)) from None
     whole = bool(files or listings)
-    single = folder / JSON
-    if single.is_file() and not any(file.is_template and file.path and file.domid for file in files.values()):
+    if size >= 0 and not any(file.is_template and file.path and file.domid for file in files.values()):
         absent = [file for file in files.values() if file.is_template and not file.path and file.domid]
         if len(absent) == 1:
             files[str(absent[0])] = Userdata(absent[0].domid, absent[0].uuid, "d", TEMPLATE, single)
-        elif not whole and single.stat().st_size:
+        elif not whole and size:
             file = _whose(single, store)
             files[str(file)] = file
     return Host(str(folder / DUMP), store, sorted(files.values()), whole)

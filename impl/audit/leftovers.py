@@ -9,6 +9,7 @@ from impl.audit.domain import BY_FOLDER, Domain, device_name
 from impl.audit.finding import Finding, invariant, shown
 from impl.audit.host import DOM0, Host, uuid_of
 from impl.audit.say import entry_of
+from impl.audit.store import domid_of
 from impl.audit.userdata import Userdata
 
 _FOLDER = {"qdisk": "vbd", "tap": "vbd", "tap2": "vbd", "qusb": "vusb", "xen_9pfs": "9pfs", "qnic": "vif"}
@@ -25,7 +26,7 @@ def loose_backends(host: Host) -> dict[int, list[str]]:
         _, _, _, _, _, kind, owned, index = path.split("/")
         place = (_FOLDER.get(kind, kind), index)
         # A device without the name of its backend is not whole, and told as such.
-        if owned.isdigit() and "backend" in devices.get(int(owned), {}).get(place, {"backend": ""}):
+        if domid_of(owned) is not None and "backend" in devices.get(int(owned), {}).get(place, {"backend": ""}):
             found.setdefault(int(owned), []).append(path)
     return found
 

@@ -71,7 +71,7 @@ class Store:
         return True
 
     def _local(self, path: str, parts: list[str], value: str, permissions: str) -> bool:
-        domid = _domid(parts[3])
+        domid = domid_of(parts[3])
         if domid is None:
             return True
         nodes = self.local.get(domid)
@@ -106,7 +106,7 @@ class Store:
         return len(self.frontends) > before
 
     def _libxl(self, path: str, parts: list[str], value: str, permissions: str) -> bool:
-        domid = _domid(parts[2])
+        domid = domid_of(parts[2])
         if domid is None:
             return True
         devices = self.libxl.get(domid)
@@ -132,7 +132,8 @@ class Store:
 
 
 @lru_cache(maxsize=65536)
-def _domid(text: str) -> int | None:
+def domid_of(text: str) -> int | None:
+    """A domain's number, None if the text is none."""
     return int(text) if _DOMID.fullmatch(text) else None
 
 

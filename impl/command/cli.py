@@ -17,14 +17,16 @@ from rich.cells import cell_len, set_cell_size
 
 from impl.command.listing import listing
 from impl.command.work import Work, name_of, told
-from impl.command.xl_config import read_config
+from impl.command.xl_config import MOST_KIB, read_config
 from impl.command.xl_devices import device_entry, device_index, kind_named
 from impl.configuration.template import Template
+from impl.configuration.text import MOST_BYTES
 from impl.embedded.folder import HostFolder
 from impl.errors import DomainNotFound, InvalidArgument, MalformedConfiguration, StoreError
 from impl.kinds import DISK, NIC, Device, Json
 from impl.operations import attach as plugging
 from impl.operations import knobs, media, sweep
+from impl.operations.create import MOST_VCPUS
 from impl.operations.create import create as create_domain
 from impl.operations.destroy import destroy as destroy_domain
 from impl.operations.retrieve import retrieve as retrieve_configuration
@@ -34,7 +36,6 @@ from impl.ports import Domain, Toolstack
 from impl.templates.files import Files
 
 STATE = "confsync-state"
-MOST_BYTES, MOST_KIB = 16 << 20, 10**12
 _SIZE = re.compile(r"([0-9]{1,18})([bkmgt]?)b?", re.IGNORECASE)
 _SHIFTS = {"b": -10, "": 0, "k": 0, "m": 10, "g": 20, "t": 30}
 
@@ -116,7 +117,7 @@ def domain(ctx: click.Context, folder: Path, delay: float) -> None:
 @click.option("--name", help="The domain's name.")
 @click.option("--uuid", help="Its uuid; a new one if it is given nowhere.")
 @click.option("--memory", type=KiB(), help="Its memory, in KiB or with a unit: 256m.")
-@click.option("--vcpus", type=click.IntRange(1, 512), help="How many vcpus it has.")
+@click.option("--vcpus", type=click.IntRange(1, MOST_VCPUS), help="How many vcpus it has.")
 @click.option("--disk", "disks", multiple=True, metavar="SPEC", help="A disk: /a.img,raw,xvda,rw. Repeatable.")
 @click.option("--vif", "vifs", multiple=True, metavar="SPEC", help="A network interface: bridge=xenbr0. Repeatable.")
 @pass_work
@@ -272,7 +273,7 @@ _amount_command("mem-max", "Set the most memory a domain can be given, in KiB or
 
 @domain.command("vcpu-set")
 @click.argument("which", metavar="DOMAIN")
-@click.argument("count", type=click.IntRange(1, 512))
+@click.argument("count", type=click.IntRange(1, MOST_VCPUS))
 @pass_work
 def vcpu_set(work: Work, which: str, count: int) -> None:
     """Have this many of a domain's vcpus online."""

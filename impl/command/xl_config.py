@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from impl.command.xl_devices import device_entry
 from impl.errors import InvalidArgument, MalformedConfiguration
 from impl.kinds import DISK, NIC, P9, PCI, USBCTRL, USBDEV, VDISPL, VKB, VTPM, Json, Kind
+from impl.operations.create import MOST_VCPUS
 
 _TOKEN = re.compile(
     r"""(?P<skip>[ \t\r]+|\#[^\n]*|\\\n)|(?P<name>[A-Za-z_][A-Za-z0-9_]*)|(?P<number>[0-9][0-9a-zA-Z]*)
@@ -18,7 +19,8 @@ _TOKEN = re.compile(
 _ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|([0-7]{1,3})|(.))")
 _LETTERS = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\", '"': '"', "'": "'"}
 Value = str | int | list[str]
-MOST, MOST_VCPUS = 10**12, 512
+MOST_KIB = 10**12
+"""The most memory, in KiB, that is read as an amount; and the largest number."""
 _NUMBER = re.compile(r"[0-9]{1,18}")
 LISTS: Mapping[str, Kind] = {
     "disk": DISK, "vif": NIC, "vtpm": VTPM, "pci": PCI, "usbctrl": USBCTRL, "usbdev": USBDEV, "p9": P9, "vkb": VKB,
@@ -170,8 +172,10 @@ def _template(given: dict[str, Value]) -> Read:
         if key in left:
             info[key] = _text(key, left.pop(key))
     memory = _whole("memory", left.pop("memory", 128)) * 1024
-    build["target_memkb"] = memory
-    build["max_memkb"] = _whole("maxmem", left.pop("maxmem", memory // 1024)) * 1024
+    limit = _whole("maxmem", left.pop("maxmem", memory // 1024)) * 1024
+    if not 0 < memory <= limit <= MOST_KIB:
+        raise InvalidArgument(f"`memory` is {memory // 1024} MiB: from 1 to the limit, `maxmem`, {limit // 1024}")
+    build |= {"target_memkb": memory, "max_memkb": limit}
     online = _whole("vcpus", left.pop("vcpus", 1))
     build["max_vcpus"] = most = _whole("maxvcpus", left.pop("maxvcpus", online))
     if not 1 <= online <= most <= MOST_VCPUS:
@@ -217,6 +221,6 @@ def _text(key: str, value: Value) -> str:
 def _whole(key: str, value: Value) -> int:
     if isinstance(value, str) and _NUMBER.fullmatch(value):
         value = int(value)
-    if not isinstance(value, int) or value > MOST:
-        raise InvalidArgument(f"`{key}` must be a whole number, up to {MOST}")
+    if not isinstance(value, int) or value > MOST_KIB:
+        raise InvalidArgument(f"`{key}` must be a whole number, up to {MOST_KIB}")
     return value

@@ -7,6 +7,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from impl.ports import Domain
+
 Scheduling = Mapping[str, int]
 CREDIT: Scheduling = {"cap": 0, "weight": 256}
 """The scheduler's parameters of a new guest [xl sched-credit]."""
@@ -56,6 +58,12 @@ class View(Protocol):
 
     def hold(self, claim: Claim, medium: str | None) -> None:
         """Hold the device, with this medium in it; None: hold it no longer."""
+
+
+def living(view: View, domain: Domain) -> Guest | None:
+    """The guest, in this life of its number; None if it is gone."""
+    guest = view.guest(domain.domid)
+    return guest if guest is not None and guest.uuid == domain.uuid else None
 
 
 class Host(Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from impl.embedded.host import Claim, Host, View
+from impl.embedded.host import Claim, Host, View, living
 from impl.errors import HotplugFailed
 from impl.kinds import PCI, USBDEV, Device
 from impl.operations import paths
@@ -98,7 +98,6 @@ def _say(view: View, domain: Domain, device: Device, state: str) -> None:
 
 def _online(view: View, domain: Domain, device: Device) -> bytes | None:
     """The mark of the device; None if it is not there, or is of the number's next owner."""
-    guest = view.guest(domain.domid)
-    if guest is None or guest.uuid != domain.uuid:
+    if living(view, domain) is None:
         return None
     return view.node(f"{paths.existing(domain, device)}/online")

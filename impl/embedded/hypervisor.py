@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from impl.embedded.host import Guest, Host, View
+from impl.embedded.host import Guest, Host, View, living
 from impl.errors import DomainNotFound, HypervisorRefused
 from impl.ports import Domain
-
-MOST_DOMID = 0x7FEF
-"""The last number a guest can have [DOMID_FIRST_RESERVED - 1]."""
+from impl.templates.proper import MOST_DOMID
 
 
 class EmbeddedHypervisor:
@@ -22,7 +20,10 @@ class EmbeddedHypervisor:
     async def free_domid(self) -> int:
         with self._host.exclusive() as view:
             taken = view.guests().keys()
-            return next(n for n in range(1, MOST_DOMID + 1) if n not in taken)
+            free = next((n for n in range(1, MOST_DOMID + 1) if n not in taken), None)
+            if free is None:
+                raise HypervisorRefused("every domain number is taken: destroy a domain")
+            return free
 
     async def make(self, domain: Domain, *, memory_kb: int, vcpus: int) -> None:
         with self._host.exclusive() as view:
@@ -34,8 +35,7 @@ class EmbeddedHypervisor:
 
     async def alive(self, domain: Domain) -> bool:
         with self._host.exclusive() as view:
-            guest = view.guest(domain.domid)
-            return guest is not None and guest.uuid == domain.uuid
+            return living(view, domain) is not None
 
     async def domains(self) -> Sequence[Domain]:
         with self._host.exclusive() as view:
@@ -77,7 +77,7 @@ class EmbeddedHypervisor:
 
 
 def _find(view: View, domain: Domain) -> Guest:
-    guest = view.guest(domain.domid)
-    if guest is None or guest.uuid != domain.uuid:
+    guest = living(view, domain)
+    if guest is None:
         raise DomainNotFound(f"there is no {domain}")
     return guest

@@ -24,7 +24,7 @@ class MemoryHost:
 
     @contextmanager
     def exclusive(self) -> Iterator[MemoryHost]:
-        yield self  # what changes it changes one thing, as its last act: there is nothing to undo
+        yield self  # nothing in a block fails after its first change, so there is nothing to undo
 
     def node(self, path: str) -> bytes | None:
         found = self._xenstore.table.get(path)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import tempfile
 from collections.abc import Awaitable, Callable
+from typing import IO
 
 from impl.errors import HotplugFailed, TimedOut
 from impl.kinds import NIC, Device
@@ -17,7 +19,13 @@ device. HotplugFailed, TimedOut."""
 
 
 async def run_script(script: str, what: str, backend: str, device: Device) -> None:
-    """Run the script; it is killed after TIMEOUT."""
+    """Run the script; it is killed after TIMEOUT. HotplugFailed, TimedOut. What it prints goes to standard error, where
+    libxl has it too; a daemon that it leaves behind is not waited for."""
+    with tempfile.TemporaryFile() as said:
+        await _run(script, what, backend, device, said)
+
+
+async def _run(script: str, what: str, backend: str, device: Device, said: IO[bytes]) -> None:
     environment = {
         **os.environ,
         "script": script,
@@ -32,13 +40,13 @@ async def run_script(script: str, what: str, backend: str, device: Device) -> No
         arguments.append("type_if=vif")
     try:
         process = await asyncio.create_subprocess_exec(
-            *arguments, env=environment, stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
+            *arguments, env=environment, stdin=asyncio.subprocess.DEVNULL, stdout=2, stderr=said
         )
     except OSError as e:
         raise HotplugFailed(f"the hotplug script {script} of {device} did not start: {e.strerror}") from e
     try:
         async with asyncio.timeout(TIMEOUT):
-            _, said = await process.communicate()
+            await process.wait()
     except BaseException as e:
         process.kill()
         await process.wait()
@@ -46,5 +54,6 @@ async def run_script(script: str, what: str, backend: str, device: Device) -> No
             raise TimedOut(f"the hotplug script `{script} {what}` of {device} took more than {TIMEOUT:g} s") from None
         raise
     if process.returncode:
-        last = (said.decode("utf-8", "replace").strip().splitlines() or ["nothing on standard error"])[-1]
+        said.seek(0)
+        last = (said.read().decode("utf-8", "replace").strip().splitlines() or ["nothing on standard error"])[-1]
         raise HotplugFailed(f"the hotplug script `{script} {what}` of {device} failed ({process.returncode}): {last}")

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 
-from impl.errors import HotplugFailed, NoEntry, TimedOut
+from impl.errors import HotplugFailed, TimedOut
 from impl.hotplug.script import Runs, run_script
 from impl.kinds import DISK, NIC, PCI, USBDEV, Device
 from impl.operations import paths
@@ -122,7 +122,4 @@ class XenbusHotplug:
             await self.scripts(script, what, backend, device)
 
     async def _complaint(self, backend: str) -> str:
-        try:
-            return (await self.xenstore.read(f"{backend}/hotplug-error")).decode("utf-8", "replace")
-        except NoEntry:
-            return "it says no reason"
+        return await read_text(self.xenstore, f"{backend}/hotplug-error") or "it says no reason"

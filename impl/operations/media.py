@@ -8,7 +8,7 @@ the template says [C1], and an exchange is an eject and an insert [C2].
 from __future__ import annotations
 
 from impl.configuration.template import Template, emptied, is_empty
-from impl.errors import DeviceNotFound
+from impl.errors import DeviceNotFound, InvalidArgument
 from impl.kinds import Device, Entry
 from impl.operations import entries
 from impl.operations.guarded import locked, read_template, replace_template, require_proper_entry
@@ -23,6 +23,7 @@ MEDIUM = ("pdev_path", "format")
 async def insert(t: Toolstack, domain: Domain, drive: Device, path: str, form: str = "raw") -> None:
     """Put the image at `path` into the drive, which must be empty. DeviceNotFound, DeviceExists, InvalidArgument.
     After HotplugFailed the drive has the medium for all but the guest: eject it."""
+    _require_medium(path, form)
     async with locked(t, domain) as lock:
         template = await read_template(t, domain)
         await entries.refuse_unless_empty(t.xenstore, domain, drive)
@@ -48,8 +49,14 @@ async def eject(t: Toolstack, domain: Domain, drive: Device) -> None:
 
 async def swap(t: Toolstack, domain: Domain, drive: Device, path: str, form: str = "raw") -> None:
     """Exchange the medium: an eject, then an insert. Another operation can come in between."""
+    _require_medium(path, form)
     await eject(t, domain, drive)
     await insert(t, domain, drive, path, form)
+
+
+def _require_medium(path: str, form: str) -> None:
+    if is_empty({"pdev_path": path, "format": form}):
+        raise InvalidArgument("a medium needs a path: to have the drive empty, eject what is in it")
 
 
 def _entry(template: Template, domain: Domain, drive: Device) -> Entry:

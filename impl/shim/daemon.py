@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from impl.errors import ConnectionLost
+from impl.errors import ConnectionLost, XenstoreError
 from impl.shim.build import CannotBuild, build
 from impl.xenstore.channel import to_socket
 from impl.xenstore.link import Link
@@ -87,6 +87,17 @@ class Daemon:
                 stdout=log,
                 stderr=log,
             )
+        try:
+            self._wait()
+        except XenstoreError as e:
+            self.kill()
+            raise NoDaemon(f"{self.name} does not answer: {e}") from e
+        except BaseException:
+            self.kill()
+            raise
+
+    def _wait(self) -> None:
+        """Wait until it answers. NoDaemon if it ends, or has no socket that answers after some 10 s."""
         for _ in range(2000):
             if self.socket.exists() and self._answers():
                 break
@@ -94,7 +105,7 @@ class Daemon:
                 raise NoDaemon(f"{self.name} ended: {(self.folder / 'log').read_text()}")
             time.sleep(0.005)
         else:
-            raise NoDaemon(f"{self.name} has no socket after 10 s: {(self.folder / 'log').read_text()}")
+            raise NoDaemon(f"{self.name} does not answer after some 10 s: {(self.folder / 'log').read_text()}")
 
     def _answers(self) -> bool:
         try:

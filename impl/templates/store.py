@@ -16,6 +16,7 @@ import re
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 
+from impl.configuration.text import MOST_BYTES
 from impl.errors import (
     CannotList,
     DomainNotFound,
@@ -30,8 +31,6 @@ from impl.templates.files import Files
 from impl.templates.lock import HeldLock, Pause, attempt, current_owner, give_up, take
 from impl.templates.proper import check_domain, check_file, check_folder, failed, in_words
 
-MOST_BYTES = 16 << 20
-"""The largest template that is read or written; one of 1,000 devices has less than 1 MiB."""
 _NAME = re.compile(r"userdata-(?P<letter>[dnl])\.(?P<domid>[0-9]+)\.(?P<uuid>[0-9a-f-]+)\.(?P<kind>[a-z-]+)")
 _MOST_DIGITS = 5
 _KINDS = {"d": "libxl-json", "n": "libxl-json", "l": "domain-userdata-lock"}

@@ -15,7 +15,7 @@ from impl.xenstore.limits import Limits
 from impl.xenstore.node import Table
 from impl.xenstore.permissions import NOBODY_ELSE, OWNER, WRITE, is_privileged, rights
 from impl.xenstore.requests import Requester, cut
-from impl.xenstore.view import Direct, Fires, Private, View
+from impl.xenstore.view import Direct, Private, View
 from impl.xenstore.watches import INTRODUCED, RELEASED, Change, Watched
 
 WatchKey = tuple[str, str]
@@ -154,12 +154,7 @@ class Connection:
         self._view(tx)
         transaction = self.transactions.pop(tx)
         if commit:
-            transaction.commit(self.fires)
-
-    @property
-    def fires(self) -> Fires:
-        """Where a commit's changes go."""
-        return self.engine.fire
+            transaction.commit(self.engine.fire)
 
     def watch(self, path: str, token: str) -> Watched:
         """WATCH: there is one event at once."""

@@ -13,7 +13,8 @@ EVERYTHING = READ | WRITE | OWNER
 _RIGHTS: dict[str, int] = {"n": 0, "r": READ, "w": WRITE, "b": READ | WRITE}
 _ACCESS: dict[str, Access] = {"n": "n", "r": "r", "w": "w", "b": "b"}
 _WORD = re.compile(r"([nrwb])([0-9]{1,10})")
-MOST_DOMID = 2**16 - 1
+_DOMID_MAX = 2**16 - 1
+"""The largest domid_t [xen/include/public/xen.h]: permissions may name a number that no guest has."""
 NOBODY_ELSE = (Permission(0, "n"),)
 """The root's permissions, and of the special watches: domain 0 alone."""
 
@@ -39,7 +40,7 @@ def checked(permissions: Iterable[Permission]) -> tuple[Permission, ...]:
     if not found:
         raise InvalidRequest("no permissions are given, and the first says who owns the node")
     for entry in found:
-        if entry.access not in _RIGHTS or not 0 <= entry.domid <= MOST_DOMID:
+        if entry.access not in _RIGHTS or not 0 <= entry.domid <= _DOMID_MAX:
             raise InvalidRequest(f"{str(entry)!r} is no permission: n, r, w or b, and a domain's number")
     return found
 

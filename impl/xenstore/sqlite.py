@@ -23,7 +23,6 @@ from impl.xenstore.engine import Connection, Engine
 from impl.xenstore.limits import Limits
 from impl.xenstore.node import plant
 from impl.xenstore.sqlite_table import SqliteTable
-from impl.xenstore.view import Fires
 from impl.xenstore.watches import Change, Watched
 
 FILE = "xenstore.sqlite"
@@ -82,7 +81,9 @@ class SqliteStore:
         if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o077:
             mode = stat.filemode(status.st_mode)
             raise StoreError(
-                self.path, f"must be a file of user {os.geteuid()} alone, and is {mode} of {status.st_uid}"
+                self.path,
+                f"must be a file of user {os.geteuid()} alone, and is {mode} of {status.st_uid}: chmod 600 it, or name "
+                "another folder",
             )
 
     def _set_up(self) -> None:
@@ -175,10 +176,10 @@ class SqliteStore:
     def listen(self) -> None:
         """Tell this process's watches what has changed since the last time, whoever did it."""
         with self.reading():
-            first, changes, self._heard = self._table.changes_after(self._heard)
+            dropped, changes, self._heard = self._table.changes_after(self._heard)
         watching = [c for c in self.engine.connections.values() if c.watches]
         for connection in watching:
-            if first:
+            if dropped:
                 for watched in connection.watches.values():
                     watched.tell(watched.node)
             for change in changes:
@@ -249,10 +250,6 @@ class SharedConnection(Connection):
     def watch(self, path: str, token: str) -> Watched:
         self.store.listen()
         return super().watch(path, token)
-
-    @property
-    def fires(self) -> Fires:
-        return self.engine.fire
 
 
 class PolledWatch(EmbeddedWatch):

@@ -22,7 +22,7 @@ from proofs.conformance.external.run import explore_external
 from proofs.conformance.on_real import on_real
 from proofs.conformance.reproduce import replay
 from proofs.conformance.run import OnProgress, explore
-from proofs.conformance.sample import SCHEDULERS, Sampled, sample
+from proofs.conformance.sample import SCHEDULERS, Sampled, most_steps, sample
 from proofs.conformance.schedulers.pct import bound
 from proofs.conformance.scope import Scope
 from proofs.conformance.steps import Grain
@@ -49,7 +49,11 @@ EXHAUSTIVE = "exhaustive"
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the walks: the same seed, the same walks.")
 @click.option("--depth", type=click.IntRange(1, 10), default=3, show_default=True, help="Of PCT: ordering constraints.")
 @click.option("--fine", is_flag=True, help="Let others come in within a transaction too.")
-@click.option("--deep", is_flag=True, help="Quadruples of operations, two deaths, failures: for a long time.")
+@click.option(
+    "--deep",
+    is_flag=True,
+    help="Four scopes of its own, for a long time: quadruples of operations, two deaths, failures.",
+)
 @click.option("--design", "name", default=RECOMMENDED, show_default=True, help="The design to hold it against.")
 @DESIGN_FILE
 @click.option(
@@ -93,19 +97,28 @@ def conform(
     Exit codes: 0 it conforms; 1 it diverges; 2 bad input; 3 interrupted.
     """
     design = _design(name, files)
-    if token:
+    walks_on, elsewhere = scheduler != EXHAUSTIVE, external is not None or stores == "real"
+    for contradictory, why in (
+        (token is not None and elsewhere, "--replay is of the reference implementation on embedded stores"),
+        (external is not None and stores == "real", "--external has stores of its own"),
+        (
+            elsewhere and (walks_on or fine),
+            "--external and --stores real are explored whole: no --scheduler, no --fine",
+        ),
+        (fine and walks_on, "--fine is for the exploration: no --scheduler"),
+        (deep and operations is not None, "--deep explores its own scopes: no --operations"),
+    ):
+        if contradictory:
+            raise AskedWrong(why)
+    if token is not None:
         return _replay(token, design)
-    if external and (stores == "real" or scheduler != EXHAUSTIVE or fine):
-        raise AskedWrong("--external is explored as it is: without --stores, --scheduler and --fine")
-    if stores == "real" and (scheduler != EXHAUSTIVE or fine):
-        raise AskedWrong("--stores real takes the edges of the exploration: without --scheduler and --fine")
     wanted = _operations(operations)
     scopes = DEEP if deep else (Scope(processes, crashes, failures, wanted),)
     results: list[output.Result] = []
     for scope in scopes:
         with _showing(str(scope)) as on_progress, _in_words():
-            if external:
-                result: output.Result = explore_external(shlex.split(external), design, scope, on_progress)
+            if external is not None:
+                result: output.Result = explore_external(_command(external), design, scope, on_progress)
             elif stores == "real":
                 result = on_real(design, scope, daemon, on_progress)
             elif scheduler == EXHAUSTIVE:
@@ -136,8 +149,18 @@ def _design(name: str, files: tuple[Path, ...]) -> Design:
     return known[name]
 
 
+def _command(given: str) -> list[str]:
+    try:
+        found = shlex.split(given)
+    except ValueError as e:
+        raise AskedWrong(f"--external {given!r}: {e}") from None
+    if not found:
+        raise AskedWrong("--external is empty: name the program")
+    return found
+
+
 def _operations(given: str | None) -> tuple[str, ...]:
-    wanted = tuple(word.strip() for word in given.split(",")) if given else tuple(SIGNATURES)
+    wanted = tuple(word.strip() for word in given.split(",")) if given is not None else tuple(SIGNATURES)
     for one in wanted:
         if one not in SIGNATURES:
             raise AskedWrong(f"there is no operation `{one}`: there are {', '.join(SIGNATURES)}")
@@ -148,11 +171,14 @@ def _say(result: output.Result, depth: int | None) -> None:
     for line in output.as_text(result):
         click.echo(line)
     if depth is not None and isinstance(result, Sampled):
-        least = bound(result.scope.processes, result.longest, depth)
+        most = most_steps(result.scope)
+        if result.longest > most:
+            click.echo(f"PCT: no bound, for a walk had {result.longest} steps, and the changes were drawn from {most}")
+            return
+        least = bound(result.scope.processes, most, depth)
         click.echo(
-            f"PCT: one walk finds a bug of depth {depth}, in {result.scope.processes} processes of {result.longest} "
-            f"steps in all, with a probability of at least {least:.2g}; so many walks find it with at least "
-            f"{1 - (1 - least) ** result.walks:.2g}"
+            f"PCT: one walk finds a bug of depth {depth} in its operations, in {result.scope.processes} processes "
+            f"of at most {most} steps in all, with a probability of at least {least:.2g}"
         )
 
 

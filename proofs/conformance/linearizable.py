@@ -90,13 +90,14 @@ class Result(Generic[S]):
     """The calls that cannot be ordered: from the last instant at which none was under way, to the return that is one
     too many. What had not returned by then may have happened; so may what died earlier, which is in it too."""
     states: frozenset[S] = frozenset()
-    """The states there can have been when the window began."""
+    """The states there can have been when the window began; none: the limit was reached, and they are not known."""
 
     def __str__(self) -> str:
         if self.verdict is not Verdict.ILLEGAL:
             return f"{self.verdict.value} ({self.explored:,} looked at)"
         calls = "".join(f"\n  {call}" for call in self.window)
-        return f"{self.verdict.value}: {self.key!r}, which was one of {sorted(map(repr, self.states))}:{calls}"
+        was = f", which was one of {sorted(map(repr, self.states))}" if self.states else ""
+        return f"{self.verdict.value}: {self.key!r}{was}:{calls}"
 
 
 def check(
@@ -270,6 +271,6 @@ def _window(
         if all(other.end < call.called or other.called >= call.called for other in came_back)
     )
     search = _Search([call for call in seen if call.called < begin], step, limit, matters, quiet)
-    search.run(initial, all_ends=True)
+    whole = search.run(initial, all_ends=True) is Verdict.OK
     window = [call for call in seen if call.called >= begin or call.returned is None]
-    return tuple(window), frozenset(state for _, state in search.ends)
+    return tuple(window), frozenset(state for _, state in search.ends) if whole else frozenset()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from proofs.conformance.asked import Asked
 from proofs.conformance.explore import Explorer, Start
 from proofs.conformance.paths import covering, graph
 from proofs.conformance.real import RealStores, replay
-from proofs.conformance.run import OnProgress, Told, tell
+from proofs.conformance.run import OnProgress, Told, tell, tell_divergence
 from proofs.conformance.schedule import Schedule
 from proofs.conformance.scope import Scope, begin, starts, together
 
@@ -62,25 +61,38 @@ def one_for_each_pair(explorer: Explorer, scope: Scope) -> list[Combination]:
 def on_real(
     design: Design, scope: Scope, daemon: str, on_progress: OnProgress, *, each_pair_once: bool = False
 ) -> OnReal:
-    """Explore on the embedded stores, and take every edge on a real xenstored and real files too. NoDaemon; the
-    exploration itself must not diverge."""
+    """Explore on the embedded stores, and take every edge on a real xenstored and real files too. NoDaemon. A
+    divergence of the exploration is told as such."""
     explorer = begin(design, scope)
     todo = (one_for_each_pair if each_pair_once else combinations)(explorer, scope)
     found, began = OnReal(daemon, design.name, scope), time.perf_counter()
     with tempfile.TemporaryDirectory() as scratch, running(daemon, Path(scratch) / "run") as at:
         folder = Path(scratch) / "templates"
         folder.mkdir()
-        asyncio.run(_all(explorer, todo, RealStores(folder, at.socket, scope.processes), found, on_progress))
+        asyncio.run(_closed_after(RealStores(folder, at.socket, scope.processes), explorer, todo, found, on_progress))
     found.seconds = time.perf_counter() - began
     return found
 
 
-async def _all(
-    explorer: Explorer, todo: Iterable[Combination], real: RealStores, found: OnReal, on_progress: OnProgress
+async def _closed_after(
+    real: RealStores, explorer: Explorer, todo: list[Combination], found: OnReal, on_progress: OnProgress
 ) -> None:
-    todo = list(todo)
+    try:
+        await _all(explorer, todo, real, found, on_progress)
+    finally:
+        await real.close()
+
+
+async def _all(
+    explorer: Explorer, todo: list[Combination], real: RealStores, found: OnReal, on_progress: OnProgress
+) -> None:
     for name, start, asked in todo:
-        first, edges = graph(explorer, start, asked, deaths=found.scope.deaths, failures=found.scope.failures)
+        scope = found.scope
+        diverges = explorer.explore(start, asked, deaths=scope.deaths, failures=scope.failures).divergence
+        if diverges:
+            found.told = (tell_divergence(explorer, name, start, diverges),)
+            return
+        first, edges = graph(explorer, start, asked, deaths=scope.deaths, failures=scope.failures)
         found.edges += sum(map(len, edges.values()))
         for choices in covering(first, edges):
             schedule = Schedule(name, asked, choices)
@@ -90,9 +102,6 @@ async def _all(
             if different:
                 so_far = Schedule(name, asked, choices[: different.step])
                 found.told = (tell(explorer, start, so_far, f"on the real stores, {different.reason}"),)
-                break
-        if found.told:
-            break
+                return
         found.combinations += 1
         on_progress(found.combinations, len(todo))
-    await real.close()

@@ -24,7 +24,7 @@ def as_text(result: Result) -> Iterator[str]:
     yield from _figures(result)
     for told in result.told:
         yield ""
-        yield from divergence(told, result.design)
+        yield from divergence(told, result.design, again=_replays(result))
     if isinstance(result, Report) and result.model:
         yield from _coverage(result.model)
     yield ""
@@ -64,14 +64,21 @@ def _coverage(found: Coverage) -> Iterator[str]:
         yield from (f"    {line}" for line in lines)
 
 
-def divergence(told: Told, design: str) -> Iterator[str]:
-    """A divergence, as a story."""
+def _replays(result: Result) -> bool:
+    """True if its tokens are of what `--replay` runs: the reference implementation on the embedded stores."""
+    return not (isinstance(result, OnReal) or (isinstance(result, Report) and result.external))
+
+
+def divergence(told: Told, design: str, *, again: bool = True) -> Iterator[str]:
+    """A divergence, as a story; `again`: with the command that replays it."""
     yield f"diverges: {told.reason}"
     yield f"stores to begin with: {told.start}; processes: {', '.join(told.operations)}"
     yield from told.steps
     if told.candidates:
         yield "in the last step the model could have done, and did not happen because:"
         yield from (f"  {line}" for line in told.candidates)
+    if not again:
+        return
     held_against = "" if design == RECOMMENDED else f" --design {design}"
     yield f"again: {COMMAND} '{told.token}'{held_against}"
 
@@ -119,7 +126,7 @@ def as_junit(results: Sequence[Result]) -> str:
             told = result.told[0] if result.told else None
             message = told.reason if told else "interrupted"
             failure = Failure(message, "conformance")
-            failure.text = "\n".join(divergence(told, result.design)) if told else message
+            failure.text = "\n".join(divergence(told, result.design, again=_replays(result))) if told else message
             case.result = [failure]
         suite.add_testcase(case)
     xml = JUnitXml()

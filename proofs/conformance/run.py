@@ -58,6 +58,8 @@ class Report:
     model: Coverage | None
     """What of the model was taken; None if that was not asked for, or not all was explored."""
     seconds: float
+    external: bool = False
+    """Of an implementation of someone else's."""
 
     @property
     def conforms(self) -> bool:

@@ -15,12 +15,19 @@ from proofs.conformance.schedulers.seeded import Seeded
 from proofs.conformance.schedulers.walk import walk
 from proofs.conformance.scope import Scope, begin, choices, starts
 
-MOST_STEPS = 100
-"""What PCT takes for the longest walk of one process."""
+MOST_STEPS = 40
+"""What PCT takes for the most steps of one process."""
+
+
+def most_steps(scope: Scope) -> int:
+    """The k of PCT's bound: what its changes of priorities are drawn from. No bound holds for a longer walk."""
+    return MOST_STEPS * scope.processes
+
+
 Makes = Callable[[int, Scope, int], Scheduler]
 SCHEDULERS: dict[str, Makes] = {
     "random": lambda seed, _scope, _depth: Seeded(seed),
-    "pct": lambda seed, scope, depth: Pct(seed, scope.processes, MOST_STEPS * scope.processes, depth),
+    "pct": lambda seed, scope, depth: Pct(seed, scope.processes, most_steps(scope), depth),
 }
 
 

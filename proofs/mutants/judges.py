@@ -88,7 +88,7 @@ def judges_of(mutant: Mutant, *, in_order: bool = False) -> tuple[str, ...]:
 
 def judge(mutant: Mutant, *, in_order: bool = False) -> Verdict:
     """A mutant before its judges. NotApplicable."""
-    tests = tests_of(mutant.file)
+    tests = (mutant.by,) if mutant.hangs else tests_of(mutant.file)
     if not in_order:
         tests = tuple(sorted(tests, key=lambda name: name != mutant.by))
     began = time.perf_counter()
@@ -98,7 +98,7 @@ def judge(mutant: Mutant, *, in_order: bool = False) -> Verdict:
             patience = SHORT_PATIENCE if mutant.hangs and name == "tests" else PATIENCE
             said = ask(folder, name, tests, mutant.module, patience)
             if said.word is Word.KILLED or (said.word is Word.HUNG and mutant.hangs):
-                by = mutant.by if said.word is Word.HUNG else _file(said.trace) if name == "tests" else name
+                by = name if name != "tests" else mutant.by if said.word is Word.HUNG else _file(said.trace)
                 return Verdict(mutant, by, said, time.perf_counter() - began, tuple(died))
             if said.word is not Word.PASSED:
                 died.append(f"{name} {said.word.value}: {said.why}")

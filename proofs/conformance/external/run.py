@@ -56,8 +56,7 @@ def explore_external(
                 covered.add(found)
                 if found.divergence:
                     told.append(tell_divergence(explorer, name, start, found.divergence))
-                    if told:
-                        break
+                    break
                 on_progress(done, of)
         except KeyboardInterrupt:
             pass  # what is not done is told by the numbers
@@ -65,7 +64,7 @@ def explore_external(
             raise ProtocolBroken(f"nothing can be explored without a domain: {e}") from e
         if with_coverage and not told and done == of:
             model = coverage(explorer, scope, frozenset(explorer.matching.taken), explorer.rested)
-    return Report(design.name, scope, done, of, covered, tuple(told), model, time.perf_counter() - began)
+    return Report(design.name, scope, done, of, covered, tuple(told), model, time.perf_counter() - began, external=True)
 
 
 def _prepared(explorer: Explorer, told: list[Told]) -> None:

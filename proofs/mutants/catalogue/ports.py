@@ -6,7 +6,7 @@ from proofs.mutants.mutant import Mutant
 
 TEXT, TEMPLATE, DEFAULTS = (f"configuration/{name}.py" for name in ("text", "template", "defaults"))
 KINDS, XENBUS, SCRIPT = "kinds.py", "hotplug/xenbus.py", "hotplug/script.py"
-SIMULATED, HYPERVISOR = "embedded/hotplug.py", "embedded/hypervisor.py"
+SIMULATED, HYPERVISOR, EMBEDDED_HOST = "embedded/hotplug.py", "embedded/hypervisor.py", "embedded/host.py"
 AUDIT_STORE, AUDIT_LEFT, AUDIT_DEVICES = "audit/store.py", "audit/leftovers.py", "audit/devices.py"
 AUDIT_DOMAINS, AUDIT_LIVE = "audit/domains.py", "audit/live.py"
 
@@ -111,8 +111,8 @@ HOST = (
         "a device is disconnected that was attached anew", "triples",
     ),
     Mutant(
-        "hypervisor-any-life", HYPERVISOR,
-        "            return guest is not None and guest.uuid == domain.uuid", "            return guest is not None",
+        "hypervisor-any-life", EMBEDDED_HOST,
+        "    return guest if guest is not None and guest.uuid == domain.uuid else None", "    return guest",
         "another life of the number is taken for the domain", "test_operations", "2b02882ebb",
     ),
     Mutant(

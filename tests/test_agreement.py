@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from interpreted import Interpreted, Structure
 from odd_design import odd_design
 from reached import Checked, anywhere, arguments, checked, reachable
-from test_random_designs import designs
+from test_random_designs import DESIGNS_AT_RANDOM
 from wrong_relations import CARRIERS, RELATIONS
 
 from model.designs import DESIGNS, RECOMMENDED
@@ -127,7 +127,7 @@ def test_states_that_nobody_reaches_agree_too(design: Design) -> None:
 
 
 @pytest.mark.slow
-@given(designs())
+@given(DESIGNS_AT_RANDOM)
 @settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 def test_random_designs_agree(design: Design) -> None:
     test_states_that_nobody_reaches_agree_too(design)

@@ -1,0 +1,74 @@
+"""What the checker says of the registered designs, of wrong ones and of random variants is what the record says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+
+import pytest
+from record import MANY, VARIED, WRONG, named, orders, read_named, read_variants, searched, varied
+from variants import as_file, variant
+
+from model.contract import check_contract
+from model.design_file import load
+from model.designs import DESIGNS
+from model.state import Bounds
+from model.verdict import Verdict
+
+VARIANTS = read_variants()
+EACH = 8
+"""Of so many variants one is searched for every change; all are in the deep tests."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [n for n in named() if n.endswith("small")])
+def test_the_designs_within_small_bounds(name: str) -> None:
+    assert searched(*named()[name]) == read_named()[name]
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("name", [n for n in named() if n.endswith("default")])
+def test_the_designs_within_the_default_bounds(name: str) -> None:
+    assert searched(*named()[name]) == read_named()[name]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", list(VARIANTS)[::EACH])
+def test_variants(name: str, tmp_path: Path) -> None:
+    was = VARIANTS[name]
+    assert varied(was["source"], Bounds(**was["bounds"]), tmp_path) == was
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("name", [n for i, n in enumerate(VARIANTS) if i % EACH])
+def test_more_variants(name: str, tmp_path: Path) -> None:
+    was = VARIANTS[name]
+    assert varied(was["source"], Bounds(**was["bounds"]), tmp_path) == was
+
+
+def test_the_record_holds_what_it_says() -> None:
+    """Every registered design, every wrong one, two hundred variants, each property, and verdicts of both kinds."""
+    wrong = {path.stem for path in WRONG.glob("*.py")}
+    assert len(wrong) >= 7
+    assert set(read_named()) == {f"{n}, {size}" for n in {*DESIGNS, *wrong} for size in ("default", "small")}
+    assert len(VARIANTS) == MANY
+    assert {tuple(v["bounds"].values()) for v in VARIANTS.values()} == {
+        tuple(getattr(b, n) for n in Bounds.LEAST) for b in VARIED
+    }
+    for entry in (*read_named().values(), *VARIANTS.values()):
+        words = {said.split(" ")[0].rstrip(":,") for said in entry["verdicts"].values()}
+        assert words <= {Verdict.EXHAUSTED.value, Verdict.REFUTED.value}, "a search that was cut short is no record"
+    assert len({"\n".join(v["source"]) for v in VARIANTS.values()}) > 150
+    refuted = sum(any("REFUTED" in said for said in v["verdicts"].values()) for v in VARIANTS.values())
+    assert refuted > 0
+
+
+def test_a_variant_is_what_its_design_file_says(tmp_path: Path) -> None:
+    """What is kept is the design file; nothing of the variant is lost in it."""
+    for seed in range(20):
+        base, design = variant(Random(seed), check_contract)
+        if orders(design) == orders(DESIGNS[base]):
+            continue
+        path = tmp_path / "variant.py"
+        path.write_text(as_file(base, design), encoding="utf-8")
+        assert orders(load(path)["variant"]) == orders(design)

@@ -1,4 +1,4 @@
-"""How much memory a search may hold unless it is said otherwise: a share of what the machine, or its cgroup, has left."""
+"""How much memory a search may hold unless it is said otherwise: a share of what is left to this machine."""
 
 from __future__ import annotations
 

@@ -18,8 +18,8 @@ from model.design_file import DesignFileError, load
 from model.designs import DESIGNS
 from model.language import LanguageError
 from model.manifest import ManifestError
-from model.observed import Observed, ObservedError
 from model.memory import default_limit
+from model.observed import Observed, ObservedError
 from model.parallel import WorkerDied, cores
 from model.progress import showing
 from model.properties import PROPERTIES
@@ -117,7 +117,7 @@ def limits_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option(
             "--max-memory",
             type=Size(),
-            help="Stop a design's search at so much memory, such as 4G.  [default: half of what is free, shared by the jobs]",
+            help="Stop a design's search at so much memory, such as 4G.  [default: half of the free memory / jobs]",
         ),
         click.option("--max-states", type=click.IntRange(1), help="Stop a search at so many states."),
         click.option("--no-symmetry", is_flag=True, help="Tell slots, drives, configurations and processes apart."),

@@ -14,7 +14,6 @@ from rich.progress import SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from model.runner import OnProgress, Request
 from model.search.bfs import Progress
 
-
 EVERY = 30.0
 """Seconds between two lines about one design where standard error is no terminal."""
 

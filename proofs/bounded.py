@@ -136,7 +136,8 @@ def shortest(
     unroll: Unroll = Unrolled,
 ) -> Sought:
     """Look for a shortest trace, of at most so many steps, that violates one of the properties ONE_STATE.
-    `rlimit`: the resource units that the solver may take over one length. LanguageError if the property is none of these."""
+    `rlimit`: the resource units that the solver may take over one length. LanguageError if the property is none of
+    these."""
     unrolled = unroll(design, bounds)
     run = _from_the_start(unrolled, rlimit)
     for depth in range(most + 1):

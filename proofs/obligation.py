@@ -125,8 +125,8 @@ def _lemmas(
 def discharge(
     obligation: Obligation, *, rlimit: int = RLIMIT, seed: int = 0, context: z3.Context | None = None
 ) -> Discharged:
-    """Ask the solver, from the formulas alone. `rlimit`: resource units that it may take over one question. `context`: as of
-    `Solver`."""
+    """Ask the solver, from the formulas alone. `rlimit`: resource units that it may take over one question.
+    `context`: as of `Solver`."""
     solver = Solver(rlimit, seed=seed, context=context)
     tracks: dict[str, Any] = {}
     called: dict[str, str] = {}

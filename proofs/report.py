@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from model.check import check
+from model.memory import default_limit
 from model.parallel import Report as Tell
 from model.parallel import side_by_side
 from model.runner import bare, with_traces
@@ -107,7 +108,7 @@ def report_on(asked: Asked, design: Design, tell: Tell[str] = lambda _: True) ->
     if open_ and asked.refute:
         tell("counterexamples")
         began = time.perf_counter()
-        limits = Limits(asked.max_states)
+        limits = Limits(asked.max_states, default_limit(min(asked.jobs, len(asked.designs))))
         searched = {c.property_name: c for c in check(design, asked.bounds, open_, limits=limits).cells}
         phases["counterexamples"] = time.perf_counter() - began
     cells = tuple(_cell(proof, name, searched.get(name), asked.bounds) for name in proof.verdicts)

@@ -16,7 +16,6 @@ from proofs.proof import Proof
 from proofs.smtlib import Answer, Answers, Script, answers, scripts
 from proofs.solver import GUARD
 
-
 RLIMIT = 100_000_000
 """cvc5's resource units for one question; docs/proofs.md has the calibration."""
 
@@ -26,7 +25,8 @@ class NoSecondSolver(Exception):
 
 
 class Agreement(StrEnum):
-    """What two solvers' answers come to. TIME_OUT: one of them had no answer within its limit, and no two answers differ."""
+    """What two solvers' answers come to. TIME_OUT: one of them had no answer within its limit, and no two
+    answers differ."""
 
     AGREES = "agrees"
     DISAGREES = "disagrees"

@@ -1,10 +1,10 @@
 """Z3 for one question: in a context apart, with a fixed seed, limited in Z3's resource units and not in time.
 
 Terms are built in Z3's main context, and what Z3 does there depends on everything that was built before: the numbers
-of its terms decide in which order it looks at them. A `Solver` translates what it is asked into a new context, so its
-answers, and how many resource units they take, depend on the questions of that context alone. Resource units (`rlimit`) count the
-solver's own work, so a busy machine changes no answer. The wall clock is a guard against a solver that hangs within
-one unit; where it fires, that is said, and the answer is unknown.
+of its terms decide in which order it looks at them. A `Solver` translates what it is asked into a context apart, so its
+answers, and how many resource units they take, depend on the questions of that context alone. Resource units (`rlimit`)
+count the solver's own work, so a busy machine changes no answer. The wall clock is a guard against a solver that hangs
+within one unit; where it fires, that is said, and the answer is unknown.
 """
 
 from __future__ import annotations

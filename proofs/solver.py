@@ -9,7 +9,8 @@ within one unit; where it fires, that is said, and the answer is unknown.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import z3
@@ -19,15 +20,21 @@ RLIMIT = 10_000_000
 GUARD = 3_600
 """Seconds of wall clock for one question."""
 GUARD_FIRED = f"the wall-clock guard of {GUARD:,} s fired: the machine, and not the question, decided that"
-_BY_TIME = ("timeout", "canceled")
-"""How Z3 says that the wall clock stopped it."""
+_STOPPED = ("timeout", "canceled", "resource")
+"""Words of Z3 for both limits: it does not always tell which one it was."""
 
 
 class Solver:
     """A solver in a context apart. Formulas go in and models come out in the main context."""
 
     def __init__(
-        self, rlimit: int = RLIMIT, *, seed: int = 0, logic: str = "", context: z3.Context | None = None
+        self,
+        rlimit: int = RLIMIT,
+        *,
+        seed: int = 0,
+        logic: str = "",
+        context: z3.Context | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`rlimit`: resource units for one question, 0 for no limit. `logic`: for a solver that is made for it.
         `context`: one to share with solvers that are always asked the same questions in the same order, because a
@@ -38,6 +45,8 @@ class Solver:
         self._solver.set("rlimit", rlimit)
         self._solver.set("timeout", GUARD * 1000)
         self._solver.set("random_seed", seed)
+        self._clock = clock
+        self._seconds = 0.0
         self._assumed: dict[int, Any] = {}
         """Each assumption, by the number of its translation."""
         self._translated: dict[int, tuple[Any, Any]] = {}
@@ -63,7 +72,10 @@ class Solver:
 
     def check(self, assumptions: Iterable[Any] = ()) -> z3.CheckSatResult:
         """Whether what is asserted can be so, together with assumptions."""
-        return self._solver.check(*map(self._assumption, assumptions))
+        began = self._clock()
+        answer = self._solver.check(*map(self._assumption, assumptions))
+        self._seconds = self._clock() - began
+        return answer
 
     def _assumption(self, formula: Any) -> Any:
         known = self._translated.get(formula.get_id())
@@ -96,6 +108,6 @@ class Solver:
     def reason(self) -> str:
         """After unknown, why: the limit, the wall clock, or the solver's own words."""
         said = str(self._solver.reason_unknown())
-        if any(word in said for word in _BY_TIME):
+        if self._seconds >= GUARD:
             return GUARD_FIRED
-        return f"the limit of {self.rlimit:,} resource units" if "resource" in said else said
+        return f"the limit of {self.rlimit:,} resource units" if any(word in said for word in _STOPPED) else said

@@ -2,9 +2,9 @@
 
 Terms are built in Z3's main context, and what Z3 does there depends on everything that was built before: the numbers
 of its terms decide in which order it looks at them. A `Solver` translates what it is asked into a context apart, so its
-answers, and how many resource units they take, depend on the questions of that context alone. Resource units (`rlimit`)
-count the solver's own work, so a busy machine changes no answer. The wall clock is a guard against a solver that hangs
-within one unit; where it fires, that is said, and the answer is unknown.
+answers depend on little but the questions of that context: proofs repeated in one process took up to 2 % more or less
+work. Resource units (`rlimit`) count the solver's own work, so a busy machine changes no answer. The wall clock is a
+guard against a solver that hangs within one unit; where it fires, that is said, and the answer is unknown.
 """
 
 from __future__ import annotations

@@ -81,6 +81,8 @@ class _Open:
 
     refuted: dict[str, tuple[int, Search, States]] = field(default_factory=dict)
     met: int = 0
+    stopped: dict[str, str] = field(default_factory=dict)
+    """By property, the limit that a search for it alone reached."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +201,7 @@ class Examination:
             if bit in found.first:
                 state.refuted["retrieve_is_exact"] = (found.first[bit][0], watch, found.first[bit][1])
             elif found.stopped:
-                search.found.stopped = found.stopped
+                state.stopped["retrieve_is_exact"] = found.stopped
 
     def _search_jointly(self) -> None:
         """`retrieve_is_exact` on the whole state: each part of a result may have been true at an instant, and no
@@ -218,7 +220,8 @@ class Examination:
     def _cell(self, name: str) -> Cell:
         found = [(s, o, part) for part, (s, o) in self._searches.items() if name in _slice(part).properties]
         refuted = [o.refuted[name] for _, o, _ in found if name in o.refuted]
-        stopped = next((s.found.stopped for s, _, _ in found if s.found.stopped), "")
+        reached = (s.found.stopped or o.stopped.get(name, "") for s, o, _ in found)
+        stopped = next((limit for limit in reached if limit), "")
         met = any(o.met & BIT[name] for _, o, _ in found)
         seconds = sum(self._seconds[part] for _, _, part in found)
         verdict = Verdict.BOUNDED if stopped else Verdict.EXHAUSTED

@@ -18,6 +18,7 @@ from model.design_file import DesignFileError, load
 from model.designs import DESIGNS
 from model.language import LanguageError
 from model.manifest import ManifestError
+from model.memory import default_limit
 from model.observed import Observed, ObservedError
 from model.parallel import WorkerDied, cores
 from model.progress import showing
@@ -113,7 +114,11 @@ def limits_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option(
             "--jobs", type=click.IntRange(1), default=cores(), help="Designs at a time.  [default: all cores]"
         ),
-        click.option("--max-memory", type=Size(), help="Stop a design's search at so much memory, such as 4G."),
+        click.option(
+            "--max-memory",
+            type=Size(),
+            help="Stop a design's search at so much memory, such as 4G.  [default: half of the free memory / jobs]",
+        ),
         click.option("--max-states", type=click.IntRange(1), help="Stop a search at so many states."),
         click.option("--no-symmetry", is_flag=True, help="Tell slots, drives, configurations and processes apart."),
     ):
@@ -166,14 +171,15 @@ def chosen_properties(names: tuple[str, ...]) -> tuple[str, ...]:
 def request_of(designs: tuple[Design, ...], names: tuple[str, ...], options: dict[str, object]) -> Request:
     counts = {k: v for k, v in options.items() if k in Bounds.LEAST}
     bounds = Bounds(**counts)  # type: ignore[arg-type]
+    jobs = int(options["jobs"])  # type: ignore[call-overload]
     return Request(
         designs,
         bounds,
         names,
         symmetric=not options["no_symmetry"],
         max_states=options["max_states"],  # type: ignore[arg-type]
-        max_bytes=options["max_memory"],  # type: ignore[arg-type]
-        jobs=options["jobs"],  # type: ignore[arg-type]
+        max_bytes=options["max_memory"] or default_limit(min(jobs, len(designs))),  # type: ignore[arg-type]
+        jobs=jobs,
     )
 
 

@@ -1,8 +1,10 @@
-"""Progress on standard error while a search runs; nothing where that is no terminal."""
+"""Progress on standard error while a search runs: a display on a terminal, elsewhere a line now and then."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -12,13 +14,36 @@ from rich.progress import SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from model.runner import OnProgress, Request
 from model.search.bfs import Progress
 
+EVERY = 30.0
+"""Seconds between two lines about one design where standard error is no terminal."""
+
+
+class Lines:
+    """Tells of progress in lines, for each design not more often than every `EVERY` seconds."""
+
+    def __init__(self, write: Callable[[str], object], clock: Callable[[], float] = time.monotonic) -> None:
+        self._write, self._clock = write, clock
+        self._last: dict[str, float] = {}
+
+    def __call__(self, design: str, progress: Progress | None) -> None:
+        """As `OnProgress`. The first line comes `EVERY` seconds after a design began."""
+        now = self._clock()
+        if progress is None or now - self._last.setdefault(design, now) < EVERY:
+            return
+        self._last[design] = now
+        rate = progress.states / max(progress.seconds, 1e-6)
+        self._write(
+            f"confsync: searching {design}: {progress.states:,} states, {rate:,.0f} a second, depth {progress.depth}, "
+            f"{progress.nbytes / 2**20:,.0f} MiB"
+        )
+
 
 @contextmanager
 def showing(request: Request) -> Iterator[OnProgress]:
     """A line per design at work: states, frontier, rate, depth."""
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield lambda _design, _progress: None
+        yield Lines(lambda line: print(line, file=sys.stderr, flush=True))
         return
     columns = (
         SpinnerColumn(),

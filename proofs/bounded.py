@@ -25,13 +25,14 @@ from model.trace import Move, Trace, initial
 from model.verdict import Verdict
 from model.violation import violates
 from proofs.lemma import Clause, Exclusive, Lemma
+from proofs.solver import Solver
 from proofs.terms import any_of, formula
 from proofs.unrolled import At, Chosen, Unrolled
 
 Unroll = Callable[[Design, Bounds], Unrolled]
 
-MILLISECONDS = 60_000
-"""How long the solver may take over one question, unless it is said otherwise."""
+BOUNDED_RLIMIT = 1_000_000_000
+"""Z3 resource units for one question, unless it is said otherwise; docs/proofs.md has the calibration."""
 
 ONE_STATE = (*(n for n, p in PROPERTIES.items() if p.holds), "retrieve_never_degraded", "lock_is_exclusive")
 """The properties that are decided on one state alone: those that can be asked here."""
@@ -92,13 +93,13 @@ class Inductive:
 class Run:
     """A run of so many steps, asked of a solver; it is made longer a step at a time."""
 
-    def __init__(self, unrolled: Unrolled, begins: Callable[[At], Any], milliseconds: int) -> None:
+    def __init__(self, unrolled: Unrolled, begins: Callable[[At], Any], rlimit: int) -> None:
         """`begins`: what is known of its first state."""
         self.unrolled = unrolled
         self.states: list[At] = [unrolled.state(0)]
         self.choices: list[Chosen] = []
-        self.solver = z3.SolverFor("QF_BV")
-        self.solver.set("timeout", milliseconds)
+        self.solver = Solver(rlimit, logic="QF_BV")
+        self._ends = 0
         self.solver.add(begins(self.last))
 
     @property
@@ -114,9 +115,10 @@ class Run:
 
     def can(self, end: Any) -> Any:
         """Whether there is such a run of which `end` is so: z3.sat, z3.unsat, or z3.unknown."""
-        asked = z3.FreshBool("asked")
+        self._ends += 1
+        asked = z3.Bool(f"end {self._ends}")
         self.solver.add(z3.Implies(asked, end))
-        return self.solver.check(asked)
+        return self.solver.check([asked])
 
     def moves(self) -> tuple[Move, ...]:
         """The run that was found, as moves of the program. AssertionError if the program has no such run."""
@@ -130,13 +132,14 @@ def shortest(
     name: str,
     most: int,
     *,
-    milliseconds: int = MILLISECONDS,
+    rlimit: int = BOUNDED_RLIMIT,
     unroll: Unroll = Unrolled,
 ) -> Sought:
     """Look for a shortest trace, of at most so many steps, that violates one of the properties ONE_STATE.
-    `milliseconds`: the most the solver may take over one length. LanguageError if the property is none of these."""
+    `rlimit`: the resource units that the solver may take over one length. LanguageError if the property is none of
+    these."""
     unrolled = unroll(design, bounds)
-    run = _from_the_start(unrolled, milliseconds)
+    run = _from_the_start(unrolled, rlimit)
     for depth in range(most + 1):
         if depth:
             run.extend()
@@ -144,7 +147,7 @@ def shortest(
         if verdict == z3.sat:
             return Sought(Verdict.REFUTED, bounds, depth, _trace(run, name))
         if verdict == z3.unknown:
-            return Sought(Verdict.UNKNOWN, bounds, depth - 1, stopped=run.solver.reason_unknown())
+            return Sought(Verdict.UNKNOWN, bounds, depth - 1, stopped=run.solver.reason())
     return Sought(Verdict.BOUNDED, bounds, most)
 
 
@@ -156,7 +159,7 @@ def k_induction(
     lemmas: Iterable[Lemma] = (),
     *,
     distinct: bool = True,
-    milliseconds: int = MILLISECONDS,
+    rlimit: int = BOUNDED_RLIMIT,
     unroll: Unroll = Unrolled,
 ) -> Inductive:
     """Try to prove one of the properties ONE_STATE by k-induction within bounds, for each k from 1 up
@@ -164,15 +167,15 @@ def k_induction(
 
     `lemmas`: what is assumed of every state, for the caller to show; ValueError where a state that is reached in less
     than k steps is found not to satisfy them. `distinct`: only runs through different states are looked at,
-    which is enough. `milliseconds`: the most the solver may take over one question.
+    which is enough. `rlimit`: the resource units that the solver may take over one question.
     """
     unrolled, assumed = unroll(design, bounds), tuple(lemmas)
 
     def lemmas_of(state: At) -> Any:
         return z3.And(*(says(unrolled, state, lemma) for lemma in assumed))
 
-    base = _from_the_start(unrolled, milliseconds)
-    step = Run(unrolled, lambda state: z3.And(unrolled.possible(state), lemmas_of(state)), milliseconds)
+    base = _from_the_start(unrolled, rlimit)
+    step = Run(unrolled, lambda state: z3.And(unrolled.possible(state), lemmas_of(state)), rlimit)
     for k in range(1, most + 1):
         if base.can(z3.Not(lemmas_of(base.last))) == z3.sat:
             raise ValueError(f"of the lemmas that are assumed, one does not hold after {k - 1} steps")
@@ -180,7 +183,7 @@ def k_induction(
         if verdict == z3.sat:
             return Inductive(Verdict.REFUTED, bounds, k, assumed, _trace(base, name))
         if verdict == z3.unknown:
-            return Inductive(Verdict.UNKNOWN, bounds, k, assumed, stopped=base.solver.reason_unknown())
+            return Inductive(Verdict.UNKNOWN, bounds, k, assumed, stopped=base.solver.reason())
         base.extend()
         step.solver.add(z3.Not(violated(unrolled, step.last, name)))
         step.extend()
@@ -191,12 +194,12 @@ def k_induction(
         if verdict == z3.unsat:
             return Inductive(Verdict.EXHAUSTED, bounds, k, assumed)
         if verdict == z3.unknown:
-            return Inductive(Verdict.UNKNOWN, bounds, k, assumed, stopped=step.solver.reason_unknown())
+            return Inductive(Verdict.UNKNOWN, bounds, k, assumed, stopped=step.solver.reason())
     return Inductive(Verdict.UNKNOWN, bounds, most, assumed, cti=step.moves())
 
 
-def _from_the_start(unrolled: Unrolled, milliseconds: int) -> Run:
-    return Run(unrolled, lambda state: unrolled.is_(state, initial(unrolled.program)), milliseconds)
+def _from_the_start(unrolled: Unrolled, rlimit: int) -> Run:
+    return Run(unrolled, lambda state: unrolled.is_(state, initial(unrolled.program)), rlimit)
 
 
 def _trace(run: Run, name: str) -> Trace:

@@ -37,10 +37,10 @@ from model.verdict import EXIT_OK, EXIT_OPEN, EXIT_REFUTED, Cell, Verdict, exit_
 from proofs import output
 from proofs.certificate import CertificateError, may_write
 from proofs.indistinguishable import look_alike
-from proofs.proof import TIMEOUT
 from proofs.refinement import refine as refinement_of
 from proofs.report import Asked, OnProgress, Report, run
 from proofs.second import NoSecondSolver, require
+from proofs.solver import RLIMIT
 
 MOST_STATES = 20_000_000
 """How many states the search for a counterexample looks at before it gives up: a design of one's own may have more than
@@ -61,7 +61,13 @@ LOOK_ALIKE = Bounds(slots=1, ejectable=0, configs=2, names=1, amounts=1, process
 @click.option("--second-opinion", "second", is_flag=True, help="Have cvc5 check every obligation, too.")
 @click.option("--seeds", type=click.IntRange(0, 1000), default=0, help="Try every obligation with so many seeds.")
 @click.option("--certificate", type=PATH, help="A folder to write a certificate of each design into.")
-@click.option("--timeout", type=click.IntRange(1), default=TIMEOUT, show_default=True, help="Milliseconds a question.")
+@click.option(
+    "--rlimit",
+    type=click.IntRange(1, 2**32 - 1),
+    default=RLIMIT,
+    show_default=True,
+    help="Stop the solver at so many Z3 resource units for a question.",
+)
 @click.option(
     "--max-states",
     type=click.IntRange(1),
@@ -82,7 +88,7 @@ def prove(
     second: bool,
     seeds: int,
     certificate: Path | None,
-    timeout: int,
+    rlimit: int,
     max_states: int,
     jobs: int,
     form: str,
@@ -111,7 +117,7 @@ def prove(
         wanted,
         chosen_properties(asked),
         Bounds(),
-        milliseconds=timeout,
+        rlimit=rlimit,
         second=second,
         seeds=seeds,
         certificates=certificate,

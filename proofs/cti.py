@@ -26,6 +26,7 @@ from model.trace import Move, Whole, step
 from proofs.houdini import Broken, Strengthening
 from proofs.induction import Claim
 from proofs.lemma import Clause, Exclusive, Lemma, Names, Owned
+from proofs.solver import Solver
 from proofs.terms import CONFIG, CONSTANTS, EJECTABLE, SLOT, Z3Cells, negation
 
 LAST = {CONFIG: CONSTANTS[CONFIG][MADE_UP]}
@@ -75,9 +76,8 @@ def counterexample(found: Strengthening, broken: Broken, *, numbers: type[Number
 class _Greedy:
     """A solver that is asked for more and more, and keeps what is possible."""
 
-    def __init__(self, milliseconds: int) -> None:
-        self._solver = z3.SimpleSolver()
-        self._solver.set("timeout", milliseconds)
+    def __init__(self, rlimit: int) -> None:
+        self._solver = Solver(rlimit)
         self.model: Any = None
         """Of all that holds so far."""
 
@@ -102,7 +102,7 @@ class _Greedy:
     def _possible(self) -> bool:
         answer = self._solver.check()
         if answer == z3.unknown:
-            raise NoCounterexample("the solver did not come to an answer in time")
+            raise NoCounterexample(f"the solver came to no answer: {self._solver.reason()}")
         if answer == z3.sat:
             self.model = self._solver.model()
         return bool(answer == z3.sat)
@@ -115,7 +115,8 @@ class Smallest:
         self.induction, self.relation = found.induction, found.induction.relation
         self.broken, self.step = broken, broken.step
         self.assumed = [*found.standing, *(() if isinstance(broken.what, Claim) else (broken.what,))]
-        self.solver = _Greedy(found.milliseconds)
+        self.rlimit = found.rlimit
+        self.solver = _Greedy(self.rlimit)
         self.values: dict[Any, dict[int, Any]] = {sort: dict(each) for sort, each in CONSTANTS.items()}
         """What each number stands for, by sort: the constants, and what else occurs."""
         self.everybody = (self.induction.me, self.induction.p, *self.induction.owner.values())
@@ -395,6 +396,7 @@ def _check_claim(smallest: Smallest, numbers: Numbers, program: Program, state: 
     for n, (q, word) in enumerate(zip(smallest.processes, state.local, strict=True)):
         given.append(relation.at(q) == program.point_of(word))
         given += cells(relation.view(q).local, program.local_layout, word, smallest.kept(n))
-    solver = z3.SimpleSolver()
-    if solver.check(*given) != z3.sat:
+    solver = Solver(smallest.rlimit)
+    solver.add(*given)
+    if solver.check() != z3.sat:
         raise EnginesDisagree(f"refused by the solver, and so on plain values: {claim.name}")

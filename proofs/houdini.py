@@ -22,7 +22,8 @@ from model.state import LOCKS
 from proofs.induction import Claim, Goal, Induction, Named, Step, Use
 from proofs.lemma import Clause, Lemma
 from proofs.relation import Relation
-from proofs.terms import any_of, assert_, implication
+from proofs.solver import RLIMIT, Solver
+from proofs.terms import any_of, implication
 
 LOCK_FIELDS = frozenset(LOCKS) | frozenset(LOCKS.values())
 
@@ -30,12 +31,18 @@ LOCK_FIELDS = frozenset(LOCKS) | frozenset(LOCKS.values())
 @dataclass(frozen=True, slots=True)
 class Broken:
     """Why a lemma was dropped, or a claim does not follow: a counterexample to induction. `model` is None where the
-    solver did not come to an answer in time."""
+    solver came to no answer, for the reason `unknown`."""
 
     what: Lemma | Claim
     step: Step | None
     other: bool
     model: Any
+    unknown: str = ""
+
+
+def broken_by(what: Lemma | Claim, step: Step | None, found: Any, *, other: bool = False) -> Broken:
+    """What is broken by a model; or, by words that say why there is no answer, not shown to hold."""
+    return Broken(what, step, other, None, found) if isinstance(found, str) else Broken(what, step, other, found)
 
 
 class Tracks:
@@ -43,6 +50,8 @@ class Tracks:
 
     def __init__(self, induction: Induction) -> None:
         self.induction = induction
+        self.context = z3.Context()
+        """Where all questions with these tracks are asked."""
         self._tracks: dict[Lemma, Any] = {}
         self._lemmas: dict[int, Lemma] = {}
         self._formulas: dict[tuple[Lemma, int, int], Any] = {}
@@ -69,10 +78,9 @@ class Tracks:
 class Asked:
     """A solver for one question, with lemmas as assumptions that can be taken back."""
 
-    def __init__(self, tracks: Tracks, given: Iterable[Named], uses: tuple[Use, ...], milliseconds: int) -> None:
+    def __init__(self, tracks: Tracks, given: Iterable[Named], uses: tuple[Use, ...], rlimit: int) -> None:
         self.tracks, self.uses = tracks, uses
-        self.solver = z3.SimpleSolver()
-        self.solver.set("timeout", milliseconds)
+        self.solver = Solver(rlimit, context=tracks.context)
         self.solver.add(*(f for _, f in given))
         self._known: dict[Lemma, Any] = {}
         """The track of each lemma that was assumed, None if it has no say here."""
@@ -85,27 +93,27 @@ class Asked:
                 self._known[lemma] = self._assume(lemma)
             if (track := self._known[lemma]) is not None:
                 tracks.append(track)
-        verdict = self.solver.check(*tracks, fails)
+        verdict = self.solver.check([*tracks, fails])
         if verdict == z3.sat:
-            return verdict, self.solver.model()
-        return verdict, self.tracks.lemmas(self.solver.unsat_core()) if verdict == z3.unsat else None
+            return verdict, self.solver.own_model()
+        return verdict, self.tracks.lemmas(self.solver.core()) if verdict == z3.unsat else None
 
     def _assume(self, lemma: Lemma) -> Any:
         places = self.tracks.induction.uses(lemma, self.uses)
         for process, k in places:
-            assert_(self.solver, self.tracks.formula(lemma, process, k))
+            self.solver.add(self.tracks.formula(lemma, process, k))
         return self.tracks.of(lemma) if places else None
 
 
 class Strengthening:
     """Keeps what the properties need of the candidates."""
 
-    def __init__(self, relation: Relation, candidates: Iterable[Lemma], milliseconds: int = 10_000) -> None:
-        """`milliseconds`: how long the solver may take over one question."""
+    def __init__(self, relation: Relation, candidates: Iterable[Lemma], rlimit: int = RLIMIT) -> None:
+        """`rlimit`: resource units that the solver may take over one question."""
         self.induction = Induction(relation)
         self.steps = [Step(self.induction, t) for t in relation.transitions]
         self.claims: list[Claim] = []
-        self.milliseconds = milliseconds
+        self.rlimit = rlimit
         self.standing: dict[Lemma, None] = {}
         """The candidates that nothing has broken yet."""
         self.needed: dict[Lemma, Step | str | None] = {}
@@ -213,7 +221,7 @@ class Strengthening:
 
     def _ask(self, key: Step | str, given: Iterable[Named], uses: tuple[Use, ...]) -> Asked:
         if key not in self._asked:
-            self._asked[key] = Asked(self._tracks, given, uses, self.milliseconds)
+            self._asked[key] = Asked(self._tracks, given, uses, self.rlimit)
         return self._asked[key]
 
     def _settle(self, step: Step) -> None:
@@ -226,7 +234,7 @@ class Strengthening:
                 self.used[step] = frozenset(found)
                 return
             for goal in goals:
-                if verdict != z3.sat or z3.is_true(found.eval(goal.fails, model_completion=True)):
+                if verdict != z3.sat or asked.solver.true_in(found, goal.fails):
                     self._support(asked, step, goal)
         self.used[step] = frozenset()
 
@@ -244,7 +252,7 @@ class Strengthening:
             broken = self._find(asked, step, offered, goal.fails)
             if broken is None:
                 return
-        self._drop(lemma, Broken(lemma, step, goal.other, broken or None))
+        self._drop(lemma, broken_by(lemma, step, broken, other=goal.other))
 
     def _nearest_first(self, lemmas: list[Lemma], step: Step, goal: Lemma) -> Iterator[list[Lemma]]:
         """Of these lemmas, those about what the goal speaks of and the step looks at; then those about what can have a
@@ -272,19 +280,19 @@ class Strengthening:
         if verdict != z3.unsat:
             broken = self._find(asked, claim.name, self.standing, claim.fails)
             if broken is not None:
-                self.refused[claim.name] = Broken(claim, None, False, broken or None)
+                self.refused[claim.name] = broken_by(claim, None, broken)
                 self.used[claim.name] = frozenset()
                 return
             verdict, found = asked.check(self.needed, claim.fails)
         self.used[claim.name] = frozenset(found)
 
     def _find(self, asked: Asked, key: Step | str, offered: Iterable[Lemma], fails: Any) -> Any:
-        """Need lemmas, of those offered, that show something. -> None; or the model that shows they do not (False if
-        there was no time)"""
+        """Need lemmas, of those offered, that show something. -> None; or the model that shows they do not, or in words
+        why the solver came to no answer"""
         self.questions += 1
         verdict, found = asked.check(offered, fails)
         if verdict != z3.unsat:
-            return found if verdict == z3.sat else False
+            return found if verdict == z3.sat else asked.solver.reason()
         for lemma in self._fewer(asked, fails, found):
             self._need(lemma, key)
         return None

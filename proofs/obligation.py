@@ -21,7 +21,8 @@ from model.verdict import Verdict
 from proofs.houdini import Strengthening
 from proofs.induction import Claim, Induction, Named, Step, Use
 from proofs.lemma import Lemma, Names
-from proofs.terms import any_of, assert_, implication, negation
+from proofs.solver import RLIMIT, Solver
+from proofs.terms import any_of, implication, negation
 
 
 class Kind(Enum):
@@ -54,8 +55,8 @@ class Obligation:
 @dataclass(frozen=True, slots=True)
 class Discharged:
     """What the solver said. `core`: the premises and lemmas that it used. `possible`: the premises can be so, together
-    with all lemmas there are; None if that was not decided in time. `idle_guards`: guards without which it holds as
-    well. `seconds`: for the obligation itself."""
+    with all lemmas there are; None if that was not decided. `idle_guards`: guards without which it holds as
+    well. `seconds`: for the obligation itself. `unknown`: why the solver came to no answer, "" where it did."""
 
     obligation: Obligation
     verdict: Verdict
@@ -63,6 +64,7 @@ class Discharged:
     core: tuple[str, ...]
     possible: bool | None
     idle_guards: tuple[str, ...]
+    unknown: str = ""
 
 
 def obligations(found: Strengthening, names: Names) -> Iterator[Obligation]:
@@ -102,9 +104,9 @@ def _initiation(ind: Induction, lemmas: Iterable[Lemma]) -> Obligation:
     return Obligation(Kind.INITIATION, "every lemma holds at first", (*ind.axioms, *premises), (), fails)
 
 
-def holds_at_first(ind: Induction, lemma: Lemma) -> bool:
+def holds_at_first(ind: Induction, lemma: Lemma, context: z3.Context | None = None) -> bool:
     """Whether a lemma holds in the initial state."""
-    return discharge(_initiation(ind, [lemma]), milliseconds=0).verdict is Verdict.PROVED
+    return discharge(_initiation(ind, [lemma]), context=context).verdict is Verdict.PROVED
 
 
 def _lemmas(
@@ -120,32 +122,33 @@ def _lemmas(
     return tuple(used), tuple(others)
 
 
-def discharge(obligation: Obligation, *, milliseconds: int, seed: int = 0) -> Discharged:
-    """Ask the solver, from the formulas alone."""
-    solver = z3.SimpleSolver()
-    solver.set("timeout", milliseconds)
-    solver.set("random_seed", seed)
+def discharge(
+    obligation: Obligation, *, rlimit: int = RLIMIT, seed: int = 0, context: z3.Context | None = None
+) -> Discharged:
+    """Ask the solver, from the formulas alone. `rlimit`: resource units that it may take over one question.
+    `context`: as of `Solver`."""
+    solver = Solver(rlimit, seed=seed, context=context)
     tracks: dict[str, Any] = {}
     called: dict[str, str] = {}
     for name, formula in (*obligation.premises, *obligation.lemmas):
         if name not in tracks:  # a name of its own: a lemma may be called as a field is
             tracks[name] = z3.Bool(f"premise {len(tracks) + 1}")
             called[str(tracks[name])] = name
-        assert_(solver, implication(tracks[name], formula))
+        solver.add(implication(tracks[name], formula))
     solver.push()
-    for _, formula in obligation.others:
-        assert_(solver, formula)
-    possible = solver.check(*tracks.values())
+    solver.add(*(formula for _, formula in obligation.others))
+    possible = solver.check(tracks.values())
     solver.pop()
     began = time.perf_counter()
-    assert_(solver, obligation.fails)
-    answer = solver.check(*tracks.values())
+    solver.add(obligation.fails)
+    answer = solver.check(tracks.values())
     seconds = time.perf_counter() - began
-    core = tuple(called[str(c)] for c in solver.unsat_core()) if answer == z3.unsat else ()
+    unknown = solver.reason() if answer == z3.unknown else ""
+    core = tuple(called[str(c)] for c in solver.core()) if answer == z3.unsat else ()
     idle = [
         g
         for g in obligation.guards
-        if answer == z3.unsat and (g not in core or solver.check(*(t for n, t in tracks.items() if n != g)) == z3.unsat)
+        if answer == z3.unsat and (g not in core or solver.check([t for n, t in tracks.items() if n != g]) == z3.unsat)
     ]
     return Discharged(
         obligation,
@@ -154,6 +157,7 @@ def discharge(obligation: Obligation, *, milliseconds: int, seed: int = 0) -> Di
         core,
         None if possible == z3.unknown else possible == z3.sat,
         tuple(idle),
+        unknown,
     )
 
 

@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+import z3
+
 from model.language import LanguageError
 from model.properties import PROPERTIES
 from model.state import LOCKS
@@ -23,10 +25,9 @@ from proofs.obligation import Discharged, discharge, holds_at_first, obligations
 from proofs.properties import Needed, needed
 from proofs.relation import Relation
 from proofs.samples import take
+from proofs.solver import RLIMIT
 from proofs.vocabulary import atoms, stated
 
-TIMEOUT = 10_000
-"""Milliseconds that the solver may take over one question."""
 Tell = Callable[[str], object]
 """Told what is being done, in a few words."""
 
@@ -59,10 +60,11 @@ def prove(
     design: Design,
     names: Iterable[str] = PROPERTIES,
     *,
-    milliseconds: int = TIMEOUT,
+    rlimit: int = RLIMIT,
     tell: Tell = lambda _: None,
 ) -> Proof:
-    """Prove properties of a design, for any number of everything. LanguageError if the design is no design, or a lemma
+    """Prove properties of a design, for any number of everything. `rlimit`: resource units that the solver may take
+    over one question. LanguageError if the design is no design, or a lemma
     of its author's is none."""
     began = time.perf_counter()
     clock: dict[str, float] = {}
@@ -79,16 +81,16 @@ def prove(
     done("small states", "candidates")
     pool = candidates(relation.program, vocabulary, samples)
     done("candidates", "strengthening")
-    found = Strengthening(relation, pool, milliseconds)
+    found, apart = Strengthening(relation, pool, rlimit), z3.Context()
     needs = {name: needed(name, found.induction) for name in names}
     wanted = [x for n in needs.values() for x in n.lemmas] + list(given.values())
-    found.offer(x for x in wanted if holds_at_first(found.induction, x))
+    found.offer(x for x in wanted if holds_at_first(found.induction, x, apart))
     claims = {c.name: c for n in needs.values() for c in n.claims}
     found.keep(wanted, claims.values())
     found.prune(wanted)
     done("strengthening", "obligations")
     say = Names(relation)
-    discharged = tuple(discharge(o, milliseconds=milliseconds) for o in obligations(found, say))
+    discharged = tuple(discharge(o, rlimit=rlimit, context=apart) for o in obligations(found, say))
     done("obligations", "")
     sound = all(d.verdict is Verdict.PROVED for d in discharged)
     why = {name: broken for name, n in needs.items() if (broken := _broken(found, n))}
@@ -125,5 +127,5 @@ def _why_not(found: Strengthening, lemma: Clause) -> str:
     if broken is None:
         return "it does not hold in the initial state"
     if broken.model is None:
-        return "the solver did not come to an answer in time"
+        return f"the solver came to no answer: {broken.unknown}"
     return f"it can be broken by `{broken.step.name if broken.step else ''}`"

@@ -32,12 +32,10 @@ from proofs.lemma import Clause, Lemma, Names
 from proofs.obligation import Discharged, discharge, obligations
 from proofs.relation import Relation, Transition
 from proofs.samples import take
+from proofs.solver import RLIMIT
 from proofs.specification import SEEN, SPECIFICATION, Change, Domain, Specification, is_what_was_attached, see
 from proofs.terms import Z3Cells, Z3Term, any_of, formula, negation
 from proofs.vocabulary import Atom, atoms
-
-TIMEOUT = 10_000
-"""Milliseconds that the solver may take over one question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +109,12 @@ class Refinement:
         }
 
 
-def refine(design: Design, specification: Specification = SPECIFICATION, *, milliseconds: int = TIMEOUT) -> Refinement:
+def refine(design: Design, specification: Specification = SPECIFICATION, *, rlimit: int = RLIMIT) -> Refinement:
     """Whether a design refines a specification, for any number of everything. LanguageError if it is no design."""
     relation = Relation(design)
     vocabulary = atoms(relation.program)
     pool = candidates(relation.program, vocabulary, take(design, vocabulary))
-    return simulate(Strengthening(relation, pool, milliseconds), vocabulary, specification)
+    return simulate(Strengthening(relation, pool, rlimit), vocabulary, specification)
 
 
 def simulate(found: Strengthening, vocabulary: Iterable[Atom], specification: Specification) -> Refinement:
@@ -192,7 +190,7 @@ class _Simulation:
     def _discharged(self) -> Iterator[Discharged]:
         """Every obligation, asked again from its formulas alone."""
         for o in obligations(self.found, Names(self.relation)):
-            d = discharge(o, milliseconds=self.found.milliseconds)
+            d = discharge(o, rlimit=self.found.rlimit)
             if d.verdict is not Verdict.PROVED:
                 self._refuse(o.title, "it does not follow from the formulas alone")
             yield d

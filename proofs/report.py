@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from model.check import check
+from model.memory import default_limit
 from model.parallel import Report as Tell
 from model.parallel import side_by_side
 from model.runner import bare, with_traces
@@ -18,8 +19,9 @@ from model.verdict import Cell, Verdict
 from proofs.certificate import write_certificate
 from proofs.lemma import Clause
 from proofs.obligation import Discharged
-from proofs.proof import TIMEOUT, Proof, prove
+from proofs.proof import Proof, prove
 from proofs.second import Opinion, second_opinion
+from proofs.solver import RLIMIT
 from proofs.stability import Spread, stability
 from proofs.triage import triage
 
@@ -32,7 +34,7 @@ class Asked:
     designs: tuple[Design, ...]
     properties: tuple[str, ...]
     bounds: Bounds
-    milliseconds: int = TIMEOUT
+    rlimit: int = RLIMIT
     refute: bool = True
     second: bool = False
     seeds: int = 0
@@ -99,14 +101,14 @@ def run(asked: Asked, on_progress: OnProgress = lambda _d, _p: None) -> Iterator
 
 def report_on(asked: Asked, design: Design, tell: Tell[str] = lambda _: True) -> Report:
     """Prove a design; where that fails, look for a counterexample; where there is none, say what a proof lacks."""
-    proof = prove(design, asked.properties, milliseconds=asked.milliseconds, tell=tell)
+    proof = prove(design, asked.properties, rlimit=asked.rlimit, tell=tell)
     open_ = [n for n, v in proof.verdicts.items() if v is not Verdict.PROVED]
     searched: dict[str, Cell] = {}
     phases = dict(proof.phases)
     if open_ and asked.refute:
         tell("counterexamples")
         began = time.perf_counter()
-        limits = Limits(asked.max_states)
+        limits = Limits(asked.max_states, default_limit(min(asked.jobs, len(asked.designs))))
         searched = {c.property_name: c for c in check(design, asked.bounds, open_, limits=limits).cells}
         phases["counterexamples"] = time.perf_counter() - began
     cells = tuple(_cell(proof, name, searched.get(name), asked.bounds) for name in proof.verdicts)
@@ -124,8 +126,8 @@ def report_on(asked: Asked, design: Design, tell: Tell[str] = lambda _: True) ->
         missing,
         {lemma.words: why for lemma, why in proof.unproved_given.items()},
         phases,
-        tuple(second_opinion(proof, milliseconds=asked.milliseconds)) if asked.second else (),
-        tuple(stability(proof, seeds=asked.seeds, milliseconds=asked.milliseconds)) if asked.seeds else (),
+        tuple(second_opinion(proof)) if asked.second else (),
+        tuple(stability(proof, seeds=asked.seeds, rlimit=asked.rlimit)) if asked.seeds else (),
         str(write_certificate(proof, asked.certificates / design.name)) if asked.certificates else "",
     )
 
@@ -144,10 +146,15 @@ def _lacks(proof: Proof, name: str, searched: Cell | None) -> str:
     within += f", stopped at {searched.stopped}" if searched and searched.stopped else ""
     broken = proof.why.get(name)
     if broken is None:
-        return f"{within}. An obligation of the proof was not discharged."
+        return f"{within}. An obligation of the proof was not discharged{_undecided(proof)}."
     if broken.model is None:
-        return f"{within}. The solver did not come to an answer in time."
+        return f"{within}. The solver came to no answer: {broken.unknown}."
     return f"{within}.\n{triage(proof, broken).words()}"
+
+
+def _undecided(proof: Proof) -> str:
+    """The first obligation that the solver came to no answer about, and why."""
+    return next((f": {d.obligation.title}: {d.unknown}" for d in proof.discharged if d.unknown), "")
 
 
 def families(proof: Proof) -> Iterator[Family]:

@@ -14,6 +14,10 @@ from typing import Any
 
 from proofs.proof import Proof
 from proofs.smtlib import Answer, Answers, Script, answers, scripts
+from proofs.solver import GUARD
+
+RLIMIT = 100_000_000
+"""cvc5's resource units for one question; docs/proofs.md has the calibration."""
 
 
 class NoSecondSolver(Exception):
@@ -21,7 +25,8 @@ class NoSecondSolver(Exception):
 
 
 class Agreement(StrEnum):
-    """What two solvers' answers come to. TIME_OUT: one of them had no answer in time, and no two answers differ."""
+    """What two solvers' answers come to. TIME_OUT: one of them had no answer within its limit, and no two
+    answers differ."""
 
     AGREES = "agrees"
     DISAGREES = "disagrees"
@@ -56,18 +61,18 @@ def _cvc5() -> Any:
         ) from None
 
 
-def second_opinion(proof: Proof, *, milliseconds: int) -> Iterator[Opinion]:
-    """What cvc5 says of every obligation of a proof. `milliseconds`: how long it may take over one question; 0 is for
-    ever. NoSecondSolver if it is not installed."""
+def second_opinion(proof: Proof, *, rlimit: int = RLIMIT) -> Iterator[Opinion]:
+    """What cvc5 says of every obligation of a proof. `rlimit`: cvc5's resource units (not Z3's) that it may
+    take over one question; 0 is no limit. NoSecondSolver if it is not installed."""
     require()
     for script in scripts(proof):
-        yield opinion(script, milliseconds=milliseconds)
+        yield opinion(script, rlimit=rlimit)
 
 
-def opinion(script: Script, *, milliseconds: int) -> Opinion:
+def opinion(script: Script, *, rlimit: int = RLIMIT) -> Opinion:
     """What cvc5 says of one script."""
     began = time.perf_counter()
-    said, error = ask(script.text, milliseconds=milliseconds)
+    said, error = ask(script.text, rlimit=rlimit)
     seconds = time.perf_counter() - began
     first = answers(script.of)
     o = script.of.obligation
@@ -75,11 +80,13 @@ def opinion(script: Script, *, milliseconds: int) -> Opinion:
     return Opinion(o.kind.value, o.name, agreement, first, said, seconds, error)
 
 
-def ask(text: str, *, milliseconds: int) -> tuple[Answers, str]:
+def ask(text: str, *, rlimit: int = RLIMIT) -> tuple[Answers, str]:
     """cvc5's answers to a script's two questions, and what was wrong with the script ("": nothing)."""
     cvc5 = _cvc5()
     solver = cvc5.Solver(cvc5.TermManager())
-    solver.setOption("tlimit-per", str(milliseconds))
+    solver.setOption("rlimit-per", str(rlimit))
+    solver.setOption("tlimit-per", str(GUARD * 1000))
+    solver.setOption("seed", "0")
     parser = cvc5.InputParser(solver)
     parser.setStringInput(cvc5.InputLanguage.SMT_LIB_2_6, text, "obligation")
     said: list[Answer] = []

@@ -39,17 +39,17 @@ class Spread:
         return self.most - self.least
 
 
-def stability(proof: Proof, *, seeds: int, milliseconds: int) -> Iterator[Spread]:
-    """Every obligation of a proof under the seeds 1 to `seeds`. `milliseconds`: how long the solver may take over one
-    question."""
+def stability(proof: Proof, *, seeds: int, rlimit: int) -> Iterator[Spread]:
+    """Every obligation of a proof under the seeds 1 to `seeds`. `rlimit`: resource units that the solver may take
+    over one question."""
     for discharged in proof.discharged:
-        yield spread(discharged, range(1, seeds + 1), milliseconds=milliseconds)
+        yield spread(discharged, range(1, seeds + 1), rlimit=rlimit)
 
 
-def spread(first: Discharged, seeds: Sequence[int], *, milliseconds: int) -> Spread:
+def spread(first: Discharged, seeds: Sequence[int], *, rlimit: int) -> Spread:
     """One obligation under several seeds, at least one, beside what it was discharged with."""
     o = first.obligation
-    again = {seed: discharge(o, milliseconds=milliseconds, seed=seed) for seed in seeds}
+    again = {seed: discharge(o, rlimit=rlimit, seed=seed) for seed in seeds}
     times = [d.seconds * 1000 for d in again.values()]
     unlike = tuple((seed, d.verdict.value) for seed, d in again.items() if d.verdict is not first.verdict)
     return Spread(o.kind.value, o.name, len(seeds), min(times), median(times), max(times), first.verdict.value, unlike)

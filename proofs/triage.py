@@ -214,7 +214,7 @@ def _missing(proof: Proof, cti: Cti, reached: _Reached) -> tuple[tuple[Clause, .
         closing = _closing(again, cti.broken, best)
         told, known = told or list(dict.fromkeys([*closing, *best])), known | new.keys()
         offered |= dict.fromkeys(best)
-        again = Strengthening(found.induction.relation, [*found.standing, *offered], found.milliseconds)
+        again = Strengthening(found.induction.relation, [*found.standing, *offered], found.rlimit)
         again.offer(target)
         again.keep(target, claims)
         if all(x in again.needed for x in target) and not again.refused:
@@ -236,7 +236,7 @@ def _closing(found: Strengthening, broken: Broken, lemmas: list[Clause]) -> list
     else:
         assert step
         given, uses, fails, target = tuple(step.given), step.uses, step.goal(what, other=broken.other).fails, [what]
-    asked_ = Asked(Tracks(found.induction), given, uses, found.milliseconds)
+    asked_ = Asked(Tracks(found.induction), given, uses, found.rlimit)
     return [c for c in lemmas if asked_.check([*found.standing, *target, c], fails)[0] == z3.unsat]
 
 

@@ -16,7 +16,7 @@ __all__ = ["pytest_xdist_make_scheduler"]
 
 _POINTS = "points"
 
-settings.register_profile("the same each time", derandomize=True)
+settings.register_profile("the same each time", derandomize=True, deadline=None, database=None)
 settings.load_profile("the same each time")
 """What Hypothesis draws still depends on the modules that are loaded, for it takes constants out of them: a test that
 must find something needs many more examples than it takes today."""

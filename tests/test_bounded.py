@@ -102,11 +102,11 @@ def test_every_property_on_one_state_agrees_with_the_search() -> None:
 
 
 def test_a_solver_without_time_decides_nothing() -> None:
-    sought = shortest(LOCKED, Bounds(), "template_is_faithful", 14, milliseconds=1)
+    sought = shortest(LOCKED, Bounds(), "template_is_faithful", 14, rlimit=1_000)
     assert (sought.verdict, sought.trace) == (Verdict.UNKNOWN, None)
     assert sought.depth < 14
     assert "gave up" in sought.words
-    tried = k_induction(LOCKED, Bounds(), "template_is_faithful", 4, milliseconds=1)
+    tried = k_induction(LOCKED, Bounds(), "template_is_faithful", 4, rlimit=1_000)
     assert (tried.verdict, tried.cti) == (Verdict.UNKNOWN, ())
     assert "gave up" in tried.words
 

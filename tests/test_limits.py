@@ -29,7 +29,7 @@ def unlimited(name: str) -> dict[str, Cell]:
 
 LIMITS: dict[str, Callable[[], Limits]] = {
     "the bound of 600 states": lambda: Limits(max_states=600),
-    "the bound of 0 MiB of memory": lambda: Limits(max_bytes=2**17),
+    "the bound of 0 MiB of memory (--max-memory raises it)": lambda: Limits(max_bytes=2**17),
     "an interrupt": lambda: Limits(go_on=lambda here: here.depth < 12),
 }
 

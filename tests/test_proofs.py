@@ -217,7 +217,7 @@ def test_without_time_nothing_is_proved() -> None:
     crowded = [z3.Or(*row) for row in pigeons]
     alone = [z3.Not(z3.And(a[j], b[j])) for j in range(11) for i, a in enumerate(pigeons) for b in pigeons[i + 1 :]]
     hard = replace(obligation, premises=(("pigeons", z3.And(*crowded)),), lemmas=(), fails=z3.And(*alone), others=())
-    assert discharge(hard, milliseconds=20).verdict is Verdict.UNKNOWN
+    assert discharge(hard, rlimit=20_000).verdict is Verdict.UNKNOWN
 
 
 @of_the_recommended_design
@@ -227,4 +227,4 @@ def test_an_obligation_that_does_not_hold_is_not_discharged() -> None:
     used = [name for name, _ in d.obligation.lemmas if name in d.core]
     assert used
     lighter = replace(d.obligation, lemmas=tuple((n, f) for n, f in d.obligation.lemmas if n not in used))
-    assert discharge(lighter, milliseconds=10_000).verdict is Verdict.REFUTED
+    assert discharge(lighter, rlimit=10_000_000).verdict is Verdict.REFUTED

@@ -25,8 +25,8 @@ from proofs.stability import spread, stability, worst
 
 pytestmark = pytest.mark.slow
 
-SOON = 10_000
-"""Milliseconds that are enough for any obligation."""
+SOON = 10_000_000
+"""Resource units that are enough for any obligation."""
 SAT, UNSAT, UNKNOWN = Answer.SAT, Answer.UNSAT, Answer.UNKNOWN
 cvc5 = pytest.mark.skipif(find_spec("cvc5") is None, reason="cvc5 is not installed")
 
@@ -48,7 +48,7 @@ def of_each_kind(count: int) -> list[Script]:
 
 def exported(o: Obligation, first: Discharged | None = None) -> Script:
     """An obligation as a script, beside what Z3 says of it, or said of another."""
-    first = first or discharge(o, milliseconds=SOON)
+    first = first or discharge(o, rlimit=SOON)
     return Script(first, "", Writer("a design", ["idle"] * 1000).script(o, answers(first).possible), (), ())
 
 
@@ -128,7 +128,7 @@ def named(name: str) -> Obligation:
 
 @cvc5
 def test_cvc5_agrees_on_some_of_each_kind() -> None:
-    opinions = [opinion(s, milliseconds=SOON) for s in of_each_kind(6)]
+    opinions = [opinion(s, rlimit=SOON) for s in of_each_kind(6)]
     assert {o.kind for o in opinions} == {k.value for k in Kind}
     assert {o.agreement for o in opinions} == {Agreement.AGREES}
     assert all(o.seconds > 0 and not o.error for o in opinions)
@@ -137,7 +137,7 @@ def test_cvc5_agrees_on_some_of_each_kind() -> None:
 @cvc5
 def test_cvc5_agrees_on_everything_about_the_recommended_design() -> None:
     whole = prove(DESIGNS[RECOMMENDED])
-    opinions = list(second_opinion(whole, milliseconds=SOON))
+    opinions = list(second_opinion(whole, rlimit=SOON))
     assert [(o.kind, o.name) for o in opinions] == [
         (d.obligation.kind.value, d.obligation.name) for d in whole.discharged
     ]
@@ -156,8 +156,8 @@ def test_an_export_without_what_the_proof_rests_on_is_noticed() -> None:
                 premises=tuple(p for p in o.premises if p[0] != name),
                 lemmas=tuple(x for x in o.lemmas if x[0] != name),
             )
-            wrong = discharge(without, milliseconds=SOON).verdict is Verdict.REFUTED
-            said = opinion(exported(without, d), milliseconds=SOON)
+            wrong = discharge(without, rlimit=SOON).verdict is Verdict.REFUTED
+            said = opinion(exported(without, d), rlimit=SOON)
             assert (said.agreement is Agreement.DISAGREES) == wrong
             noticed += wrong
         assert noticed or not d.core
@@ -169,7 +169,7 @@ def test_an_export_without_the_axioms_is_noticed() -> None:
     for script in [s for s in written() if "axiom 1" in s.of.core][:10]:
         o = script.of.obligation
         bare = replace(o, premises=tuple(p for p in o.premises if not p[0].startswith("axiom")))
-        said.append(opinion(exported(bare, script.of), milliseconds=SOON))
+        said.append(opinion(exported(bare, script.of), rlimit=SOON))
     assert Agreement.DISAGREES in {o.agreement for o in said}
     assert all(o.cvc5.fails is SAT for o in said if o.agreement is Agreement.DISAGREES)
 
@@ -177,22 +177,22 @@ def test_an_export_without_the_axioms_is_noticed() -> None:
 @cvc5
 def test_what_can_never_happen_is_agreed_upon_too() -> None:
     never = next(s for s in written() if s.of.possible is False)
-    assert opinion(never, milliseconds=SOON).cvc5 == Answers(UNSAT, UNSAT)
+    assert opinion(never, rlimit=SOON).cvc5 == Answers(UNSAT, UNSAT)
     wrong = replace(never, of=replace(never.of, possible=True))
-    assert opinion(wrong, milliseconds=SOON).agreement is Agreement.DISAGREES
+    assert opinion(wrong, rlimit=SOON).agreement is Agreement.DISAGREES
 
 
 @cvc5
 def test_a_time_out_is_one_and_no_agreement() -> None:
-    said = opinion(exported(pigeons(10), discharge(pigeons(3), milliseconds=SOON)), milliseconds=20)
+    said = opinion(exported(pigeons(10), discharge(pigeons(3), rlimit=SOON)), rlimit=2_000)
     assert (said.agreement, said.cvc5.fails, said.error) == (Agreement.TIME_OUT, UNKNOWN, "")
 
 
 @cvc5
 def test_a_time_out_of_the_first_solver_is_told_as_well() -> None:
-    first = discharge(pigeons(11), milliseconds=1)
+    first = discharge(pigeons(11), rlimit=1_000)
     assert first.verdict is Verdict.UNKNOWN
-    said = opinion(exported(pigeons(2), first), milliseconds=SOON)
+    said = opinion(exported(pigeons(2), first), rlimit=SOON)
     assert (said.agreement, said.z3.fails, said.cvc5.fails) == (Agreement.TIME_OUT, UNKNOWN, UNSAT)
 
 
@@ -208,7 +208,7 @@ def test_a_time_out_of_the_first_solver_is_told_as_well() -> None:
     ],
 )
 def test_a_script_that_it_cannot_read_is_a_disagreement(text: str, words: str) -> None:
-    said = opinion(replace(written()[0], text=text), milliseconds=SOON)
+    said = opinion(replace(written()[0], text=text), rlimit=SOON)
     assert said.agreement is Agreement.DISAGREES
     assert words in said.error
 
@@ -234,7 +234,7 @@ def test_what_two_answers_come_to(
 def test_without_cvc5_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cvc5", None)
     with pytest.raises(NoSecondSolver, match=r"pip install 'confsync\[second\]'"):
-        next(second_opinion(proof(), milliseconds=SOON))
+        next(second_opinion(proof(), rlimit=SOON))
 
 
 @cvc5
@@ -243,7 +243,7 @@ def test_connectives_of_one_operand_or_none_are_written_as_what_they_are() -> No
     a, b = z3.Bools("a b")
     o = hand_made(z3.Or(z3.And(z3.Or(z3.And(z3.Not(a)))), z3.Or()), z3.And(), z3.Or(z3.And(a)), z3.And(z3.Or(b)))
     script = exported(o)
-    assert ask(script.text, milliseconds=SOON) == (Answers(SAT, UNSAT), "")
+    assert ask(script.text, rlimit=SOON) == (Answers(SAT, UNSAT), "")
     assert "(and " not in script.text
 
 
@@ -252,7 +252,7 @@ def test_connectives_of_one_operand_or_none_are_written_as_what_they_are() -> No
 
 def test_the_spread_of_a_few_obligations_under_two_seeds() -> None:
     few = replace(proof(), discharged=proof().discharged[:5])
-    spreads = list(stability(few, seeds=2, milliseconds=SOON))
+    spreads = list(stability(few, seeds=2, rlimit=SOON))
     assert [s.name for s in spreads] == [d.obligation.name for d in few.discharged]
     for s in spreads:
         assert 0 < s.least <= s.median <= s.most
@@ -261,20 +261,20 @@ def test_the_spread_of_a_few_obligations_under_two_seeds() -> None:
 
 
 def test_a_seed_with_another_verdict_is_told_of_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    def odd(o: Obligation, *, milliseconds: int, seed: int = 0) -> Discharged:
-        found = discharge(o, milliseconds=milliseconds, seed=seed)
+    def odd(o: Obligation, *, rlimit: int, seed: int = 0) -> Discharged:
+        found = discharge(o, rlimit=rlimit, seed=seed)
         return replace(found, verdict=Verdict.UNKNOWN, seconds=0.0) if seed == 3 else found
 
-    steady = spread(proof().discharged[1], [1, 2], milliseconds=SOON)
+    steady = spread(proof().discharged[1], [1, 2], rlimit=SOON)
     monkeypatch.setattr(stable, "discharge", odd)
-    found = spread(proof().discharged[2], range(1, 5), milliseconds=SOON)
+    found = spread(proof().discharged[2], range(1, 5), rlimit=SOON)
     assert (found.unlike, found.agrees, found.least) == (((3, "UNKNOWN"),), False, 0.0)
     assert worst([steady, found], 1) == [found]
 
 
 def test_no_verdict_under_any_seed_is_no_agreement() -> None:
-    first = discharge(pigeons(11), milliseconds=1)
-    found = spread(first, [1], milliseconds=1)
+    first = discharge(pigeons(11), rlimit=1_000)
+    found = spread(first, [1], rlimit=1_000)
     assert (found.verdict, found.unlike, found.agrees) == ("UNKNOWN", (), False)
 
 

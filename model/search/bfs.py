@@ -20,13 +20,15 @@ CHUNK = 1 << 18
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a search is: `depth` is the number of the level being expanded, `seconds` since it began."""
+    """Where a search is: `depth` is the number of the level being expanded, `seconds` since it began,
+    `nbytes` of memory held."""
 
     states: int
     frontier: int
     depth: int
     transitions: int
     seconds: float
+    nbytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +115,8 @@ class Search:
         if limits.max_states is not None and self.found.states + fresh > limits.max_states:
             return f"the bound of {limits.max_states:,} states"
         if limits.max_bytes is not None and held > limits.max_bytes:
-            return f"the bound of {limits.max_bytes / 2**20:,.0f} MiB of memory"
-        here = Progress(self.found.states + fresh, frontier, level, self.found.transitions, self.found.seconds)
+            return f"the bound of {limits.max_bytes / 2**20:,.0f} MiB of memory (--max-memory raises it)"
+        here = Progress(self.found.states + fresh, frontier, level, self.found.transitions, self.found.seconds, held)
         return "" if limits.go_on(here) else "an interrupt"
 
     def nbytes(self) -> int:

@@ -1,0 +1,113 @@
+"""Z3 for one question: in a context apart, with a fixed seed, limited in Z3's resource units and not in time.
+
+Terms are built in Z3's main context, and what Z3 does there depends on everything that was built before: the numbers
+of its terms decide in which order it looks at them. A `Solver` translates what it is asked into a context apart, so its
+answers depend on little but the questions of that context: proofs repeated in one process took up to 2 % more or less
+work. Resource units (`rlimit`) count the solver's own work, so a busy machine changes no answer. The wall clock is a
+guard against a solver that hangs within one unit; where it fires, that is said, and the answer is unknown.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import z3
+
+RLIMIT = 10_000_000
+"""Z3 resource units for one question; docs/proofs.md has the calibration."""
+GUARD = 3_600
+"""Seconds of wall clock for one question."""
+GUARD_FIRED = f"the wall-clock guard of {GUARD:,} s fired: the machine, and not the question, decided that"
+_STOPPED = ("timeout", "canceled", "resource")
+"""Words of Z3 for both limits: it does not always tell which one it was."""
+
+
+class Solver:
+    """A solver in a context apart. Formulas go in and models come out in the main context."""
+
+    def __init__(
+        self,
+        rlimit: int = RLIMIT,
+        *,
+        seed: int = 0,
+        logic: str = "",
+        context: z3.Context | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`rlimit`: resource units for one question, 0 for no limit. `logic`: for a solver that is made for it.
+        `context`: one to share with solvers that are always asked the same questions in the same order, because a
+        context costs 15 ms and 16 MiB; without it the solver makes its own."""
+        self.rlimit = rlimit
+        self._context = context or z3.Context()
+        self._solver: Any = z3.SolverFor(logic, ctx=self._context) if logic else z3.SimpleSolver(ctx=self._context)
+        self._solver.set("rlimit", rlimit)
+        self._solver.set("timeout", GUARD * 1000)
+        self._solver.set("random_seed", seed)
+        self._clock = clock
+        self._seconds = 0.0
+        self._assumed: dict[int, Any] = {}
+        """Each assumption, by the number of its translation."""
+        self._translated: dict[int, tuple[Any, Any]] = {}
+        """Each assumption and its translation, by its own number: kept, so that no number is given again."""
+
+    def _translate(self, formula: Any) -> Any:
+        ast = z3.Z3_translate(formula.ctx_ref(), formula.as_ast(), self._context.ref())
+        return z3.BoolRef(ast, self._context)
+
+    def add(self, *formulas: Any) -> None:
+        """Assert formulas."""
+        context = self._context.ref()
+        for formula in formulas:
+            z3.Z3_solver_assert(context, self._solver.solver, self._translate(formula).as_ast())
+
+    def push(self) -> None:
+        """What is asserted from here on is dropped by `pop`."""
+        self._solver.push()
+
+    def pop(self) -> None:
+        """Drop what was asserted since `push`."""
+        self._solver.pop()
+
+    def check(self, assumptions: Iterable[Any] = ()) -> z3.CheckSatResult:
+        """Whether what is asserted can be so, together with assumptions."""
+        began = self._clock()
+        answer = self._solver.check(*map(self._assumption, assumptions))
+        self._seconds = self._clock() - began
+        return answer
+
+    def _assumption(self, formula: Any) -> Any:
+        known = self._translated.get(formula.get_id())
+        if known is None:
+            known = self._translated[formula.get_id()] = formula, self._translate(formula)
+            self._assumed[known[1].get_id()] = formula
+        return known[1]
+
+    def core(self) -> list[Any]:
+        """After unsat, the assumptions that it rests on."""
+        return [self._assumed[c.get_id()] for c in self._solver.unsat_core() if c.get_id() in self._assumed]
+
+    def model(self) -> Any:
+        """After sat, the model, for terms of the main context."""
+        return self._solver.model().translate(z3.main_ctx())
+
+    def own_model(self) -> Any:
+        """After sat, the model, for `true_in`."""
+        return self._solver.model()
+
+    def true_in(self, model: Any, formula: Any) -> bool:
+        """Whether a model of this solver makes a formula true. Evaluated in the solver's context, because the value
+        that completes a model can depend on the context."""
+        return bool(z3.is_true(model.eval(self._translate(formula), model_completion=True)))
+
+    def used(self) -> int:
+        """Resource units taken so far, by all questions."""
+        return int(self._solver.statistics().get_key_value("rlimit count"))
+
+    def reason(self) -> str:
+        """After unknown, why: the limit, the wall clock, or the solver's own words."""
+        said = str(self._solver.reason_unknown())
+        if self._seconds >= GUARD:
+            return GUARD_FIRED
+        return f"the limit of {self.rlimit:,} resource units" if any(word in said for word in _STOPPED) else said

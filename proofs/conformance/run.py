@@ -6,8 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from model.parallel import Report as Tell
-from model.parallel import side_by_side
+from model.parallel import Reporter, side_by_side
 from model.step import Design
 from proofs.conformance.coverage import Coverage, coverage
 from proofs.conformance.explore import CannotPrepare, Divergence, Explored, Explorer, Start
@@ -87,7 +86,7 @@ def explore(
     todo = [(name, start, asked) for name, start in begins.items() for asked in together(scope)]
     done = [0] * jobs
 
-    def work(piece: int, tell: Tell[int]) -> Part:
+    def work(piece: int, tell: Reporter[int, Part]) -> Part:
         part = Part()
         for name, start, asked in todo[piece::jobs]:
             part.combinations += 1

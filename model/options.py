@@ -27,8 +27,8 @@ from model.properties import PROPERTIES
 from model.runner import Request, run
 from model.state import Bounds
 from model.step import Design
-from model.trace import MOST, TokenError
-from model.verdict import EXIT_BAD_INPUT, EXIT_OPEN
+from model.trace import MOST, StaleToken, TokenError
+from model.verdict import EXIT_BAD_INPUT, EXIT_OPEN, EXIT_STALE
 
 P = ParamSpec("P")
 
@@ -65,14 +65,17 @@ class Size(click.ParamType[int]):
 
 def guarded(command: Callable[P, int]) -> Callable[P, None]:
     """Run a command to its exit code. Bad input is a message on standard error and exit code 2; a search that could not
-    end, or an interrupt, a message and code 3. SIGTERM and SIGHUP end the command, what it has started, and its
-    temporary files: then the code is 128 and the signal's number, as in a shell."""
+    end, or an interrupt, code 3; a token that no longer means anything, code 4. SIGTERM and SIGHUP end the command,
+    what it has started, and its temporary files: then the code is 128 and the signal's number, as in a shell."""
 
     @wraps(command)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
             with _ended_by_signals():
                 code = command(*args, **kwargs)
+        except StaleToken as error:
+            click.echo(f"confsync: {error}", err=True)
+            code = EXIT_STALE
         except BAD_INPUT as error:
             click.echo(f"confsync: {error}", err=True)
             code = EXIT_BAD_INPUT

@@ -259,7 +259,7 @@ class _Crew(Generic[P, R]):
             lambda: not self._stop[0],
         )
         try:
-            last = _Message[P, R](result=(self._work(i, report),), whole=True)
+            last: _Message[P, R] = _Message(result=(self._work(i, report),), whole=True)
         except Exception as error:  # whatever it is, it is for the one who asked
             error.add_note(f"In a worker process:\n{traceback.format_exc()}")
             last = _Message(error=_sendable(error))

@@ -11,7 +11,7 @@ from model.check import check
 from model.parallel import Report as Tell
 from model.parallel import Reporter, side_by_side
 from model.runner import bare, with_traces
-from model.search.bfs import INTERRUPT, Limits
+from model.search.bfs import Limits
 from model.state import Bounds
 from model.step import Design
 from model.verdict import Cell, Verdict, interrupted

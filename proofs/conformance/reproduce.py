@@ -23,9 +23,10 @@ class Replayed:
     """What came of a token.
 
     `wrong`: what is wrong with the last step that was taken; "" if nothing is, though the schedule was carried on to
-    the end of all its operations. `stale`: why the token no longer means anything; "" if it does. `same`: all was asked and
-    answered as when the token was made. Where it is False the code is other code, and steps of the token that cannot be
-    taken any more, for their process has ended or waits, were left out. `choices`: those of the token that were taken.
+    the end of all its operations. `stale`: why the token no longer means anything; "" if it does. `same`: all was asked
+    and answered as when the token was made. Where it is False the code is other code, and steps of the token that
+    cannot be taken any more, for their process has ended or waits, were left out. `choices`: those of the token that
+    were taken.
     """
 
     wrong: str

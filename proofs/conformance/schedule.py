@@ -1,7 +1,8 @@
 """A schedule: who takes which step when, and the token that replays it.
 
-`conform:start:operation;operation:choices:sum`; what it begins with says whose steps they are (`Kind`). A choice `p.n` is the n-th thing that can happen to process p, `p.x` its death, `p.n*3` three times `p.n`. The sum is over
-what was asked and answered, so a token of another version is told from its own.
+`conform:start:operation;operation:choices:sum`; what it begins with says whose steps they are (`Kind`). A choice `p.n`
+is the n-th thing that can happen to process p, `p.x` its death, `p.n*3` three times `p.n`. The sum is over what was
+asked and answered, so a token of another version is told from its own.
 """
 
 from __future__ import annotations

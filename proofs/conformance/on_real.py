@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import tempfile
 import time
 from collections.abc import Callable, Coroutine
@@ -36,6 +37,7 @@ class OnReal:
     design: str
     scope: Scope
     combinations: int = 0
+    of: int = 0
     schedules: int = 0
     edges: int = 0
     steps: int = 0
@@ -44,8 +46,8 @@ class OnReal:
 
     @property
     def conforms(self) -> bool:
-        """True if every step went as on the embedded stores."""
-        return not self.told
+        """True if every step of all combinations went as on the embedded stores."""
+        return not self.told and self.combinations == self.of
 
 
 def combinations(explorer: Explorer, scope: Scope) -> list[Combination]:
@@ -72,8 +74,9 @@ def on_real(
     divergence of the exploration is told as such."""
     explorer = begin(design, scope)
     todo = (one_for_each_pair if each_pair_once else combinations)(explorer, scope)
-    found, began = OnReal(daemon, design.name, scope), time.perf_counter()
-    _on_stores(daemon, scope, lambda real: _all(explorer, todo, real, found, on_progress))
+    found, began = OnReal(daemon, design.name, scope, of=len(todo)), time.perf_counter()
+    with contextlib.suppress(KeyboardInterrupt):  # what is not done is told by the numbers
+        _on_stores(daemon, scope, lambda real: _all(explorer, todo, real, found, on_progress))
     found.seconds = time.perf_counter() - began
     return found
 

@@ -120,7 +120,7 @@ def conform(
     ):
         if contradictory:
             raise AskedWrong(why)
-    given = _given(design, files, stores, daemon, external)
+    given = given_by(design, files, stores, daemon, external)
     if token is not None:
         return _tell(_replay(token, design, external, daemon if stores == "real" else None), design, given)
     wanted = _operations(operations)
@@ -169,7 +169,7 @@ def _design(name: str | None, files: tuple[Path, ...]) -> Design:
     return known[name]
 
 
-def _given(design: Design, files: tuple[Path, ...], stores: str, daemon: str, external: str | None) -> str:
+def given_by(design: Design, files: tuple[Path, ...], stores: str, daemon: str, external: str | None) -> str:
     """The options again that a printed command needs."""
     given = given_options(files, ())
     given += "" if design.name == RECOMMENDED else f" --design {design.name}"

@@ -13,7 +13,7 @@ import select
 import sys
 import traceback
 from importlib import import_module
-from typing import TYPE_CHECKING, NoReturn, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
@@ -118,8 +118,10 @@ def _text(raw: Descriptor, like: TextIO | None, errors: str, *, lines: bool) -> 
 class Lazy(click.Group):
     """A group of COMMANDS."""
 
-    def __call__(self, *_: object, **__: object) -> NoReturn:
-        """Run as a process does: from the command line, to an exit code."""
+    def __call__(self, *args: object, **options: object) -> object:
+        """Without arguments, run as a process does: from the command line, to an exit code. With some, as click's."""
+        if args or options:
+            return super().__call__(*args, **options)
         out, _err = _standard_streams()
         try:
             code = self._code()

@@ -105,7 +105,11 @@ def claims(**options: object) -> int:
 @click.option("--observed", type=PATH, multiple=True, help="The traces that the token's design was read from.")
 @guarded
 def replay_token(token: str, files: tuple[Path, ...], observed: tuple[Path, ...]) -> int:
-    """Tell the trace of a replay token again, step by step. Exit code 1 if it ends in a violation."""
+    """Tell the trace of a replay token again, step by step.
+
+    Exit codes: 0 it does not end in a violation of the token's property; 1 it still does; 2 bad input; 4 the token no
+    longer means anything: the design, or its steps, have changed since it was made.
+    """
     wanted = read_token(token)
     known = known_designs(files, to_design(read(observed), DESIGNS[RECOMMENDED]) if observed else None)
     if wanted.design not in known:

@@ -6,6 +6,7 @@ A difference in either direction is a failure: a property that no longer holds, 
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
@@ -47,6 +48,20 @@ def of(cells: Iterable[Cell], bounds: Bounds) -> str:
     for c in cells:
         designs.setdefault(c.design, {})[c.property_name] = expected_of(c)
     return json.dumps({"bounds": asdict(bounds), "designs": designs}, indent=1) + "\n"
+
+
+def write(path: Path, text: str) -> None:
+    """Have the text in the file, all of it or as it was before. OSError."""
+    path = path.resolve()
+    if path.exists() and not path.is_file():
+        path.write_text(text, encoding="utf-8")  # a device or a pipe has no earlier contents to keep
+        return
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as beside:
+        new = Path(beside, "new")
+        new.write_text(text, encoding="utf-8")
+        if path.exists():
+            new.chmod(path.stat().st_mode & 0o777)
+        new.replace(path)
 
 
 def read(path: Path) -> Manifest:

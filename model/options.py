@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import ParamSpec
@@ -26,8 +28,8 @@ from model.properties import PROPERTIES
 from model.runner import Request, run
 from model.state import Bounds
 from model.step import Design
-from model.trace import MOST, TokenError
-from model.verdict import EXIT_BAD_INPUT, EXIT_OPEN
+from model.trace import MOST, StaleToken, TokenError
+from model.verdict import EXIT_BAD_INPUT, EXIT_OPEN, EXIT_STALE
 
 P = ParamSpec("P")
 
@@ -63,13 +65,18 @@ class Size(click.ParamType[int]):
 
 
 def guarded(command: Callable[P, int]) -> Callable[P, None]:
-    """Bad input is a message on standard error and exit code 2, a search that could not end one and code 3; else the
-    command's code."""
+    """Run a command to its exit code. Bad input is a message on standard error and exit code 2; a search that could not
+    end, or an interrupt, code 3; a token that no longer means anything, code 4. SIGTERM and SIGHUP end the command,
+    what it has started, and its temporary files: then the code is 128 and the signal's number, as in a shell."""
 
     @wraps(command)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
-            code = command(*args, **kwargs)
+            with _ended_by_signals():
+                code = command(*args, **kwargs)
+        except StaleToken as error:
+            click.echo(f"confsync: {error}", err=True)
+            code = EXIT_STALE
         except BAD_INPUT as error:
             click.echo(f"confsync: {error}", err=True)
             code = EXIT_BAD_INPUT
@@ -82,6 +89,31 @@ def guarded(command: Callable[P, int]) -> Callable[P, None]:
         sys.exit(code)
 
     return wrapper
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Unwind where a signal would end this process at once. A signal that is ignored (`nohup`) stays ignored, and the
+    second one ends the process at once."""
+
+    def end(number: int, _frame: object) -> None:
+        for one in before:
+            signal.signal(one, signal.SIG_DFL)
+        sys.exit(128 + number)
+
+    before: list[signal.Signals] = []
+    try:
+        for one in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(one) is signal.SIG_DFL:
+                signal.signal(one, end)
+                before.append(one)
+    except ValueError:
+        pass  # signals are handled in the main thread only
+    try:
+        yield
+    finally:
+        for one in before:
+            signal.signal(one, signal.SIG_DFL)
 
 
 def bounds_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -188,17 +220,7 @@ def examine_all(request: Request) -> list[Examined]:
         return list(run(request, on_progress))
 
 
-class _Output(Console):
-    """Standard output. Where nobody reads it any more the command goes on, to the exit code it would have had."""
-
-    def on_broken_pipe(self) -> None:
-        self.quiet = True
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
-
-
 def console_of() -> Console:
     """As wide as the terminal (or as COLUMNS says), and wide enough for any table where standard output is none."""
-    plain = _Output()
-    return plain if plain.is_terminal or "COLUMNS" in os.environ else _Output(width=200)
+    plain = Console()
+    return plain if plain.is_terminal or "COLUMNS" in os.environ else Console(width=200)

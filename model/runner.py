@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from model.check import Examination, Examined
-from model.parallel import Report, WorkerDied, side_by_side
+from model.parallel import Reporter, WorkerDied, side_by_side
 from model.program import Program
 from model.search.bfs import Limits, Progress
 from model.state import Bounds
@@ -38,7 +38,7 @@ OnProgress = Callable[[str, Progress | None], None]
 def run(request: Request, on_progress: OnProgress = lambda _d, _p: None) -> Iterator[Examined]:
     """The examinations, in the order of the designs. After Ctrl-C what is not decided is BOUNDED."""
 
-    def work(i: int, report: Report[Progress]) -> tuple[Examined, list[str]]:
+    def work(i: int, report: Reporter[Progress, tuple[Examined, list[str]]]) -> tuple[Examined, list[str]]:
         examined = examine(request, request.designs[i], report)
         return replace(examined, cells=[bare(c) for c in examined.cells]), [c.token for c in examined.cells]
 

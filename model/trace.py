@@ -35,6 +35,10 @@ class TokenError(Exception):
     """A token that can't be replayed: what is wrong with it, and what to do."""
 
 
+class StaleToken(TokenError):
+    """A token that no longer means anything: the design, or its steps, have changed since it was made."""
+
+
 @dataclass(frozen=True, slots=True)
 class Whole:
     """A whole state: the shared word, and each process's local word."""
@@ -119,19 +123,19 @@ def read_token(text: str) -> Token:
 
 
 def replay(program: Program, token: Token) -> Trace:
-    """Take a token's choices again. TokenError where one cannot be taken, or the steps do something else now."""
+    """Take a token's choices again. StaleToken where one cannot be taken, or the steps do something else now."""
     state, moves = initial(program), []
     for n, (process, choice) in enumerate(token.choices):
         if process >= len(state.local):
             raise TokenError(f"step {n + 1} of the token is process {process}'s, and there are {len(state.local)}")
         found = list(program.transitions(state.shared, state.local[process], set()))
         if choice >= len(found):
-            raise TokenError(
+            raise StaleToken(
                 f"step {n + 1} of the token takes transition {choice} of process {process}, which has {len(found)} "
                 "there: the design or the steps have changed since the token was made"
             )
         moves.append(step(state, process, choice, found[choice]))
         state = moves[-1].after
     if checksum(moves) != token.checksum:
-        raise TokenError("the steps do something else than when the token was made: the design or the steps changed")
+        raise StaleToken("the steps do something else than when the token was made: the design or the steps changed")
     return Trace(program, tuple(moves))

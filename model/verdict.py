@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from model.search.bfs import INTERRUPT
 from model.state import Bounds
 from model.trace import Trace
 
@@ -55,12 +57,21 @@ class Cell:
         return self.trace.token(self.property_name) if self.trace else ""
 
 
-EXIT_OK, EXIT_REFUTED, EXIT_BAD_INPUT, EXIT_OPEN = 0, 1, 2, 3
+EXIT_OK, EXIT_REFUTED, EXIT_BAD_INPUT, EXIT_OPEN, EXIT_STALE = 0, 1, 2, 3, 4
+"""EXIT_STALE: a token that no longer means anything, for the code that it was made of is other code now."""
 
 
-def exit_code(cells: list[Cell]) -> int:
-    """0 all hold; 1 something is refuted; 3 something is bounded or unknown (and nothing refuted)."""
+def interrupted(cells: Iterable[Cell]) -> bool:
+    """Whether an interrupt left some of it undecided."""
+    return any(c.stopped == INTERRUPT for c in cells)
+
+
+def exit_code(cells: Sequence[Cell]) -> int:
+    """0 all hold; 1 something is refuted; 3 something is bounded or unknown (and nothing refuted), or it was
+    interrupted."""
     verdicts = {c.verdict for c in cells}
+    if interrupted(cells):
+        return EXIT_OPEN
     if Verdict.REFUTED in verdicts:
         return EXIT_REFUTED
     return EXIT_OPEN if verdicts & {Verdict.BOUNDED, Verdict.UNKNOWN} else EXIT_OK

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
-from rich.console import Console
+from rich.console import Console, Group
 
 from model import manifest as manifests
 from model import tables
@@ -29,11 +29,11 @@ from model.options import (
     limits_options,
     request_of,
 )
-from model.parallel import cores
+from model.parallel import Reporter, cores, side_by_side
 from model.properties import PROPERTIES
 from model.runner import Request
 from model.state import Bounds
-from model.verdict import EXIT_OK, EXIT_OPEN, EXIT_REFUTED, Cell, Verdict, exit_code
+from model.verdict import EXIT_OK, EXIT_OPEN, EXIT_REFUTED, Cell, Verdict, exit_code, interrupted
 from proofs import output
 from proofs.certificate import CertificateError, may_write
 from proofs.indistinguishable import look_alike
@@ -141,7 +141,8 @@ def prove(
             given=given,
         )
     code = exit_code([c for r in reports for c in r.cells])
-    return EXIT_OPEN if code == EXIT_OK and output.objections(reports) else code
+    unsure = any(r.interrupted for r in reports) or (code == EXIT_OK and output.objections(reports))
+    return EXIT_OPEN if unsure else code
 
 
 def _prove(asked: Asked) -> list[Report]:
@@ -202,9 +203,9 @@ def matrix(
     examined = examine_all(request)
     searched = time.perf_counter() - began
     cells = [c for e in examined for c in e.cells]
-    console = console_of()
-    if not no_proofs:
-        cells = _with_proofs(request, cells)
+    console, ended = console_of(), interrupted(cells)
+    if not no_proofs and not ended:
+        cells, ended = _with_proofs(request, cells)
     console.print(tables.matrix([d.name for d in request.designs], cells, console.width))
     _say(console, _figures(request, examined, searched, None if no_proofs else time.perf_counter() - began - searched))
     contradicted = [c for c in cells if c.proof is Verdict.PROVED and c.verdict is Verdict.REFUTED]
@@ -212,9 +213,12 @@ def matrix(
         _say(
             console, f"the engines contradict each other, one of them is wrong: {c.design} {c.property_name}: {c.token}"
         )
+    if ended:
+        _say(console, "interrupted: not all is decided, so this is held against no manifest, and none is written")
+        return EXIT_OPEN
     if write_manifest:
         try:
-            write_manifest.write_text(manifests.of(cells, request.bounds), encoding="utf-8")
+            manifests.write(write_manifest, manifests.of(cells, request.bounds))
         except OSError as error:
             raise AskedWrong(f"{write_manifest}: cannot be written: {error.strerror}") from None
     if expected is None:
@@ -228,7 +232,7 @@ def matrix(
 
 
 def _say(console: Console, line: str) -> None:
-    console.print(line, markup=False, highlight=False)
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _figures(request: Request, examined: list[Examined], searched: float, proved: float | None) -> str:
@@ -237,11 +241,21 @@ def _figures(request: Request, examined: list[Examined], searched: float, proved
     return said if proved is None else f"{said}; proofs for any size in {proved:.1f} s"
 
 
-def _with_proofs(request: Request, cells: list[Cell]) -> list[Cell]:
-    """The cells with the proof's word on each."""
+def _with_proofs(request: Request, cells: list[Cell]) -> tuple[list[Cell], bool]:
+    """The cells with the proof's word on each; and whether the proofs were interrupted."""
     asked = Asked(request.designs, request.properties, request.bounds, refute=False, jobs=request.jobs)
-    words = {(c.design, c.property_name): c.proof for r in _prove(asked) for c in r.cells}
-    return [replace(c, proof=words[c.design, c.property_name]) for c in cells]
+    reports = _prove(asked)
+    words = {(c.design, c.property_name): c.proof for r in reports for c in r.cells}
+    return [replace(c, proof=words[c.design, c.property_name]) for c in cells], any(r.interrupted for r in reports)
+
+
+@dataclass(frozen=True, slots=True)
+class _Refined:
+    """What `refine` prints of a design."""
+
+    holds: bool
+    table: Group
+    lines: tuple[str, ...]
 
 
 @click.command()
@@ -252,18 +266,28 @@ def refine(designs: tuple[str, ...], files: tuple[Path, ...]) -> int:
     """Whether designs refine the abstract specification: one map, every operation one atomic change, in every size.
 
     Without DESIGN, the recommended one. Where none can, for want of an abstraction function, two runs are told that
-    look alike and differ. Exit codes: 0 refines; 1 does not; 2 bad input.
+    look alike and differ. Exit codes: 0 refines; 1 does not; 2 bad input; 3 interrupted.
     """
     wanted = chosen(designs or (() if files else (RECOMMENDED,)), files)
-    console, all_refine = console_of(), True
-    for design in wanted:
-        found = refinement_of(design)
-        all_refine &= found.holds
-        console.print(output.refinement(found))
-        if not found.holds and (pair := look_alike(design, LOOK_ALIKE).pair):
-            for line in output.alike(pair, given_options(files, ())):
-                _say(console, line)
-    return EXIT_OK if all_refine else EXIT_REFUTED
+    console, given = console_of(), given_options(files, ())
+
+    def work(i: int, _tell: Reporter[str, _Refined | None]) -> _Refined | None:
+        found = refinement_of(wanted[i])
+        pair = None if found.holds else look_alike(wanted[i], LOOK_ALIKE).pair
+        return _Refined(found.holds, output.refinement(found), tuple(output.alike(pair, given) if pair else ()))
+
+    codes = set()
+    each = side_by_side(len(wanted), 1, work, lambda _i, _said: None, unfinished=lambda _: None)
+    for design, found in zip(wanted, each, strict=True):
+        if found is None:
+            _say(console, f"{design.name}: interrupted, and not decided")
+            codes.add(EXIT_OPEN)
+            continue
+        console.print(found.table)
+        for line in found.lines:
+            _say(console, line)
+        codes.add(EXIT_OK if found.holds else EXIT_REFUTED)
+    return EXIT_OPEN if EXIT_OPEN in codes else max(codes)
 
 
 COMMANDS: list[click.Command] = [prove, refine, matrix]

@@ -71,6 +71,7 @@ def _object(r: Report) -> dict[str, object]:
         "second_opinion": [asdict(o) for o in r.opinions],
         "stability": [asdict(s) for s in r.spreads],
         "certificate": r.certificate,
+        "interrupted": r.interrupted,
     }
 
 
@@ -138,6 +139,10 @@ def _word(c: Cell) -> RenderableType:
 
 
 def _notes(r: Report) -> Iterator[str]:
+    if r.interrupted:
+        yield "interrupted: UNKNOWN is what was not decided by then"
+        if not r.outcomes:
+            return
     held = [o for o in r.outcomes if o.verdict is Verdict.PROVED]
     kinds = ", ".join(f"{sum(o.kind == k for o in r.outcomes)} {k}" for k in dict.fromkeys(o.kind for o in r.outcomes))
     lemmas = sum(max(1, len(f.at)) for f in r.invariant)

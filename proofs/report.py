@@ -10,12 +10,12 @@ from pathlib import Path
 from model.check import check
 from model.memory import default_limit
 from model.parallel import Report as Tell
-from model.parallel import side_by_side
+from model.parallel import Reporter, side_by_side
 from model.runner import bare, with_traces
 from model.search.bfs import Limits
 from model.state import Bounds
 from model.step import Design
-from model.verdict import Cell, Verdict
+from model.verdict import Cell, Verdict, interrupted
 from proofs.certificate import write_certificate
 from proofs.lemma import Clause
 from proofs.obligation import Discharged
@@ -81,6 +81,8 @@ class Report:
     opinions: tuple[Opinion, ...] = ()
     spreads: tuple[Spread, ...] = ()
     certificate: str = ""
+    interrupted: bool = False
+    """Not all of this was done that was asked for."""
 
 
 OnProgress = Callable[[str, str | None], None]
@@ -88,47 +90,86 @@ OnProgress = Callable[[str, str | None], None]
 
 
 def run(asked: Asked, on_progress: OnProgress = lambda _d, _p: None) -> Iterator[Report]:
-    """The reports, in the order of the designs, several designs side by side."""
+    """The reports, in the order of the designs, several designs side by side. After Ctrl-C what is not decided yet is
+    UNKNOWN, stopped at an interrupt."""
 
-    def work(i: int, tell: Tell[str]) -> tuple[Report, list[str]]:
-        report = report_on(asked, asked.designs[i], tell)
-        return replace(report, cells=tuple(map(bare, report.cells))), [c.token for c in report.cells]
+    def work(i: int, tell: Reporter[str, tuple[Report, list[str]]]) -> tuple[Report, list[str]]:
+        return _sent(report_on(asked, asked.designs[i], tell, lambda report: tell.so_far(_sent(report))))
 
-    found = side_by_side(len(asked.designs), asked.jobs, work, lambda i, p: on_progress(asked.designs[i].name, p))
+    found = side_by_side(
+        len(asked.designs),
+        asked.jobs,
+        work,
+        lambda i, p: on_progress(asked.designs[i].name, p),
+        unfinished=lambda i: _sent(_interrupted(asked, asked.designs[i])),
+    )
     for design, (report, tokens) in zip(asked.designs, found, strict=True):
         yield replace(report, cells=tuple(with_traces(report.cells, tokens, design, asked.bounds)))
 
 
-def report_on(asked: Asked, design: Design, tell: Tell[str] = lambda _: True) -> Report:
-    """Prove a design; where that fails, look for a counterexample; where there is none, say what a proof lacks."""
+def _sent(report: Report) -> tuple[Report, list[str]]:
+    """A report as it can be sent from one process to another: the tokens in place of the traces."""
+    return replace(report, cells=tuple(map(bare, report.cells))), [c.token for c in report.cells]
+
+
+def _interrupted(asked: Asked, design: Design) -> Report:
+    """The report on a design of which nothing is decided yet."""
+    cells = (
+        Cell(design.name, name, Verdict.UNKNOWN, asked.bounds, 0, 0, 0, 0.0, proof=Verdict.UNKNOWN)
+        for name in asked.properties
+    )
+    return Report(design.name, tuple(cells), (), (), 0, {}, {}, {}, interrupted=True)
+
+
+def report_on(
+    asked: Asked,
+    design: Design,
+    tell: Tell[str] = lambda _: True,
+    so_far: Callable[[Report], object] = lambda _: None,
+) -> Report:
+    """Prove a design; where that fails, look for a counterexample; where there is none, say what a proof lacks.
+    `so_far` is given the report as it is should the work be interrupted from now on."""
     proof = prove(design, asked.properties, rlimit=asked.rlimit, tell=tell)
     open_ = [n for n, v in proof.verdicts.items() if v is not Verdict.PROVED]
     searched: dict[str, Cell] = {}
-    phases = dict(proof.phases)
-    if open_ and asked.refute:
-        tell("counterexamples")
-        began = time.perf_counter()
-        limits = Limits(asked.max_states, default_limit(min(asked.jobs, len(asked.designs))))
-        searched = {c.property_name: c for c in check(design, asked.bounds, open_, limits=limits).cells}
-        phases["counterexamples"] = time.perf_counter() - began
-    cells = tuple(_cell(proof, name, searched.get(name), asked.bounds) for name in proof.verdicts)
-    missing = {}
-    for c in cells:
-        if c.verdict is Verdict.UNKNOWN and asked.refute:
-            tell(f"what a proof of {c.property_name} lacks")
-            missing[c.property_name] = _lacks(proof, c.property_name, searched.get(c.property_name))
-    return Report(
+
+    def cells() -> tuple[Cell, ...]:
+        return tuple(_cell(proof, name, searched.get(name), asked.bounds) for name in proof.verdicts)
+
+    report = Report(
         design.name,
-        cells,
+        cells(),
         tuple(families(proof)),
         tuple(map(_outcome, proof.discharged)),
         len(proof.found.steps) - sum(d.obligation.kind.value == "consecution" for d in proof.discharged),
-        missing,
+        {},
         {lemma.words: why for lemma, why in proof.unproved_given.items()},
-        phases,
-        tuple(second_opinion(proof)) if asked.second else (),
-        tuple(stability(proof, seeds=asked.seeds, rlimit=asked.rlimit)) if asked.seeds else (),
-        str(write_certificate(proof, asked.certificates / design.name)) if asked.certificates else "",
+        dict(proof.phases),
+        interrupted=True,
+    )
+    so_far(report)
+    if open_ and asked.refute:
+        tell("counterexamples")
+        began = time.perf_counter()
+        most = default_limit(min(asked.jobs, len(asked.designs)))
+        limits = Limits(asked.max_states, most, go_on=lambda _: tell("counterexamples"))
+        searched |= {c.property_name: c for c in check(design, asked.bounds, open_, limits=limits).cells}
+        report.phases["counterexamples"] = time.perf_counter() - began
+        report = replace(report, cells=cells())
+        so_far(report)
+        if interrupted(searched.values()):
+            return report
+    for c in report.cells:
+        if c.verdict is Verdict.UNKNOWN and asked.refute:
+            tell(f"what a proof of {c.property_name} lacks")
+            report.missing[c.property_name] = _lacks(proof, c.property_name, searched.get(c.property_name))
+            so_far(report)
+    return replace(
+        report,
+        opinions=tuple(second_opinion(proof)) if asked.second else (),
+        spreads=tuple(stability(proof, seeds=asked.seeds, rlimit=asked.rlimit)) if asked.seeds else (),
+        certificate=str(write_certificate(proof, asked.certificates / design.name)) if asked.certificates else "",
+        interrupted=False,
     )
 
 

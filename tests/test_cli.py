@@ -132,7 +132,6 @@ def test_exit_codes(arguments: list[str], code: int) -> None:
         (["replay", "json_first:medium_agrees:s1:0.0:0"], "does not say the bounds"),
         (["replay", "json_first:medium_agrees:s1e1c2n1a2p2k1:zero:0"], "are no choices"),
         (["replay", "json_first:medium_agrees:s1e1c2n1a2p2k1:9.0:0"], "process 9's, and there are 2"),
-        (["replay", "json_first:medium_agrees:s1e1c2n1a2p2k1:0.999:0"], "takes transition 999"),
         (["replay", "json_first:medium_agrees:s1e1c2n1a2p0k1::00000000"], "processes=0"),
         (["replay", "json_first:medium_agrees:s1e1c2n1a2p999k1::00000000"], "processes=999"),
         (["replay", "json_first:medium_agrees:s999e1c2n1a2p2k1::00000000"], "slots=999"),
@@ -337,8 +336,8 @@ def test_a_token_with_anything_changed_is_an_error_or_another_trace(token: str, 
     if changed.strip() == token:
         assert result.exit_code == 1
     else:
-        assert result.exit_code in (0, 1, 2)
-        assert (result.exit_code == 2) == result.stderr.startswith("confsync: ")
+        assert result.exit_code in (0, 1, 2, 4)
+        assert (result.exit_code in (2, 4)) == result.stderr.startswith("confsync: ")
 
 
 # designs, properties, claims, matrix

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,8 +17,10 @@ from model.language import FIRST_CONFIG
 from model.step import SIGNATURES
 from proofs.conformance import on_real as on_real_stores
 from proofs.conformance.asked import Asked
+from proofs.conformance.cli import given_by
 from proofs.conformance.explore import Choice
-from proofs.conformance.on_real import OnReal, on_real
+from proofs.conformance.on_real import OnReal, on_real, replay_on_real
+from proofs.conformance.output import as_text
 from proofs.conformance.real import RealStores, replay
 from proofs.conformance.schedule import Schedule
 from proofs.conformance.scope import Scope, begin, starts
@@ -51,6 +55,14 @@ def test_a_design_that_is_not_followed_is_told_here_too() -> None:
     assert [t.reason for t in found.told] == ["no transition of the model leads to what the stores say"]
 
 
+def as_real_command(found: OnReal) -> Iterator[str]:
+    """The command that is printed for each divergence."""
+    given = given_by(DESIGN, (), "real", found.daemon, None)
+    for line in as_text(found, given):
+        if line.startswith("again: "):
+            yield line.removeprefix("again: ")
+
+
 def test_a_difference_is_told_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     async def forgets(self: TemplateStore, lock: object, text: bytes) -> None:
         """Says that it wrote, and does not."""
@@ -62,6 +74,11 @@ def test_a_difference_is_told_where_it_is(monkeypatch: pytest.MonkeyPatch) -> No
     (told,) = found.told
     assert told.reason == "on the real stores, the stores stand for another state of the model"
     assert "templates.replace" in told.steps[-1]
+    again = replay_on_real(told.token, DESIGN, "xenstored")
+    assert (again.wrong, again.told.token, again.same) == (told.reason, told.token, True)
+    assert shlex.split(next(as_real_command(found)))[4:] == ["--stores", "real", "--daemon", "xenstored"]
+    monkeypatch.undo()
+    assert replay_on_real(told.token, DESIGN, "xenstored").wrong == ""
 
 
 def test_a_dead_process_gives_its_lock_and_keeps_its_file(tmp_path: Path) -> None:

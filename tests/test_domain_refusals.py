@@ -104,7 +104,8 @@ def test_files_that_cannot_be_read(empty: Host, tmp_path: Path) -> None:
 
 
 def test_a_host_that_is_not_made(empty: Host) -> None:
-    empty.refused(2, "there is no host here: `confsync domain create` makes one", "list")
+    create = f"confsync domain --state {empty.folder} create --name vm1"
+    empty.refused(2, f"there is no host here: `{create}` makes one", "list")
     assert not empty.folder.exists()
 
 

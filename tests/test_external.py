@@ -81,7 +81,7 @@ def test_a_bug_of_the_example_is_found_and_told(bug: str) -> None:
     assert not report.conforms
     assert last in told.steps[-1]
     assert any(why in candidate for candidate in told.candidates)
-    assert told.token.startswith(f"conform:{told.start}:")
+    assert told.token.startswith(f"conform-external:{told.start}:")
 
 
 def test_every_bug_of_the_example_is_tried() -> None:

@@ -173,5 +173,5 @@ def test_engines_that_contradict_each_other_are_a_failure(monkeypatch: pytest.Mo
     assert "the engines contradict each other" in result.stdout
 
 
-def _all_proved(_: object, cells: list[Cell]) -> list[Cell]:
-    return [replace(c, proof=Verdict.PROVED) for c in cells]
+def _all_proved(_: object, cells: list[Cell]) -> tuple[list[Cell], bool]:
+    return [replace(c, proof=Verdict.PROVED) for c in cells], False

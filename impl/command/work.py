@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -37,7 +38,8 @@ class Work:
         """Open the folder, run `act`; exits with what its failure means. `make`: make a folder that is not there."""
         with told():
             if not self._is_made() and not make:
-                raise InvalidArgument(f"{self.folder}: there is no host here: `confsync domain create` makes one")
+                create = self._spelled("create --name vm1")
+                raise InvalidArgument(f"{self.folder}: there is no host here: `{create}` makes one")
             with open_folder(self.folder, self._behave) as host:
                 return asyncio.run(_awaited(act(host)))
 
@@ -55,9 +57,17 @@ class Work:
         """The same, on the domain of this number, name or uuid."""
 
         async def found(host: HostFolder) -> T:
-            return await act(host.toolstack, await find_domain(host.toolstack, which))
+            try:
+                one = await find_domain(host.toolstack, which)
+            except DomainNotFound as e:
+                raise DomainNotFound(f"{e}: `{self._spelled('list')}` shows those there are") from None
+            return await act(host.toolstack, one)
 
         return self.on_host(found)
+
+    def _spelled(self, command: str) -> str:
+        """A command on this folder, as it is typed."""
+        return f"confsync domain --state {shlex.quote(str(self.folder))} {command}"
 
     async def _behave(self, call: str, step: str, domain: Domain, device: Device) -> None:
         task = asyncio.current_task()
@@ -93,7 +103,7 @@ async def find_domain(t: Toolstack, which: str) -> Domain:
     by_uuid = {d.uuid: d for d in domains.values()}
     found = domains.get(which) or domains.get(await named(t.xenstore, which) or "") or by_uuid.get(which.lower())
     if found is None:
-        raise DomainNotFound(f"there is no domain {which!r}: `confsync domain list` shows those there are")
+        raise DomainNotFound(f"there is no domain {which!r}")
     return found
 
 

@@ -31,6 +31,10 @@ class Progress:
     nbytes: int = 0
 
 
+INTERRUPT = "an interrupt"
+"""What a search that is told to stop was stopped at."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """When to stop short. `go_on` is asked between chunks; None is no limit; `max_bytes` of memory."""
@@ -117,7 +121,7 @@ class Search:
         if limits.max_bytes is not None and held > limits.max_bytes:
             return f"the bound of {limits.max_bytes / 2**20:,.0f} MiB of memory (--max-memory raises it)"
         here = Progress(self.found.states + fresh, frontier, level, self.found.transitions, self.found.seconds, held)
-        return "" if limits.go_on(here) else "an interrupt"
+        return "" if limits.go_on(here) else INTERRUPT
 
     def nbytes(self) -> int:
         """Memory held, in bytes: the visited states, the tables."""

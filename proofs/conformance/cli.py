@@ -11,16 +11,16 @@ import click
 from rich.console import Console
 
 from impl.shim.daemon import PROGRAMS, NoDaemon
-from model.designs import RECOMMENDED
-from model.options import DESIGN_FILE, AskedWrong, guarded, known_designs
+from model.designs import DESIGNS, RECOMMENDED
+from model.options import DESIGN_FILE, AskedWrong, given_options, guarded, known_designs
 from model.parallel import cores
 from model.step import SIGNATURES, Design
-from model.verdict import EXIT_OK, EXIT_OPEN, EXIT_REFUTED
+from model.verdict import EXIT_OK, EXIT_OPEN, EXIT_REFUTED, EXIT_STALE
 from proofs.conformance import output
 from proofs.conformance.external.messages import ProtocolBroken
-from proofs.conformance.external.run import explore_external
-from proofs.conformance.on_real import on_real
-from proofs.conformance.reproduce import replay
+from proofs.conformance.external.run import explore_external, replay_external
+from proofs.conformance.on_real import on_real, replay_on_real
+from proofs.conformance.reproduce import Replayed, replay
 from proofs.conformance.run import OnProgress, explore
 from proofs.conformance.sample import SCHEDULERS, Sampled, most_steps, sample
 from proofs.conformance.schedulers.pct import bound
@@ -54,7 +54,11 @@ EXHAUSTIVE = "exhaustive"
     is_flag=True,
     help="Four scopes of its own, for a long time: quadruples of operations, two deaths, failures.",
 )
-@click.option("--design", "name", default=RECOMMENDED, show_default=True, help="The design to hold it against.")
+@click.option(
+    "--design",
+    "name",
+    help=f"The design to hold it against.  [default: the one of --design-file, else {RECOMMENDED}]",
+)
 @DESIGN_FILE
 @click.option(
     "--stores",
@@ -80,7 +84,7 @@ def conform(
     depth: int,
     fine: bool,
     deep: bool,
-    name: str,
+    name: str | None,
     files: tuple[Path, ...],
     stores: str,
     daemon: str,
@@ -94,12 +98,18 @@ def conform(
     Every schedule is covered, by covering every edge of a graph once: after each step the model must allow it, the
     stores must be as the model says, and every property that the design holds must hold.
 
-    Exit codes: 0 it conforms; 1 it diverges; 2 bad input; 3 interrupted.
+    Exit codes: 0 it conforms; 1 it diverges; 2 bad input; 3 interrupted. With --replay: 0 the schedule does not diverge
+    any more; 1 it still diverges; 2 bad input, or a token of another implementation; 4 the token no longer means
+    anything.
     """
     design = _design(name, files)
     walks_on, elsewhere = scheduler != EXHAUSTIVE, external is not None or stores == "real"
     for contradictory, why in (
-        (token is not None and elsewhere, "--replay is of the reference implementation on embedded stores"),
+        (
+            token is not None and (walks_on or fine or deep or operations is not None),
+            "--replay takes its schedule from the token: no --scheduler, --fine, --deep or --operations",
+        ),
+        (token is not None and form != "text", "--replay is told as text: no --format"),
         (external is not None and stores == "real", "--external has stores of its own"),
         (
             elsewhere and (walks_on or fine),
@@ -110,8 +120,9 @@ def conform(
     ):
         if contradictory:
             raise AskedWrong(why)
+    given = given_by(design, files, stores, daemon, external)
     if token is not None:
-        return _replay(token, design)
+        return _tell(_replay(token, design, external, daemon if stores == "real" else None), design, given)
     wanted = _operations(operations)
     scopes = DEEP if deep else (Scope(processes, crashes, failures, wanted),)
     results: list[output.Result] = []
@@ -121,32 +132,51 @@ def conform(
                 result: output.Result = explore_external(_command(external), design, scope, on_progress)
             elif stores == "real":
                 result = on_real(design, scope, daemon, on_progress)
-            elif scheduler == EXHAUSTIVE:
+            elif walks_on:
+                result = sample(
+                    design, scope, scheduler=scheduler, walks=walks, seed=seed, depth=depth, on_progress=on_progress
+                )
+            else:
                 grain = Grain.REQUEST if fine else Grain.COMMIT
                 result = explore(
                     design, scope, jobs=jobs, on_progress=on_progress, grain=grain, with_coverage=scope.processes < 3
                 )
-            else:
-                result = sample(
-                    design, scope, scheduler=scheduler, walks=walks, seed=seed, depth=depth, on_progress=on_progress
-                )
         results.append(result)
         if form == "text":
-            _say(result, depth if scheduler == "pct" else None)
+            _say(result, given, depth if scheduler == "pct" else None)
     if form == "json":
-        click.echo(f"[{', '.join(map(output.as_json, results))}]")
+        click.echo(f"[{', '.join(output.as_json(result, given) for result in results)}]")
     elif form == "junit":
-        click.echo(output.as_junit(results))
+        click.echo(output.as_junit(results, given))
+    return _code(results)
+
+
+def _code(results: list[output.Result]) -> int:
     if any(r.told for r in results):
         return EXIT_REFUTED
     return EXIT_OK if all(r.conforms for r in results) else EXIT_OPEN
 
 
-def _design(name: str, files: tuple[Path, ...]) -> Design:
+def _design(name: str | None, files: tuple[Path, ...]) -> Design:
     known = known_designs(files)
+    if name is None:
+        own = [n for n in known if n not in DESIGNS] or [RECOMMENDED]
+        if len(own) > 1:
+            raise AskedWrong(f"the design files have several designs: choose one with --design: {', '.join(own)}")
+        (name,) = own
     if name not in known:
         raise AskedWrong(f"there is no design `{name}`: there are {', '.join(known)}")
     return known[name]
+
+
+def given_by(design: Design, files: tuple[Path, ...], stores: str, daemon: str, external: str | None) -> str:
+    """The options again that a printed command needs."""
+    given = given_options(files, ())
+    given += "" if design.name == RECOMMENDED else f" --design {design.name}"
+    given += "" if external is None else f" --external {shlex.quote(external)}"
+    if stores == "real":
+        given += f" --stores real --daemon {daemon}"
+    return given
 
 
 def _command(given: str) -> list[str]:
@@ -167,8 +197,8 @@ def _operations(given: str | None) -> tuple[str, ...]:
     return wanted
 
 
-def _say(result: output.Result, depth: int | None) -> None:
-    for line in output.as_text(result):
+def _say(result: output.Result, given: str, depth: int | None) -> None:
+    for line in output.as_text(result, given):
         click.echo(line)
     if depth is not None and isinstance(result, Sampled):
         most = most_steps(result.scope)
@@ -182,15 +212,31 @@ def _say(result: output.Result, depth: int | None) -> None:
         )
 
 
-def _replay(token: str, design: Design) -> int:
-    found = replay(token, design)
-    if not found.same:
-        click.echo("the token is of other code: what it asked for is not what was asked now", err=True)
-    for line in output.divergence(found.told, design.name) if found.wrong else found.told.steps:
+def _replay(token: str, design: Design, external: str | None, daemon: str | None) -> Replayed:
+    """Take the schedule of a token again, on the implementation that is named; `daemon`: on real stores."""
+    with _in_words():
+        if external is not None:
+            return replay_external(token, _command(external), design)
+        return replay(token, design) if daemon is None else replay_on_real(token, design, daemon)
+
+
+def _tell(found: Replayed, design: Design, given: str) -> int:
+    """What came of a token. -> the exit code"""
+    for line in output.divergence(found.told, given) if found.wrong else found.told.steps:
         click.echo(line)
-    if not found.wrong:
-        click.echo(f"every step is one of {design.name}'s")
-    return EXIT_REFUTED if found.wrong else EXIT_OK
+    if not found.same:
+        click.echo(
+            "confsync: the implementation no longer asks, or is no longer answered, what it was when the token was "
+            "made; steps that cannot be taken any more were left out",
+            err=True,
+        )
+    if found.wrong:
+        return EXIT_REFUTED
+    if found.stale:
+        click.echo(f"confsync: the token no longer means anything: {found.stale}", err=True)
+        return EXIT_STALE
+    click.echo(f"every step is one of {design.name}'s, and so are those that follow to the end of all operations")
+    return EXIT_OK
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from model.search.alone import Answer
 from proofs.conformance.abstraction import Abstraction, View
 from proofs.conformance.asked import Asked
 from proofs.conformance.matching import Outcome
-from proofs.conformance.steps import Grain, Place, Steps
+from proofs.conformance.steps import Grain, Kind, Place, Steps
 from proofs.conformance.stores import DOMID, Stores
 
 
@@ -18,9 +18,15 @@ class Embedded(Steps):
 
     def __init__(self, stores: Stores, program: Program, grain: Grain = Grain.COMMIT) -> None:
         super().__init__(stores, grain)
+        self._grain = grain
         self._bounds = program.bounds
         self._abstraction = Abstraction(program)
         self._views: dict[int, View] = {}
+
+    @property
+    def kind(self) -> Kind:
+        """Which implementation it is."""
+        return Kind.FINE if self._grain is Grain.REQUEST else Kind.EMBEDDED
 
     def first(self) -> int:
         """The state of a host without a domain."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 
 from proofs.conformance.asked import Asked
 from proofs.conformance.explore import Divergence, Explorer, Start
@@ -57,3 +58,20 @@ def judge(explorer: Explorer, start: Start, schedule: Schedule) -> str | None:
             return after if n == len(schedule.choices) - 1 else None
         at = after
     return explorer.at_the_end(at) if not explorer.can(at) else ""
+
+
+def carried_on(explorer: Explorer, start: Start, schedule: Schedule) -> Schedule:
+    """A schedule of which nothing is wrong so far, carried on to its end, or to the first step that is wrong: each
+    process goes on by what can happen first."""
+    at, more = explorer.at(start, schedule.asked), list(schedule.choices)
+    for choice in schedule.choices:
+        after = explorer.take(at, choice)
+        assert isinstance(after, tuple)
+        at = after
+    while can := explorer.can(at):
+        more.append(can[0])
+        after = explorer.take(at, can[0])
+        if not isinstance(after, tuple):
+            break
+        at = after
+    return replace(schedule, choices=tuple(more))

@@ -10,11 +10,15 @@ from model.search.alone import Answer
 from proofs.conformance.abstraction import View
 from proofs.conformance.asked import Asked
 from proofs.conformance.matching import Outcome
-from proofs.conformance.steps import Edge, Place
+from proofs.conformance.steps import Edge, Kind, Place
 
 
 class Moves(Protocol):
     """An implementation, as a graph that is worked out as it is asked for. States and places have numbers."""
+
+    @property
+    def kind(self) -> Kind:
+        """Which implementation it is."""
 
     @property
     def places(self) -> Sequence[Place]:

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import tempfile
 import time
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from impl.shim.daemon import running
 from model.step import Design
 from proofs.conformance.asked import Asked
 from proofs.conformance.explore import Explorer, Start
+from proofs.conformance.minimise import carried_on
 from proofs.conformance.paths import covering, graph
-from proofs.conformance.real import RealStores, replay
+from proofs.conformance.real import Different, RealStores, replay
+from proofs.conformance.reproduce import Replayed, again, read, scope_of
 from proofs.conformance.run import OnProgress, Told, tell, tell_divergence
 from proofs.conformance.schedule import Schedule
-from proofs.conformance.scope import Scope, begin, starts, together
+from proofs.conformance.scope import BEFORE, Scope, begin, starts, together
+from proofs.conformance.steps import Kind
+
+T = TypeVar("T")
 
 Combination = tuple[str, Start, tuple[Asked, ...]]
 
@@ -29,6 +37,7 @@ class OnReal:
     design: str
     scope: Scope
     combinations: int = 0
+    of: int = 0
     schedules: int = 0
     edges: int = 0
     steps: int = 0
@@ -37,8 +46,8 @@ class OnReal:
 
     @property
     def conforms(self) -> bool:
-        """True if every step went as on the embedded stores."""
-        return not self.told
+        """True if every step of all combinations went as on the embedded stores."""
+        return not self.told and self.combinations == self.of
 
 
 def combinations(explorer: Explorer, scope: Scope) -> list[Combination]:
@@ -65,22 +74,49 @@ def on_real(
     divergence of the exploration is told as such."""
     explorer = begin(design, scope)
     todo = (one_for_each_pair if each_pair_once else combinations)(explorer, scope)
-    found, began = OnReal(daemon, design.name, scope), time.perf_counter()
-    with tempfile.TemporaryDirectory() as scratch, running(daemon, Path(scratch) / "run") as at:
-        folder = Path(scratch) / "templates"
-        folder.mkdir()
-        asyncio.run(_closed_after(RealStores(folder, at.socket, scope.processes), explorer, todo, found, on_progress))
+    found, began = OnReal(daemon, design.name, scope, of=len(todo)), time.perf_counter()
+    with contextlib.suppress(KeyboardInterrupt):  # what is not done is told by the numbers
+        _on_stores(daemon, scope, lambda real: _all(explorer, todo, real, found, on_progress))
     found.seconds = time.perf_counter() - began
     return found
 
 
-async def _closed_after(
-    real: RealStores, explorer: Explorer, todo: list[Combination], found: OnReal, on_progress: OnProgress
-) -> None:
-    try:
-        await _all(explorer, todo, real, found, on_progress)
-    finally:
-        await real.close()
+def replay_on_real(token: str, design: Design, daemon: str) -> Replayed:
+    """Take the schedule of a token of the reference implementation again: on embedded stores, held against the design,
+    and then on real ones, where all must be the same. TokenError if it is none, or of another implementation;
+    NoDaemon."""
+    schedule, total = read(token, Kind.REAL, Kind.EMBEDDED)
+    explorer, scope = begin(design, scope_of(schedule)), scope_of(schedule)
+    found = again(explorer, schedule, total)
+    if found.wrong or found.stale:
+        return found
+    start = explorer.prepare(*BEFORE[schedule.start])
+    taken = carried_on(explorer, start, replace(schedule, choices=found.choices))
+    different = _on_stores(daemon, scope, lambda real: replay(explorer, real, start, taken))
+    if different is None:
+        return found
+    wrong = _differs(different)
+    so_far = replace(taken, choices=taken.choices[: different.step])
+    return replace(found, wrong=wrong, told=tell(explorer, start, so_far, wrong, Kind.REAL))
+
+
+def _on_stores(daemon: str, scope: Scope, act: Callable[[RealStores], Coroutine[None, None, T]]) -> T:
+    """Do something on real stores. NoDaemon."""
+
+    async def closed_after(real: RealStores) -> T:
+        try:
+            return await act(real)
+        finally:
+            await real.close()
+
+    with tempfile.TemporaryDirectory() as scratch, running(daemon, Path(scratch) / "run") as at:
+        folder = Path(scratch) / "templates"
+        folder.mkdir()
+        return asyncio.run(closed_after(RealStores(folder, at.socket, scope.processes)))
+
+
+def _differs(different: Different) -> str:
+    return f"on the real stores, {different.reason}"
 
 
 async def _all(
@@ -101,7 +137,7 @@ async def _all(
             different = await replay(explorer, real, start, schedule)
             if different:
                 so_far = Schedule(name, asked, choices[: different.step])
-                found.told = (tell(explorer, start, so_far, f"on the real stores, {different.reason}"),)
+                found.told = (tell(explorer, start, so_far, _differs(different), Kind.REAL),)
                 return
         found.combinations += 1
         on_progress(found.combinations, len(todo))

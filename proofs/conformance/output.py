@@ -9,22 +9,20 @@ from io import BytesIO
 
 from junitparser import Failure, JUnitXml, TestCase, TestSuite
 
-from model.designs import RECOMMENDED
 from proofs.conformance.coverage import Coverage
 from proofs.conformance.on_real import OnReal
 from proofs.conformance.run import Report, Told
 from proofs.conformance.sample import Sampled
-from proofs.conformance.tell import COMMAND
 
 Result = Report | Sampled | OnReal
 
 
-def as_text(result: Result) -> Iterator[str]:
-    """Lines."""
+def as_text(result: Result, given: str) -> Iterator[str]:
+    """Lines. `given`: as `divergence`."""
     yield from _figures(result)
     for told in result.told:
         yield ""
-        yield from divergence(told, result.design, again=_replays(result))
+        yield from divergence(told, given)
     if isinstance(result, Report) and result.model:
         yield from _coverage(result.model)
     yield ""
@@ -64,33 +62,31 @@ def _coverage(found: Coverage) -> Iterator[str]:
         yield from (f"    {line}" for line in lines)
 
 
-def _replays(result: Result) -> bool:
-    """True if its tokens are of what `--replay` runs: the reference implementation on the embedded stores."""
-    return not (isinstance(result, OnReal) or (isinstance(result, Report) and result.external))
-
-
-def divergence(told: Told, design: str, *, again: bool = True) -> Iterator[str]:
-    """A divergence, as a story; `again`: with the command that replays it."""
+def divergence(told: Told, given: str) -> Iterator[str]:
+    """A divergence, as a story, with the command that replays it. `given`: the options that say what it is replayed on,
+    and which design it is held against."""
     yield f"diverges: {told.reason}"
     yield f"stores to begin with: {told.start}; processes: {', '.join(told.operations)}"
     yield from told.steps
     if told.candidates:
         yield "in the last step the model could have done, and did not happen because:"
         yield from (f"  {line}" for line in told.candidates)
-    if not again:
-        return
-    held_against = "" if design == RECOMMENDED else f" --design {design}"
-    yield f"again: {COMMAND} '{told.token}'{held_against}"
+    yield f"again: {again(told, given)}"
 
 
-def as_json(result: Result) -> str:
-    """A JSON object."""
+def again(told: Told, given: str) -> str:
+    """The command that replays a divergence."""
+    return f"confsync conform --replay '{told.token}'{given}"
+
+
+def as_json(result: Result, given: str) -> str:
+    """A JSON object. `given`: as `divergence`."""
     found: dict[str, object] = {
         "design": result.design,
         "conforms": result.conforms,
         "scope": asdict(result.scope),
         "seconds": round(result.seconds, 3),
-        "divergences": [asdict(told) for told in result.told],
+        "divergences": [asdict(told) | {"again": again(told, given)} for told in result.told],
     }
     if isinstance(result, Sampled):
         found |= {"walks": result.walks, "steps": result.steps, "longest": result.longest}
@@ -117,8 +113,8 @@ def as_json(result: Result) -> str:
     return json.dumps(found, indent=2)
 
 
-def as_junit(results: Sequence[Result]) -> str:
-    """JUnit XML: a case for each scope."""
+def as_junit(results: Sequence[Result], given: str) -> str:
+    """JUnit XML: a case for each scope. `given`: as `divergence`."""
     suite = TestSuite("confsync conform")
     for result in results:
         case = TestCase(f"{result.design}, {result.scope}", "conform", result.seconds)
@@ -126,7 +122,7 @@ def as_junit(results: Sequence[Result]) -> str:
             told = result.told[0] if result.told else None
             message = told.reason if told else "interrupted"
             failure = Failure(message, "conformance")
-            failure.text = "\n".join(divergence(told, result.design, again=_replays(result))) if told else message
+            failure.text = "\n".join(divergence(told, given)) if told else message
             case.result = [failure]
         suite.add_testcase(case)
     xml = JUnitXml()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from textwrap import indent
 
 from model.designs import RECOMMENDED
@@ -11,45 +10,86 @@ from model.language import ABSENT, EMPTY, FIRST_CONFIG
 from model.state import Bounds
 from model.step import SIGNATURES, Design
 from model.trace import TokenError
-from proofs.conformance.explore import Choice, Explorer, Start
-from proofs.conformance.minimise import judge
+from proofs.conformance.explore import CannotPrepare, Choice, Explorer, Start
+from proofs.conformance.minimise import carried_on, judge
 from proofs.conformance.run import Told, tell
 from proofs.conformance.schedule import Schedule, checksum, follow, read_token
-from proofs.conformance.scope import Scope, begin, starts
-from proofs.conformance.steps import Grain
+from proofs.conformance.scope import BEFORE, Scope, begin
+from proofs.conformance.steps import Grain, Kind
 
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """What came of a token. `wrong`: what is wrong with its last step that could be taken, "" if nothing is."""
+    """What came of a token.
+
+    `wrong`: what is wrong with the last step that was taken; "" if nothing is, though the schedule was carried on to
+    the end of all its operations. `stale`: why the token no longer means anything; "" if it does. `same`: all was asked
+    and answered as when the token was made. Where it is False the code is other code, and steps of the token that
+    cannot be taken any more, for their process has ended or waits, were left out. `choices`: those of the token that
+    were taken.
+    """
 
     wrong: str
     told: Told
     same: bool
-    """True if all was asked and answered as when the token was made. False: the code is other code, and steps of the
-    token that cannot be taken were left out."""
+    stale: str = ""
+    choices: tuple[Choice, ...] = ()
 
 
 def replay(token: str, design: Design) -> Replayed:
-    """Do the schedule of a token again, held against the design. TokenError if it is none."""
+    """Do the schedule of a token of the reference implementation again, on embedded stores, held against the design.
+    TokenError if it is none, or of another implementation."""
+    schedule, total = read(token, Kind.EMBEDDED, Kind.FINE)
+    grain = Grain.REQUEST if schedule.kind is Kind.FINE else Grain.COMMIT
+    return again(begin(design, scope_of(schedule), grain), schedule, total)
+
+
+_HOW = {
+    Kind.EMBEDDED: "the reference implementation on embedded stores: replay it without --external and --stores",
+    Kind.FINE: "the reference implementation, within transactions too: replay it without --external and --stores",
+    Kind.REAL: "the reference implementation on real stores: replay it with --stores real",
+    Kind.EXTERNAL: "another implementation: replay it with --external COMMAND",
+}
+
+
+def read(token: str, *kinds: Kind) -> tuple[Schedule, str]:
+    """The schedule of a token of one of these kinds, and its sum. TokenError."""
     schedule, total = read_token(token)
-    grain = Grain.REQUEST if schedule.fine else Grain.COMMIT
-    scope = Scope(len(schedule.asked), schedule.deaths)
-    _require_asked(schedule, scope.bounds)
-    explorer = begin(design, scope, grain)
-    start = _start(explorer, schedule)
-    taken = Schedule(schedule.start, schedule.asked, tuple(_possible(explorer, start, schedule)))
+    if schedule.kind not in kinds:
+        raise TokenError(f"the token is of {_HOW[schedule.kind]}")
+    if schedule.start not in BEFORE:
+        raise TokenError(f"`{schedule.start}` in the token is none of the stores to begin with: {', '.join(BEFORE)}")
+    _require_asked(schedule, scope_of(schedule).bounds)
+    for choice in schedule.choices:
+        if choice.process >= len(schedule.asked):
+            raise TokenError(f"`{choice}` in the token: there is no process {choice.process}")
+    return schedule, total
+
+
+def scope_of(schedule: Schedule) -> Scope:
+    """The least scope that has this schedule."""
+    return Scope(len(schedule.asked), schedule.deaths, sum(bool(choice.which) for choice in schedule.choices))
+
+
+def again(explorer: Explorer, schedule: Schedule, total: str) -> Replayed:
+    """Take a schedule that was read once more, and then go on to the end if nothing is wrong with it."""
+    try:
+        start = explorer.prepare(*BEFORE[schedule.start])
+    except CannotPrepare as e:
+        nothing = explorer.prepare()
+        told = tell(explorer, nothing, Schedule("none", (), ()), "")
+        return Replayed("", told, False, f"its stores cannot be made: {e}")
+    choices, stale = _possible(explorer, start, schedule)
+    taken = replace(schedule, choices=choices)
     same = taken == schedule and checksum(follow(explorer, start, taken)) == total
     wrong = judge(explorer, start, taken)
     assert wrong is not None
-    return Replayed(wrong, tell(explorer, start, taken, wrong), same)
-
-
-def _start(explorer: Explorer, schedule: Schedule) -> Start:
-    known = starts(explorer)
-    if schedule.start not in known:
-        raise TokenError(f"`{schedule.start}` in the token is none of the stores to begin with: {', '.join(known)}")
-    return known[schedule.start]
+    if not wrong and not stale:
+        further = carried_on(explorer, start, taken)
+        wrong = judge(explorer, start, further)
+        assert wrong is not None
+        taken = further if wrong else taken
+    return Replayed(wrong, tell(explorer, start, taken, wrong, schedule.kind), same, stale, choices)
 
 
 def _require_asked(schedule: Schedule, bounds: Bounds) -> None:
@@ -72,17 +112,25 @@ def _require_asked(schedule: Schedule, bounds: Bounds) -> None:
             raise TokenError(f"{asked} in the token: an argument is missing, too many, or out of bounds")
 
 
-def _possible(explorer: Explorer, start: Start, schedule: Schedule) -> Iterator[Choice]:
-    """The choices that can be taken, up to the first that goes wrong."""
+def _possible(explorer: Explorer, start: Start, schedule: Schedule) -> tuple[tuple[Choice, ...], str]:
+    """The choices that can be taken, up to the first that goes wrong; and what is asked for that does not exist."""
     at = explorer.at(start, schedule.asked)
-    for choice in schedule.choices:
+    found: list[Choice] = []
+    for n, choice in enumerate(schedule.choices, 1):
         after = explorer.take(at, choice)
         if after is None:
+            mine = {c.which for c in explorer.can(at) if c.process == choice.process}
+            if mine - {None} and choice.which is not None:
+                ways = len(mine - {None})
+                return tuple(
+                    found
+                ), f"step {n} is way {choice.which} of process {choice.process}, which has {ways} there"
             continue
-        yield choice
+        found.append(choice)
         if isinstance(after, str):
-            return
+            break
         at = after
+    return tuple(found), ""
 
 
 def as_pytest(token: str, reason: str, design: str = RECOMMENDED) -> str:

@@ -6,8 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from model.parallel import Report as Tell
-from model.parallel import side_by_side
+from model.parallel import Reporter, side_by_side
 from model.step import Design
 from proofs.conformance.coverage import Coverage, coverage
 from proofs.conformance.explore import CannotPrepare, Divergence, Explored, Explorer, Start
@@ -15,7 +14,7 @@ from proofs.conformance.matching import Taken
 from proofs.conformance.minimise import minimise
 from proofs.conformance.schedule import Schedule
 from proofs.conformance.scope import Scope, begin, starts, together
-from proofs.conformance.steps import Grain
+from proofs.conformance.steps import Grain, Kind
 from proofs.conformance.tell import candidates, tell_schedule, token_of
 
 MOST_CANDIDATES = 6
@@ -58,8 +57,6 @@ class Report:
     model: Coverage | None
     """What of the model was taken; None if that was not asked for, or not all was explored."""
     seconds: float
-    external: bool = False
-    """Of an implementation of someone else's."""
 
     @property
     def conforms(self) -> bool:
@@ -87,7 +84,7 @@ def explore(
     todo = [(name, start, asked) for name, start in begins.items() for asked in together(scope)]
     done = [0] * jobs
 
-    def work(piece: int, tell: Tell[int]) -> Part:
+    def work(piece: int, tell: Reporter[int, Part]) -> Part:
         part = Part()
         for name, start, asked in todo[piece::jobs]:
             part.combinations += 1
@@ -136,11 +133,11 @@ def tell_divergence(explorer: Explorer, name: str, start: Start, found: Divergen
     return tell(explorer, start, schedule, small.reason)
 
 
-def tell(explorer: Explorer, start: Start, schedule: Schedule, reason: str) -> Told:
-    """A schedule whose last step is wrong, told."""
+def tell(explorer: Explorer, start: Start, schedule: Schedule, reason: str, kind: Kind | None = None) -> Told:
+    """A schedule whose last step is wrong, told. `kind`: where it is to be replayed, if not where it was explored."""
     return Told(
         reason,
-        token_of(explorer, start, schedule),
+        token_of(explorer, start, schedule, kind),
         schedule.start,
         tuple(map(str, schedule.asked)),
         tuple(tell_schedule(explorer, start, schedule)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import time
 from collections.abc import Callable
@@ -38,6 +39,7 @@ class Sampled:
     design: str
     scope: Scope
     walks: int
+    of: int
     steps: int
     longest: int
     told: tuple[Told, ...]
@@ -45,28 +47,30 @@ class Sampled:
 
     @property
     def conforms(self) -> bool:
-        """True if no walk diverged."""
-        return not self.told
+        """True if all walks were taken, and none diverged."""
+        return not self.told and self.walks == self.of
 
 
 def sample(
     design: Design, scope: Scope, *, scheduler: str, walks: int, seed: int, depth: int, on_progress: OnProgress
 ) -> Sampled:
-    """Walk so often, each time with operations and a start drawn by lot, until one walk diverges."""
+    """Walk so often, each time with operations and a start drawn by lot, until one walk diverges, or until
+    Ctrl-C."""
     began = time.perf_counter()
     explorer, lots = begin(design, scope), random.Random(seed)
     begins = list(starts(explorer).items())
     steps = longest = done = 0
     told: list[Told] = []
-    while done < walks and not told:
-        name, start = lots.choice(begins)
-        asked = tuple(lots.choice(choices(p, scope.operations)) for p in range(scope.processes))
-        decides = SCHEDULERS[scheduler](lots.getrandbits(32), scope, depth)
-        walked = walk(explorer, name, start, asked, decides, scope.deaths, scope.failures)
-        done += 1
-        steps += len(walked.schedule.choices)
-        longest = max(longest, len(walked.schedule.choices))
-        if walked.wrong:
-            told.append(tell(explorer, start, walked.schedule, walked.wrong))
-        on_progress(done, walks)
-    return Sampled(design.name, scope, done, steps, longest, tuple(told), time.perf_counter() - began)
+    with contextlib.suppress(KeyboardInterrupt):  # what is not done is told by the numbers
+        while done < walks and not told:
+            name, start = lots.choice(begins)
+            asked = tuple(lots.choice(choices(p, scope.operations)) for p in range(scope.processes))
+            decides = SCHEDULERS[scheduler](lots.getrandbits(32), scope, depth)
+            walked = walk(explorer, name, start, asked, decides, scope.deaths, scope.failures)
+            done += 1
+            steps += len(walked.schedule.choices)
+            longest = max(longest, len(walked.schedule.choices))
+            if walked.wrong:
+                told.append(tell(explorer, start, walked.schedule, walked.wrong))
+            on_progress(done, walks)
+    return Sampled(design.name, scope, done, walks, steps, longest, tuple(told), time.perf_counter() - began)

@@ -1,8 +1,8 @@
 """A schedule: who takes which step when, and the token that replays it.
 
-`conform:start:operation;operation:choices:sum`; `conform-fine:...` where others come in within transactions too. A
-choice `p.n` is the n-th thing that can happen to process p, `p.x` its death, `p.n*3` three times `p.n`. The sum is over
-what was asked and answered, so a token of another version is told from its own.
+`conform:start:operation;operation:choices:sum`; what it begins with says whose steps they are (`Kind`). A choice `p.n`
+is the n-th thing that can happen to process p, `p.x` its death, `p.n*3` three times `p.n`. The sum is over what was
+asked and answered, so a token of another version is told from its own.
 """
 
 from __future__ import annotations
@@ -19,9 +19,8 @@ from model.trace import TokenError
 from proofs.conformance.asked import Asked
 from proofs.conformance.calls import Answer, Call
 from proofs.conformance.explore import Choice, Explorer, Start
-from proofs.conformance.steps import Place
+from proofs.conformance.steps import Kind, Place
 
-KIND, FINE = "conform", "conform-fine"
 MOST_PROCESSES = 8
 _ASKED = re.compile(r"([a-z_]+)((?:,[skn]\d{1,2}|,d\d{1,2}(?:\.\d{1,2})*)*)")
 _CHOICE = r"\d\.(?:\d{1,2}|x)(?:\*\d{1,4})?"
@@ -35,8 +34,8 @@ class Schedule:
     start: str
     asked: tuple[Asked, ...]
     choices: tuple[Choice, ...]
-    fine: bool = False
-    """Its steps are single calls, within transactions too."""
+    kind: Kind = Kind.EMBEDDED
+    """Whose steps they are."""
 
     @property
     def deaths(self) -> int:
@@ -95,9 +94,7 @@ def checksum(done: Iterable[Done]) -> str:
 def token(schedule: Schedule, done: Sequence[Done]) -> str:
     """The token that replays a schedule."""
     asked = ";".join(map(_spell, schedule.asked))
-    opened = [d.said for d in done if d.said and d.said[0][0].method == "begin"]
-    kind = FINE if any(len(said) == 1 for said in opened) else KIND
-    return f"{kind}:{schedule.start}:{asked}:{_spell_choices(schedule.choices)}:{checksum(done)}"
+    return f"{schedule.kind.value}:{schedule.start}:{asked}:{_spell_choices(schedule.choices)}:{checksum(done)}"
 
 
 def _spell_choices(choices: Sequence[Choice]) -> str:
@@ -124,15 +121,15 @@ def _spell(asked: Asked) -> str:
 def read_token(text: str) -> tuple[Schedule, str]:
     """Read a token: the schedule, and the sum. TokenError if it is none."""
     parts = text.strip().split(":")
-    if len(parts) != 5 or parts[0] not in (KIND, FINE):
-        raise TokenError(f"`{text[:60]}` is no token of a schedule: it is `{KIND}:start:operations:choices:sum`")
+    if len(parts) != 5 or parts[0] not in {kind.value for kind in Kind}:
+        raise TokenError(f"`{text[:60]}` is no token of a schedule: it is `conform:start:operations:choices:sum`")
     kind, start, asked, choices, total = parts
     if not _CHOICES.fullmatch(choices):
         raise TokenError(f"`{choices[:60]}` in the token are no choices, such as 0.0-1.0-0.x")
     operations = tuple(map(_read_asked, asked.split(";")))
     if len(operations) > MOST_PROCESSES:
         raise TokenError(f"the token is for {len(operations)} processes: at most {MOST_PROCESSES} are replayed")
-    return Schedule(start, operations, tuple(_read_choices(choices)), kind == FINE), total
+    return Schedule(start, operations, tuple(_read_choices(choices)), Kind(kind)), total
 
 
 def _read_asked(text: str) -> Asked:

@@ -64,6 +64,19 @@ class Edge:
     place: Place
 
 
+class Kind(Enum):
+    """Which implementation takes the steps, and how large they are: what a token begins with."""
+
+    EMBEDDED = "conform"
+    """The reference implementation on embedded stores."""
+    FINE = "conform-fine"
+    """The same, where others come in within transactions too."""
+    REAL = "conform-real"
+    """The reference implementation on real files and a real xenstored."""
+    EXTERNAL = "conform-external"
+    """Somebody else's."""
+
+
 class Broken(Exception):
     """An operation raised something that is no error of a toolstack's: a bug of it."""
 

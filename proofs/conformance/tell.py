@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from impl.errors import ToolstackError
 from model.program import Program
@@ -13,9 +13,9 @@ from proofs.conformance.calls import Answer, Call
 from proofs.conformance.explore import Explorer, Start
 from proofs.conformance.matching import Outcome, Reach, State, Steps
 from proofs.conformance.schedule import Done, Schedule, follow, token
+from proofs.conformance.steps import Kind
 
 WIDTH = 100
-COMMAND = "confsync conform --replay"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +32,9 @@ def tell_schedule(explorer: Explorer, start: Start, schedule: Schedule) -> Itera
         yield f"{n:3}. {_who(schedule.asked, done)} {_what(done)}"
 
 
-def token_of(explorer: Explorer, start: Start, schedule: Schedule) -> str:
-    """The token that replays the schedule."""
-    return token(schedule, follow(explorer, start, schedule))
+def token_of(explorer: Explorer, start: Start, schedule: Schedule, kind: Kind | None = None) -> str:
+    """The token that replays the schedule. `kind`: where it is to be replayed, if not where it was explored."""
+    return token(replace(schedule, kind=kind or explorer.steps.kind), follow(explorer, start, schedule))
 
 
 def _who(asked: Sequence[Asked], done: Done) -> str:

@@ -7,11 +7,13 @@ from rich.console import Console
 
 from model.options import AskedWrong, console_of, guarded
 from model.parallel import cores
+from model.verdict import EXIT_OPEN
 from proofs.mutants import table
 from proofs.mutants.apply import NotApplicable, edited
 from proofs.mutants.catalogue import MUTANTS, SAMPLE
-from proofs.mutants.judges import all_of, control
+from proofs.mutants.judges import Verdict, all_of, control
 from proofs.mutants.mutant import Mutant
+from proofs.mutants.said import Said
 
 WIDE = 200
 """Columns of the table where standard output is no terminal."""
@@ -28,7 +30,7 @@ def mutants(only: tuple[str, ...], sample: int | None, in_order: bool, jobs: int
     """Judge mutants of the implementation: each has one mistake, and the judge must notice it that is said to.
 
     First the implementation as it is goes before the same judges, and must pass. Exit codes: 0 all are noticed as
-    stated; 1 some are not; 2 bad input.
+    stated; 1 some are not; 2 bad input; 3 interrupted.
     """
     wanted = _wanted(only, sample)
     try:
@@ -36,12 +38,9 @@ def mutants(only: tuple[str, ...], sample: int | None, in_order: bool, jobs: int
             edited(mutant)
     except NotApplicable as error:
         raise AskedWrong(str(error)) from None
-    passed = list(control(wanted, in_order=in_order))
-    status, verdicts = Console(stderr=True), []
-    for verdict in all_of(wanted, jobs, in_order=in_order):
-        verdicts.append(verdict)
-        if status.is_terminal:
-            status.print(f"{len(verdicts)} of {len(wanted)}  {verdict.mutant.id}  {verdict.by or 'not noticed'}")
+    passed: list[tuple[str, Said, float]] = []
+    verdicts: list[Verdict] = []
+    interrupted = not _judged(wanted, jobs, passed, verdicts, in_order=in_order)
     console = console_of()
     if form == "json":
         console.out(table.as_json(verdicts, passed), highlight=False)
@@ -49,7 +48,26 @@ def mutants(only: tuple[str, ...], sample: int | None, in_order: bool, jobs: int
         if not console.is_terminal:
             console.width = WIDE
         table.as_text(verdicts, passed, console)
+    if interrupted:
+        click.echo(f"confsync: interrupted: {len(verdicts)} of {len(wanted)} mutants were judged", err=True)
+        return EXIT_OPEN
     return int(bool(table.unlike(verdicts, passed)))
+
+
+def _judged(
+    wanted: list[Mutant], jobs: int, passed: list[tuple[str, Said, float]], verdicts: list[Verdict], *, in_order: bool
+) -> bool:
+    """Judge the implementation as it is, and then the mutants. False: an interrupt came before all were judged."""
+    status = Console(stderr=True)
+    try:
+        passed.extend(control(wanted, in_order=in_order))
+        for verdict in all_of(wanted, jobs, in_order=in_order):
+            verdicts.append(verdict)
+            if status.is_terminal:
+                status.print(f"{len(verdicts)} of {len(wanted)}  {verdict.mutant.id}  {verdict.by or 'not noticed'}")
+    except KeyboardInterrupt:
+        return False
+    return True
 
 
 def _wanted(only: tuple[str, ...], sample: int | None) -> list[Mutant]:

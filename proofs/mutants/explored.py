@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from model.designs import DESIGNS, RECOMMENDED
 from proofs.mutants.said import Said, Word, wrong_implementation
+from proofs.mutants.started import end_with_who_started_me
 
 if TYPE_CHECKING:
     from proofs.conformance.run import Report
@@ -50,4 +51,5 @@ def _told(report: Report) -> Said:
 
 
 if __name__ == "__main__":
+    end_with_who_started_me()
     judge(sys.argv[1]).tell()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -19,6 +17,7 @@ from proofs.mutants.apply import environment, lay_out
 from proofs.mutants.explored import SCOPES
 from proofs.mutants.mutant import Mutant
 from proofs.mutants.said import MODULE, WHERE, Said, Word, heard
+from proofs.mutants.started import Started
 
 PATIENCE, SHORT_PATIENCE = 300.0, 30.0
 """Seconds for a judge; and for the one that is said to notice a mutant by its never ending."""
@@ -86,8 +85,8 @@ def judges_of(mutant: Mutant, *, in_order: bool = False) -> tuple[str, ...]:
     return judges if in_order else (stated, *(name for name in judges if name != stated))
 
 
-def judge(mutant: Mutant, *, in_order: bool = False) -> Verdict:
-    """A mutant before its judges. NotApplicable."""
+def judge(mutant: Mutant, *, in_order: bool = False, started: Started | None = None) -> Verdict:
+    """A mutant before its judges. `started`: what knows their processes, to end them. NotApplicable."""
     tests = (mutant.by,) if mutant.hangs else tests_of(mutant.file)
     if not in_order:
         tests = tuple(sorted(tests, key=lambda name: name != mutant.by))
@@ -96,7 +95,7 @@ def judge(mutant: Mutant, *, in_order: bool = False) -> Verdict:
     with laid_out(mutant) as folder:
         for name in judges_of(mutant, in_order=in_order):
             patience = SHORT_PATIENCE if mutant.hangs and name == "tests" else PATIENCE
-            said = ask(folder, name, tests, mutant.module, patience)
+            said = ask(folder, name, tests, mutant.module, patience, started or Started())
             if said.word is Word.KILLED or (said.word is Word.HUNG and mutant.hangs):
                 by = name if name != "tests" else mutant.by if said.word is Word.HUNG else _file(said.trace)
                 return Verdict(mutant, by, said, time.perf_counter() - began, tuple(died))
@@ -115,14 +114,20 @@ def control(mutants: Sequence[Mutant], *, in_order: bool = False) -> Iterator[tu
         tests = sorted({test for m in mutants for test in tests_of(m.file)} if in_order else stated)
         for name in [n for n in (*SCOPES, "tests") if n in names]:
             began = time.perf_counter()
-            said = ask(folder, name, tests, "", PATIENCE)
+            said = ask(folder, name, tests, "", PATIENCE, Started())
             yield name, said, time.perf_counter() - began
 
 
 def all_of(mutants: Sequence[Mutant], jobs: int, *, in_order: bool = False) -> Iterator[Verdict]:
-    """Every mutant before its judges. NotApplicable."""
+    """Every mutant before its judges. NotApplicable. Where this is interrupted, all judges are ended."""
+    started = Started()
     with ThreadPoolExecutor(jobs) as pool:
-        yield from pool.map(partial(judge, in_order=in_order), mutants)
+        try:
+            yield from pool.map(partial(judge, in_order=in_order, started=started), mutants)
+        except BaseException:
+            started.end()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 @contextlib.contextmanager
@@ -134,25 +139,15 @@ def laid_out(mutant: Mutant | None) -> Iterator[Path]:
         yield folder
 
 
-def ask(folder: Path, name: str, tests: Sequence[str], module: str, patience: float) -> Said:
+def ask(folder: Path, name: str, tests: Sequence[str], module: str, patience: float, started: Started) -> Said:
     """A judge's word on what is laid out in the folder."""
     told = folder / f"{name}.said"
     command = [sys.executable, "-m", "proofs.mutants.explored", name] if name in SCOPES else _pytest(tests)
-    process = subprocess.Popen(
-        command,
-        cwd=folder,
-        env={**environment(folder), WHERE: str(told), MODULE: module},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        process.wait(patience)
-    except subprocess.TimeoutExpired:
-        return Said(Word.HUNG, f"not done after {patience:g} s")
-    finally:
-        _end(process)
+    with started.running(command, folder, {**environment(folder), WHERE: str(told), MODULE: module}) as process:
+        try:
+            process.wait(patience)
+        except subprocess.TimeoutExpired:
+            return Said(Word.HUNG, f"not done after {patience:g} s")
     return heard(told) or Said(Word.DIED, f"it ended with {process.returncode} and said nothing")
 
 
@@ -161,13 +156,6 @@ def _pytest(tests: Sequence[str]) -> list[str]:
     options += ["-p", "proofs.mutants.witness"]
     left = [word for name in TESTS_OF_MUTANTS for word in ("--deselect", name)]
     return [sys.executable, "-m", "pytest", *options, *left, *(f"tests/{name}.py" for name in tests)]
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End it, and what it started: a test that hangs may have children."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
 
 
 def _file(test: str) -> str:

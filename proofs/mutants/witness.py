@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from proofs.mutants.said import Said, Word, wrong_implementation
+from proofs.mutants.started import end_with_who_started_me
 
 UNSOUND = ("ImportError", "ModuleNotFoundError", "SyntaxError", "IndentationError", "NameError", "UnboundLocalError")
 """What a mutant that is no Python fails with: no test has noticed anything then."""
@@ -13,6 +14,7 @@ _failed: list[Said] = []
 
 def pytest_sessionstart() -> None:
     """Refuse to judge another implementation."""
+    end_with_who_started_me()
     if wrong := wrong_implementation():
         Said(Word.DIED, wrong).tell()
         pytest.exit(wrong, returncode=1)

@@ -24,7 +24,7 @@ from proofs.conformance.external.messages import VERSION, Message, ProtocolBroke
 from proofs.conformance.external.peer import Peer
 from proofs.conformance.external.told import Terms
 from proofs.conformance.matching import Outcome
-from proofs.conformance.steps import Edge, Place, Running
+from proofs.conformance.steps import Edge, Kind, Place, Running
 
 MOST_STEPS = 200
 """Of one operation: one that takes more is taken to have no end."""
@@ -110,6 +110,11 @@ class ExternalMoves:
         """What the processes were asked and answered, the last time that something was tried."""
         self.taken = self.compared = 0
         """How many steps were taken over the pipe; how many of them to compare them with what was known."""
+
+    @property
+    def kind(self) -> Kind:
+        """Which implementation it is."""
+        return Kind.EXTERNAL
 
     def first(self) -> int:
         """The state of a host without a domain."""

@@ -11,11 +11,14 @@ from model.step import Design
 from proofs.conformance.coverage import coverage
 from proofs.conformance.design import as_it_can_fail
 from proofs.conformance.explore import CannotPrepare, Explored, Explorer, Start
-from proofs.conformance.external.messages import ProtocolBroken
+from proofs.conformance.external.messages import ProtocolBroken, Untold
 from proofs.conformance.external.moves import AGAIN, ExternalMoves
 from proofs.conformance.external.peer import PATIENCE, Peer
+from proofs.conformance.reproduce import Replayed, read, scope_of
+from proofs.conformance.reproduce import again as take_again
 from proofs.conformance.run import OnProgress, Report, Told, tell_divergence
 from proofs.conformance.scope import BEFORE, Scope, holding, starts, together
+from proofs.conformance.steps import Kind
 
 
 @contextmanager
@@ -64,7 +67,28 @@ def explore_external(
             raise ProtocolBroken(f"nothing can be explored without a domain: {e}") from e
         if with_coverage and not told and done == of:
             model = coverage(explorer, scope, frozenset(explorer.matching.taken), explorer.rested)
-    return Report(design.name, scope, done, of, covered, tuple(told), model, time.perf_counter() - began, external=True)
+    if told:
+        _require_again(told[0], command, design, patience)
+    return Report(design.name, scope, done, of, covered, tuple(told), model, time.perf_counter() - began)
+
+
+def replay_external(token: str, command: Sequence[str], design: Design, *, patience: float = PATIENCE) -> Replayed:
+    """Have an implementation, started by the command, take the schedule of a token again, held against the design.
+    TokenError if it is none, or of the reference implementation; ProtocolBroken."""
+    schedule, total = read(token, Kind.EXTERNAL)
+    with driving(command, design, scope_of(schedule), patience=patience) as explorer:
+        return take_again(explorer, schedule, total)
+
+
+def _require_again(told: Told, command: Sequence[str], design: Design, patience: float) -> None:
+    """Untold if the schedule does not diverge where nothing else has been done before it."""
+    found = replay_external(told.token, command, design, patience=patience)
+    if found.wrong != told.reason or not found.same:
+        steps = "\n".join((*told.steps, f"diverges: {told.reason}"))
+        raise Untold(
+            f"a schedule diverged, and did not do so again when a new process took it from its beginning: what the "
+            f"implementation does depends on something else than its stores and what it has told.\n{steps}"
+        )
 
 
 def _prepared(explorer: Explorer, told: list[Told]) -> None:

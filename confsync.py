@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from importlib import import_module
+from typing import Any
 
 import click
+
+from terminal.commands import Group
+from terminal.streams import protect
 
 COMMANDS = {
     "audit": "impl.audit.cli:audit",
@@ -23,8 +27,13 @@ COMMANDS = {
 """Where each command is. Only the one that is run is imported: who tries `domain` by hand waits for no solver."""
 
 
-class Lazy(click.Group):
+class Lazy(Group):
     """A group of COMMANDS."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the command of the arguments; no text from outside steers the terminal."""
+        protect()
+        return super().main(*args, **kwargs)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return sorted(COMMANDS)

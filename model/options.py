@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
 from pathlib import Path
-from typing import ParamSpec
+from typing import NamedTuple, ParamSpec
 
 import click
-from rich.console import Console
 
 from model.check import Examined
 from model.design_file import DesignFileError, load
@@ -27,6 +26,8 @@ from model.state import Bounds
 from model.step import Design
 from model.trace import MOST, TokenError
 from model.verdict import EXIT_BAD_INPUT, EXIT_OPEN
+from terminal.streams import SafeConsole
+from terminal.text import quoted, unknown, value
 
 P = ParamSpec("P")
 
@@ -121,6 +122,10 @@ def limits_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
+DESIGN_ARGUMENTS = click.argument("designs", nargs=-1, metavar="[DESIGN | FILE]...")
+STORIES = click.option(
+    "--stories/--no-stories", default=None, help="Tell every counterexample, or none.  [default: one design's shortest]"
+)
 DESIGN_FILE = click.option(
     "--design-file", "files", type=PATH, multiple=True, help="A Python file with designs of your own. May be repeated."
 )
@@ -135,19 +140,44 @@ def known_designs(files: Iterable[Path], observed: Observed | None = None) -> di
     for where, found in more:
         for name in found:
             if name in known:
-                raise AskedWrong(f"{where}: there is a design `{name}` already: use another name")
+                raise AskedWrong(f"{value(where)}: there is a design {quoted(name)} already: use another name")
         known |= found
     return known
 
 
-def chosen(names: Iterable[str], files: tuple[Path, ...], observed: Observed | None = None) -> tuple[Design, ...]:
-    """The designs a command is about: those named; else those of the files; else all that are registered."""
+class Chosen(NamedTuple):
+    """The designs that a command is about, and all files that designs came from."""
+
+    designs: tuple[Design, ...]
+    files: tuple[Path, ...]
+
+
+def chosen(arguments: Iterable[str], files: tuple[Path, ...], observed: Observed | None = None) -> Chosen:
+    """The designs a command is about: those that the arguments name, and all those of a file that is an argument.
+    Without arguments those of the files and the observed one; else all that are registered."""
+    arguments = tuple(arguments)
     known = known_designs(files, observed)
-    wanted = tuple(names) or tuple(n for n in known if n not in DESIGNS) or tuple(known)
-    for name in wanted:
-        if name not in known:
-            raise AskedWrong(f"there is no design `{name}`; there are {', '.join(known)}")
-    return tuple(known[n] for n in dict.fromkeys(wanted))
+    own = dict.fromkeys(Path(a) for a in arguments if a not in known and _is_path(a))
+    files = tuple(dict.fromkeys((*files, *own)))
+    of_file = {path: tuple(load(path)) for path in own}
+    known = known_designs(files, observed)
+    if not arguments:
+        names = [n for n in known if n not in DESIGNS] or [*known]
+        return Chosen(tuple(known[n] for n in names), files)
+    wanted = [name for a in arguments for name in of_file.get(Path(a), (a,))]
+    return Chosen(tuple(design_named(n, known) for n in dict.fromkeys(wanted)), files)
+
+
+def _is_path(argument: str) -> bool:
+    """An argument that names a file with designs, and not a design."""
+    return argument.endswith(".py") or "/" in argument or Path(argument).is_file()
+
+
+def design_named(name: str, known: Mapping[str, Design]) -> Design:
+    """The design of this name. AskedWrong says which were perhaps meant."""
+    if name not in known:
+        raise AskedWrong(unknown("design", name, known, "`confsync designs`"))
+    return known[name]
 
 
 def given_options(files: tuple[Path, ...], observed: tuple[Path, ...]) -> str:
@@ -159,7 +189,7 @@ def given_options(files: tuple[Path, ...], observed: tuple[Path, ...]) -> str:
 def chosen_properties(names: tuple[str, ...]) -> tuple[str, ...]:
     for name in names:
         if name not in PROPERTIES:
-            raise AskedWrong(f"there is no property `{name}`; there are {', '.join(PROPERTIES)}")
+            raise AskedWrong(unknown("property", name, PROPERTIES, "`confsync properties`"))
     return tuple(dict.fromkeys(names)) or tuple(PROPERTIES)
 
 
@@ -182,7 +212,7 @@ def examine_all(request: Request) -> list[Examined]:
         return list(run(request, on_progress))
 
 
-class _Output(Console):
+class _Output(SafeConsole):
     """Standard output. Where nobody reads it any more the command goes on, to the exit code it would have had."""
 
     def on_broken_pipe(self) -> None:
@@ -192,7 +222,7 @@ class _Output(Console):
         os.close(nowhere)
 
 
-def console_of() -> Console:
+def console_of() -> SafeConsole:
     """As wide as the terminal (or as COLUMNS says), and wide enough for any table where standard output is none."""
     plain = _Output()
     return plain if plain.is_terminal or "COLUMNS" in os.environ else _Output(width=200)

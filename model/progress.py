@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
 from rich.progress import Progress as Bar
 from rich.progress import SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from model.runner import OnProgress, Request
 from model.search.bfs import Progress
+from terminal.streams import SafeConsole
 
 
 @contextmanager
 def showing(request: Request) -> Iterator[OnProgress]:
     """A line per design at work: states, frontier, rate, depth."""
-    console = Console(stderr=True)
+    console = SafeConsole(stderr=True)
     if not console.is_terminal:
         yield lambda _design, _progress: None
         return

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import click
-from rich.console import Console
 
 from model.options import AskedWrong, console_of, guarded
 from model.parallel import cores
@@ -12,6 +11,8 @@ from proofs.mutants.apply import NotApplicable, edited
 from proofs.mutants.catalogue import MUTANTS, SAMPLE
 from proofs.mutants.judges import all_of, control
 from proofs.mutants.mutant import Mutant
+from terminal.streams import SafeConsole
+from terminal.text import unknown
 
 WIDE = 200
 """Columns of the table where standard output is no terminal."""
@@ -37,7 +38,7 @@ def mutants(only: tuple[str, ...], sample: int | None, in_order: bool, jobs: int
     except NotApplicable as error:
         raise AskedWrong(str(error)) from None
     passed = list(control(wanted, in_order=in_order))
-    status, verdicts = Console(stderr=True), []
+    status, verdicts = SafeConsole(stderr=True), []
     for verdict in all_of(wanted, jobs, in_order=in_order):
         verdicts.append(verdict)
         if status.is_terminal:
@@ -53,8 +54,8 @@ def mutants(only: tuple[str, ...], sample: int | None, in_order: bool, jobs: int
 
 
 def _wanted(only: tuple[str, ...], sample: int | None) -> list[Mutant]:
-    if unknown := [name for name in only if name not in MUTANTS]:
-        raise AskedWrong(f"there is no mutant {unknown[0]!r}: see docs/mutants.md")
+    if strangers := [name for name in only if name not in MUTANTS]:
+        raise AskedWrong(unknown("mutant", strangers[0], MUTANTS, "docs/mutants.md"))
     if only and sample:
         raise AskedWrong("--only and --sample exclude each other")
     if only:

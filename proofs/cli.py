@@ -250,7 +250,9 @@ def refine(designs: tuple[str, ...], files: tuple[Path, ...]) -> int:
     """Whether designs refine the abstract specification: one map, every operation one atomic change, in every size.
 
     DESIGN is a registered design's name, or a file with designs of your own; without one, the recommended
-    one. Where none can, for want of an abstraction function, two runs are told that look alike and differ. Exit codes: 0 refines; 1 does not; 2 bad input.
+    one. Where none can, for want of an abstraction function, two runs are told that look alike and differ.
+
+    Exit codes: 0 refines; 1 does not; 2 bad input.
     """
     wanted, files = chosen(designs or (() if files else (RECOMMENDED,)), files)
     console, all_refine = console_of(), True

@@ -14,7 +14,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from model.output import STYLE, Stories, junit_text, tell, test_case
+from model.output import STYLE, Stories, junit_text, replay_command, tell, test_case
 from model.properties import PROPERTIES
 from model.verdict import Cell, Verdict
 from proofs.indistinguishable import Pair

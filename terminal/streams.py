@@ -1,7 +1,7 @@
 """Standard output and error, and rich's consoles: whatever is printed, nothing from outside steers the terminal.
 
-There are two ways to a terminal. Text that is printed goes through a stream that escapes all but the ends of lines. What
-rich lays out goes through a console that escapes the text of each segment before widths are worked out: only the
+There are two ways to a terminal. Text that is printed goes through a stream that escapes all but the ends of lines.
+What rich lays out goes through a console that escapes the text of each segment before widths are worked out: only the
 colours that rich adds afterwards reach the terminal as controls. A file or a pipe gets the bytes as they are.
 """
 

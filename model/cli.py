@@ -117,7 +117,7 @@ def replay_token(token: str, files: tuple[Path, ...], observed: tuple[Path, ...]
         )
     if wanted.property_name and wanted.property_name not in PROPERTIES:
         said = unknown("property", wanted.property_name, PROPERTIES, "`confsync properties`")
-        raise TokenError(f"the token is of a property that does not exist: {said}")
+        raise TokenError(f"in the token: {said}")
     trace = replay(Program(known[wanted.design], wanted.bounds), wanted)
     return tables.retell(trace, wanted.property_name, console_of(), given_options(files, observed))
 

@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 HOSTILE = "\x1b[8m\x1b]0;x\x07\r\b\x9b31m\u202e\u2066\u200b\u2028\u061c\ufeff\x7f"
 """Hides what follows, sets the window's title, goes back over the line, and turns the direction of text."""
 PATH_NAME = HOSTILE.encode() + b"\x9b\xff"
-COLOURS = re.compile(r"\x1b\[([0-9;]*m|\?25[hl]|[0-9]*[AK]|[0-9]+C)")
+COLOURS = re.compile(r"\r?\x1b\[([0-9;]*m|\?25[hl]|[0-9]*[AK]|[0-9]+C)")
 """What rich writes by itself: colours, and to draw a line again."""
 CONCEALED = "\x1b[8m"
 TINY = ["--slots=1", "--ejectable=0", "--configs=1", "--names=1", "--amounts=1", "--processes=1", "--crashes=0"]

@@ -120,7 +120,7 @@ def test_exit_codes(arguments: list[str], code: int) -> None:
         (["check", "--max-memory=lots"], "is no size of at least 1M"),
         (["check", "--format=yaml"], "'yaml' is not one of"),
         (["check", "--nope"], "No such option"),
-        (["frobnicate"], "No such command"),
+        (["frobnicate"], "there is no command `frobnicate`"),
         (["check", "--design-file=gone.py"], "gone.py: cannot be read"),
         (["matrix", "--design-file=gone.py"], "gone.py: cannot be read"),
         (["replay", "x:y:z:0.0:0", "--design-file=gone.py"], "does not say the bounds"),
@@ -298,10 +298,8 @@ def test_a_bad_design_file_is_bad_input_to_every_command_that_takes_one(tmp_path
     for arguments in (["check"], ["matrix"], ["designs"], ["replay", token]):
         result = run(*arguments, "--design-file", path)
         assert result.exit_code == 2
-        assert (
-            result.stderr
-            == f"confsync: {path}:1: there is no step or function `tak_lock`: did you mean `take_lock` or `take_device_lock`?\n"
-        )
+        meant = "did you mean `take_lock` or `take_device_lock`?"
+        assert result.stderr == f"confsync: {path}:1: there is no step or function `tak_lock`: {meant}\n"
 
 
 # replay
@@ -422,7 +420,8 @@ def test_an_interrupt_ends_a_search_and_leaves_it_undecided() -> None:
 
 def test_a_file_is_an_argument_where_a_design_is(tmp_path: Path) -> None:
     path = tmp_path / "mine.py"
-    path.write_text('base = "json_first"\nretrieve = [read_template]\n', encoding="utf-8")
+    steps = "take_lock, read_template, refuse_if_present, write_template, drop_lock, enter_xenstore, allocate"
+    path.write_text(f'base = "xenstore_first_locked"\nattach = [{steps}]\n', encoding="utf-8")
     for more in ([], ["xenstore_first"]):
         shown = run("designs", str(path), *more).stdout
         assert shown.startswith("mine\n")

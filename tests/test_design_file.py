@@ -55,7 +55,7 @@ BAD: dict[str, tuple[str | bytes, int | None, str]] = {
         1,
         "base: there is no registered design `nope`: `confsync designs` lists them",
     ),
-    "a base that is no name": ("x = 1\nbase = []\n" + ATTACH, 2, r"base = \[\] is no registered design"),
+    "a base that is no name": ("x = 1\nbase = []\n" + ATTACH, 2, r"there is no registered design `\[\]`"),
     "misspelt operation": (GOOD + "detch = [take_lock]\n", 3, "there is no operation `detch`: did you mean `detach`?"),
     "misspelt, and the only one": (
         BASE + "attch = [take_lock]\n",

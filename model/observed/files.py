@@ -77,7 +77,9 @@ def _traces_in(given: Path) -> list[Path]:
                 raise ObservedError(given, None, "there is no trace in this folder", "name a trace file, or its folder")
             return sorted(found, key=lambda p: (p.parent, p.stem))
         if not given.exists():
-            raise ObservedError(given, None, "there is no such file", "name a trace file, or a folder of them")
+            raise ObservedError(
+                given, None, "there is no such file", near_file(given) or "name a trace file, or a folder of them"
+            )
         if not given.is_file():
             raise ObservedError(given, None, "this is not a file", "name a trace file, or a folder of them")
     except (OSError, ValueError) as error:

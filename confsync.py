@@ -13,9 +13,12 @@ import select
 import sys
 import traceback
 from importlib import import_module
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
+
+from terminal.commands import Group
+from terminal.streams import protect
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -115,7 +118,7 @@ def _text(raw: Descriptor, like: TextIO | None, errors: str, *, lines: bool) -> 
     return io.TextIOWrapper(io.BufferedWriter(raw), encoding, errors, line_buffering=lines or raw.isatty())
 
 
-class Lazy(click.Group):
+class Lazy(Group):
     """A group of COMMANDS."""
 
     def __call__(self, *args: object, **options: object) -> object:
@@ -131,6 +134,11 @@ class Lazy(click.Group):
         if out.error:
             code = _say(f"standard output cannot be written: {out.error.strerror}")
         sys.exit(code)
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the command of the arguments; no text from outside steers the terminal."""
+        protect()
+        return super().main(*args, **kwargs)
 
     def _code(self) -> int:
         """The exit code of the command that the arguments name."""

@@ -12,8 +12,10 @@ from model.claims import CLAIMS, needed
 from model.designs import DESIGNS, RECOMMENDED
 from model.observed import read, to_design
 from model.options import (
+    DESIGN_ARGUMENTS,
     DESIGN_FILE,
     PATH,
+    STORIES,
     AskedWrong,
     bounds_options,
     chosen,
@@ -30,10 +32,11 @@ from model.program import Program
 from model.properties import PROPERTIES
 from model.trace import TokenError, read_token, replay
 from model.verdict import EXIT_OK, exit_code
+from terminal.text import quoted, unknown
 
 
 @click.command()
-@click.argument("designs", nargs=-1)
+@DESIGN_ARGUMENTS
 @DESIGN_FILE
 @click.option(
     "--observed", type=PATH, multiple=True, help="Traces of a real toolstack, or a folder of them, as a design."
@@ -42,7 +45,7 @@ from model.verdict import EXIT_OK, exit_code
 @bounds_options
 @limits_options
 @click.option("--coverage", is_flag=True, help="How often each transition was taken, and the values of each guard.")
-@click.option("--stories/--no-stories", default=None, help="Tell every counterexample.  [default: for one design]")
+@STORIES
 @click.option("--format", "form", type=click.Choice(["text", "json", "junit"]), default="text", show_default=True)
 @guarded
 def check(
@@ -57,13 +60,14 @@ def check(
 ) -> int:
     """Check designs: the verdict on each property, and the shortest trace to each violation.
 
-    DESIGN is a registered design's name (see `confsync designs`); without one, all are checked, or only those of
-    --design-file and --observed.
+    DESIGN is a registered design's name (see `confsync designs`), or a file with designs of your own; without one, all
+    are checked, or only those of --design-file and --observed.
     """
     seen = to_design(read(observed), DESIGNS[RECOMMENDED]) if observed else None
     if seen and not seen.taken:
         raise AskedWrong(f"no operation could be read from {', '.join(map(str, observed))}:\n{seen.describe()}")
-    request = request_of(chosen(designs, files, seen), chosen_properties(asked), options)
+    wanted, files = chosen(designs, files, seen)
+    request = request_of(wanted, chosen_properties(asked), options)
     began = time.perf_counter()
     examined = examine_all(request)
     cells = [c for e in examined for c in e.cells]
@@ -75,8 +79,7 @@ def check(
     else:
         if seen:
             console.print(seen.describe(), markup=False, highlight=False)
-        one = len(request.designs) == 1
-        output.as_text(cells, console, stories=one if stories is None else stories, given=given)
+        output.as_text(cells, console, stories=output.Stories.asked(stories, len(wanted)), given=given)
         for design, e in zip(request.designs, examined, strict=True):
             console.print(tables.summary(design, e), markup=False, highlight=False)
             if coverage:
@@ -113,22 +116,28 @@ def replay_token(token: str, files: tuple[Path, ...], observed: tuple[Path, ...]
     wanted = read_token(token)
     known = known_designs(files, to_design(read(observed), DESIGNS[RECOMMENDED]) if observed else None)
     if wanted.design not in known:
-        raise TokenError(f"the token is of design `{wanted.design}`: name its file with --design-file (or --observed)")
+        raise TokenError(
+            f"the token is of design {quoted(wanted.design)}: name its file with --design-file (or --observed)"
+        )
     if wanted.property_name and wanted.property_name not in PROPERTIES:
-        raise TokenError(f"the token is of a property `{wanted.property_name}` that does not exist")
+        said = unknown("property", wanted.property_name, PROPERTIES, "`confsync properties`")
+        raise TokenError(f"in the token: {said}")
     trace = replay(Program(known[wanted.design], wanted.bounds), wanted)
     return tables.retell(trace, wanted.property_name, console_of(), given_options(files, observed))
 
 
 @click.command(name="designs")
-@click.argument("names", nargs=-1)
+@DESIGN_ARGUMENTS
 @DESIGN_FILE
 @guarded
-def list_designs(names: tuple[str, ...], files: tuple[Path, ...]) -> int:
-    """The designs there are, in words; of those named, every operation's order."""
+def list_designs(designs: tuple[str, ...], files: tuple[Path, ...]) -> int:
+    """The designs there are, in words; of those named, every operation's order.
+
+    DESIGN is a registered design's name, or a file with designs of your own.
+    """
     console = console_of()
-    for design in chosen(names, files) if names or files else DESIGNS.values():
-        console.print(tables.design(design, orders=bool(names or files)))
+    for design in chosen(designs, files).designs:
+        console.print(tables.design(design, orders=bool(designs or files)))
     return EXIT_OK
 
 

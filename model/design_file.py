@@ -25,6 +25,7 @@ from model.designs import DESIGNS, RECOMMENDED
 from model.language import LanguageError
 from model.step import SIGNATURES, Design, GivenLemma, Operation, Step, Undo, once, order, step
 from model.steps import unlock
+from terminal.text import near_file, quoted, unknown, value
 
 MAX_BYTES = 1 << 20
 _KNOWN = {"base", "lemmas", "on_failure", "designs", "says"}
@@ -57,27 +58,42 @@ def load(path: Path) -> dict[str, Design]:
         raise
     except SyntaxError as error:
         where = f":{error.lineno}" if error.lineno else ""
-        raise DesignFileError(f"{path}{where}: {error.msg}") from None
+        raise DesignFileError(f"{value(path)}{where}: {value(error.msg)}") from None
     except BaseException as error:  # whatever a file can do: leave, recurse, raise what can't be printed
         lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
         where = f":{lines[-1]}" if lines else ""
-        said = traceback.format_exception_only(error)[-1].strip() if not isinstance(error, LanguageError) else error
-        raise DesignFileError(f"{path}{where}: {said}") from None
+        raise DesignFileError(f"{value(path)}{where}: {_words(error)}") from None
+
+
+def _words(error: BaseException) -> str:
+    if isinstance(error, LanguageError):
+        return str(error)
+    if isinstance(error, NameError) and error.name:
+        known = [n for n in _vocabulary() if n[0] != "_"]
+        return unknown("step or function", error.name, known, f"`confsync designs {RECOMMENDED}`")
+    try:
+        said = f"{type(error).__name__}: {error}"
+    except Exception:  # whatever a class of the file's own does when it is printed
+        said = type(error).__name__
+    return value(said, 400)
 
 
 def _source(path: Path) -> str:
     try:
         source = path.read_bytes()
     except OSError as error:
-        raise DesignFileError(f"{path}: cannot be read: {error.strerror}") from None
+        said = [f"{value(path)}: cannot be read: {error.strerror}", near_file(path)]
+        raise DesignFileError("; ".join(filter(None, said))) from None
+    except ValueError:  # a name with a zero byte in it
+        raise DesignFileError(f"{value(path)}: is no name of a file") from None
     if len(source) > MAX_BYTES:
-        raise DesignFileError(f"{path}: {len(source):,} bytes are no design: the most is {MAX_BYTES:,}")
+        raise DesignFileError(f"{value(path)}: {len(source):,} bytes are no design: the most is {MAX_BYTES:,}")
     try:
         return source.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = source[: error.start].count(b"\n") + 1
         raise DesignFileError(
-            f"{path}:{line}: byte {source[error.start]:#x} is no UTF-8: save the file as UTF-8"
+            f"{value(path)}:{line}: byte {source[error.start]:#x} is no UTF-8: save the file as UTF-8"
         ) from None
 
 
@@ -90,14 +106,14 @@ def _load(path: Path, source: str) -> dict[str, Design]:
     several = mine.get("designs")
     if several is None:
         says = str(names.get("__doc__") or mine.get("says") or "")
-        return {path.stem: _design(str(path), path.stem, says, mine, _lines(tree))}
+        return {path.stem: _design(value(path), path.stem, says, mine, _lines(tree))}
     if not isinstance(several, Mapping) or not several:
-        raise DesignFileError(f"{path}: `designs` should be a dict from names to dicts of operations")
+        raise DesignFileError(f"{value(path)}: `designs` should be a dict from names to dicts of operations")
     found = {}
     for name, its in several.items():
         if not isinstance(name, str) or not isinstance(its, Mapping):
-            raise DesignFileError(f"{path}: `designs` should be a dict from names to dicts of operations")
-        found[name] = _design(f"{path}, design `{name}`", name, str(its.get("says", "")), its, {})
+            raise DesignFileError(f"{value(path)}: `designs` should be a dict from names to dicts of operations")
+        found[name] = _design(f"{value(path)}, design {quoted(name)}", name, str(its.get("says", "")), its, {})
     return found
 
 
@@ -117,7 +133,9 @@ def _design(where: str, name: str, says: str, mine: Mapping[str, object], lines:
         return f"{where}:{lines[key]}" if key in lines else where
 
     if not name.isidentifier():
-        raise DesignFileError(f"{where}: `{name}` is no name for a design: use letters, digits and _ (rename the file)")
+        raise DesignFileError(
+            f"{where}: {quoted(name)} is no name for a design: use letters, digits and _ (rename the file)"
+        )
     if name in DESIGNS:
         raise DesignFileError(f"{where}: there is a registered design `{name}` already: use another name")
     operations = {n: v for n, v in mine.items() if n in SIGNATURES}
@@ -128,8 +146,8 @@ def _design(where: str, name: str, says: str, mine: Mapping[str, object], lines:
     ]
     if strays:
         raise DesignFileError(
-            f"{at(strays[0])}: `{strays[0]}` is no operation; there are {', '.join(SIGNATURES)}; and base, lemmas, "
-            "on_failure, says, designs (a list or dict of your own that is none of them may start with _)"
+            f"{at(strays[0])}: {unknown('operation', strays[0], [*SIGNATURES, *sorted(_KNOWN)])} "
+            "(the name of a list or dict of your own should start with _)"
         )
     if not operations:
         raise DesignFileError(f"{where}: it gives no operation: write for example attach = [take_lock, ...]")
@@ -140,7 +158,9 @@ def _design(where: str, name: str, says: str, mine: Mapping[str, object], lines:
             f'{where}: it lacks {lacking}: give them, or say base = "{RECOMMENDED}" to take them from there'
         )
     if base is not None and (not isinstance(base, str) or base not in DESIGNS):
-        raise DesignFileError(f"{at('base')}: base = {base!r} is no registered design; there are {', '.join(DESIGNS)}")
+        raise DesignFileError(
+            f"{at('base')}: base: {unknown('registered design', str(base), DESIGNS, '`confsync designs`')}"
+        )
     clean_ups = mine.get("on_failure", {})
     if not isinstance(clean_ups, Mapping) or any(n not in operations for n in clean_ups):
         raise DesignFileError(
@@ -173,14 +193,17 @@ def _operation(where: str, given: object, clean_up: object) -> Operation:
             raise DesignFileError(f"{where}: say its clean-up once: in order(...) or in on_failure")
         return given
     if not isinstance(given, list | tuple):
-        raise DesignFileError(f"{where}: it should be a list of steps such as [take_lock, ...], not {given!r}")
+        raise DesignFileError(
+            f"{where}: it should be a list of steps such as [take_lock, ...], not {value(repr(given))}"
+        )
     found = []
     for i, item in enumerate(given):
         if isinstance(item, FunctionType):
             item = step(item)  # noqa: PLW2901
         if not isinstance(item, Step):
             raise DesignFileError(
-                f"{where}: item {i + 1}, {item!r}, is no step: name one of model/steps.py, or a function with @step"
+                f"{where}: item {i + 1}, {value(repr(item))}, is no step: name one of model/steps.py, or a "
+                "function with @step"
             )
         found.append(item)
     parts = [unlock] if clean_up is None else clean_up

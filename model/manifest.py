@@ -14,6 +14,7 @@ from typing import Any, TypedDict, cast
 
 from model.state import Bounds
 from model.verdict import Cell, Verdict
+from terminal.text import near_file, value
 
 
 class Expected(TypedDict):
@@ -69,9 +70,10 @@ def read(path: Path) -> Manifest:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ManifestError(f"{path}: cannot be read: {error.strerror}") from None
+        said = [f"{value(path)}: cannot be read: {error.strerror}", near_file(path)]
+        raise ManifestError("; ".join(filter(None, said))) from None
     except (ValueError, RecursionError) as error:
-        raise ManifestError(f"{path}: is no JSON: {error}") from None
+        raise ManifestError(f"{value(path)}: is no JSON: {error}") from None
     if not isinstance(data, dict) or set(data) != {"bounds", "designs"}:
         raise ManifestError(f"{path}: should be an object with `bounds` and `designs`")
     _check(f"{path}: bounds", data["bounds"], dict.fromkeys(Bounds.LEAST, int))

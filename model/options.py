@@ -6,14 +6,13 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
-from typing import ParamSpec
+from typing import NamedTuple, ParamSpec
 
 import click
-from rich.console import Console
 
 from model.check import Examined
 from model.design_file import DesignFileError, load
@@ -30,6 +29,8 @@ from model.state import Bounds
 from model.step import Design
 from model.trace import MOST, StaleToken, TokenError
 from model.verdict import EXIT_BAD_INPUT, EXIT_OPEN, EXIT_STALE
+from terminal.streams import SafeConsole
+from terminal.text import quoted, unknown, value
 
 P = ParamSpec("P")
 
@@ -158,6 +159,10 @@ def limits_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
+DESIGN_ARGUMENTS = click.argument("designs", nargs=-1, metavar="[DESIGN | FILE]...")
+STORIES = click.option(
+    "--stories/--no-stories", default=None, help="Tell every counterexample, or none.  [default: one design's shortest]"
+)
 DESIGN_FILE = click.option(
     "--design-file", "files", type=PATH, multiple=True, help="A Python file with designs of your own. May be repeated."
 )
@@ -172,19 +177,44 @@ def known_designs(files: Iterable[Path], observed: Observed | None = None) -> di
     for where, found in more:
         for name in found:
             if name in known:
-                raise AskedWrong(f"{where}: there is a design `{name}` already: use another name")
+                raise AskedWrong(f"{value(where)}: there is a design {quoted(name)} already: use another name")
         known |= found
     return known
 
 
-def chosen(names: Iterable[str], files: tuple[Path, ...], observed: Observed | None = None) -> tuple[Design, ...]:
-    """The designs a command is about: those named; else those of the files; else all that are registered."""
+class Chosen(NamedTuple):
+    """The designs that a command is about, and all files that designs came from."""
+
+    designs: tuple[Design, ...]
+    files: tuple[Path, ...]
+
+
+def chosen(arguments: Iterable[str], files: tuple[Path, ...], observed: Observed | None = None) -> Chosen:
+    """The designs a command is about: those that the arguments name, and all those of a file that is an argument.
+    Without arguments those of the files and the observed one; else all that are registered."""
+    arguments = tuple(arguments)
     known = known_designs(files, observed)
-    wanted = tuple(names) or tuple(n for n in known if n not in DESIGNS) or tuple(known)
-    for name in wanted:
-        if name not in known:
-            raise AskedWrong(f"there is no design `{name}`; there are {', '.join(known)}")
-    return tuple(known[n] for n in dict.fromkeys(wanted))
+    own = dict.fromkeys(Path(a) for a in arguments if a not in known and _is_path(a))
+    files = tuple(dict.fromkeys((*files, *own)))
+    of_file = {path: tuple(load(path)) for path in own}
+    known = known_designs(files, observed)
+    if not arguments:
+        names = [n for n in known if n not in DESIGNS] or [*known]
+        return Chosen(tuple(known[n] for n in names), files)
+    wanted = [name for a in arguments for name in of_file.get(Path(a), (a,))]
+    return Chosen(tuple(design_named(n, known) for n in dict.fromkeys(wanted)), files)
+
+
+def _is_path(argument: str) -> bool:
+    """An argument that names a file with designs, and not a design."""
+    return argument.endswith(".py") or "/" in argument or Path(argument).is_file()
+
+
+def design_named(name: str, known: Mapping[str, Design]) -> Design:
+    """The design of this name. AskedWrong says which were perhaps meant."""
+    if name not in known:
+        raise AskedWrong(unknown("design", name, known, "`confsync designs`"))
+    return known[name]
 
 
 def given_options(files: tuple[Path, ...], observed: tuple[Path, ...]) -> str:
@@ -196,7 +226,7 @@ def given_options(files: tuple[Path, ...], observed: tuple[Path, ...]) -> str:
 def chosen_properties(names: tuple[str, ...]) -> tuple[str, ...]:
     for name in names:
         if name not in PROPERTIES:
-            raise AskedWrong(f"there is no property `{name}`; there are {', '.join(PROPERTIES)}")
+            raise AskedWrong(unknown("property", name, PROPERTIES, "`confsync properties`"))
     return tuple(dict.fromkeys(names)) or tuple(PROPERTIES)
 
 
@@ -220,7 +250,7 @@ def examine_all(request: Request) -> list[Examined]:
         return list(run(request, on_progress))
 
 
-def console_of() -> Console:
+def console_of() -> SafeConsole:
     """As wide as the terminal (or as COLUMNS says), and wide enough for any table where standard output is none."""
-    plain = Console()
-    return plain if plain.is_terminal or "COLUMNS" in os.environ else Console(width=200)
+    plain = SafeConsole()
+    return plain if plain.is_terminal or "COLUMNS" in os.environ else SafeConsole(width=200)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
+from enum import Enum
 from importlib.resources import files
 from io import BytesIO
 from typing import cast
@@ -18,7 +19,7 @@ from rich.text import Text
 
 from model.events import events
 from model.properties import PROPERTIES
-from model.story import story, story_text
+from model.story import shell_lines, story, story_text
 from model.trace import Trace
 from model.verdict import Cell, Verdict
 from model.wrong import wrong
@@ -134,22 +135,54 @@ def replay_command(token: str, given: str = "") -> str:
     return f"confsync replay '{token}'{given}"
 
 
-def as_text(cells: Iterable[Cell], console: Console, *, stories: bool, given: str = "") -> None:
-    """Print a table per design; with `stories`, then those of what is refuted. `given`: the options that say where a
-    design came from, which a replay needs too."""
+class Stories(Enum):
+    """Which counterexamples are told."""
+
+    NONE = "none"
+    SHORTEST = "the shortest of each design"
+    ALL = "all"
+
+    @classmethod
+    def asked(cls, wanted: bool | None, designs: int) -> Stories:
+        """Those that --stories or --no-stories asks for, or neither, of this many designs."""
+        if wanted is None:
+            return cls.SHORTEST if designs == 1 else cls.NONE
+        return cls.ALL if wanted else cls.NONE
+
+
+def as_text(cells: Iterable[Cell], console: Console, *, stories: Stories, given: str = "") -> None:
+    """Print a table per design, then the counterexamples that are told, then the command that tells each of the others.
+    `given`: the options that say where a design came from, which a replay needs too."""
     for design, of_design in _by_design(cells):
         console.print(_table(design, of_design, console.width))
         for stopped in dict.fromkeys(c.stopped for c in of_design if c.stopped):
             names = ", ".join(c.property_name for c in of_design if c.stopped == stopped)
             console.print(Text(f"not decided, stopped at {stopped}: {names}", style=STYLE[Verdict.BOUNDED]))
-        for c in of_design:
-            if stories and c.trace:
-                console.print()
-                console.rule(style="dim")
-                console.print(
-                    story(c.trace, c.property_name, width=console.width, command=replay_command(c.token, given))
-                )
+        tell(of_design, console, stories, given)
         console.print()
+
+
+def tell(cells: Iterable[Cell], console: Console, stories: Stories, given: str) -> None:
+    """Print the counterexamples to one design that are told, then the command that tells each of the others."""
+    refuted = [(c, c.trace) for c in cells if c.trace]
+    shortest = sorted(refuted, key=lambda found: found[0].depth)[:1]
+    told = {Stories.NONE: [], Stories.SHORTEST: shortest, Stories.ALL: refuted}[stories]
+    for c, trace in told:
+        console.print()
+        console.rule(style="dim")
+        console.print(story(trace, c.property_name, width=console.width, command=replay_command(c.token, given)))
+    others = [c for c, _ in refuted if c is not told[0][0]] if stories is Stories.SHORTEST and told else []
+    if others:
+        console.print(_others(others, console.width, given))
+
+
+def _others(cells: Sequence[Cell], width: int, given: str) -> Text:
+    """Counterexamples that are not told, each with the command that tells it."""
+    lines = ["", f"{len(cells)} more refuted; each with the command that tells its story (--stories tells all):"]
+    for c in cells:
+        lines.append(f"{c.property_name}, {c.depth} steps:")
+        lines += shell_lines(replay_command(c.token, given), width)
+    return Text("\n".join(lines))
 
 
 def _by_design(cells: Iterable[Cell]) -> Iterator[tuple[str, list[Cell]]]:

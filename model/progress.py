@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
 from rich.progress import Progress as Bar
 from rich.progress import SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from model.runner import OnProgress, Request
 from model.search.bfs import Progress
+from terminal.streams import SafeConsole
 
 EVERY = 30.0
 """Seconds between two lines about one design where standard error is no terminal."""
@@ -41,7 +41,7 @@ class Lines:
 @contextmanager
 def showing(request: Request) -> Iterator[OnProgress]:
     """A line per design at work: states, frontier, rate, depth."""
-    console = Console(stderr=True)
+    console = SafeConsole(stderr=True)
     if not console.is_terminal:
         yield Lines(lambda line: print(line, file=sys.stderr, flush=True))
         return

@@ -9,15 +9,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
-from rich.console import Console, Group
+from rich.console import Group
+from rich.text import Text
 
 from model import manifest as manifests
 from model import tables
 from model.check import Examined
-from model.designs import DESIGNS, RECOMMENDED
+from model.designs import RECOMMENDED
 from model.options import (
+    DESIGN_ARGUMENTS,
     DESIGN_FILE,
     PATH,
+    STORIES,
     AskedWrong,
     bounds_options,
     chosen,
@@ -29,6 +32,7 @@ from model.options import (
     limits_options,
     request_of,
 )
+from model.output import Stories
 from model.parallel import Reporter, cores, side_by_side
 from model.properties import PROPERTIES
 from model.runner import Request
@@ -41,6 +45,7 @@ from proofs.refinement import refine as refinement_of
 from proofs.report import Asked, OnProgress, Report, run
 from proofs.second import NoSecondSolver, require
 from proofs.solver import RLIMIT
+from terminal.streams import SafeConsole
 
 MOST_STATES = 20_000_000
 """How many states the search for a counterexample looks at before it gives up: a design of one's own may have more than
@@ -52,12 +57,12 @@ LOOK_ALIKE = Bounds(slots=1, ejectable=0, configs=2, names=1, amounts=1, process
 
 
 @click.command()
-@click.argument("designs", nargs=-1)
+@DESIGN_ARGUMENTS
 @DESIGN_FILE
 @click.option("--property", "asked", multiple=True, help="Only this property. May be repeated.")
 @click.option("--invariant", is_flag=True, help="Show the whole invariant: every lemma, and where it holds.")
 @click.option("--obligations", is_flag=True, help="Show every obligation, its time and what its proof used.")
-@click.option("--stories/--no-stories", default=None, help="Tell every counterexample.  [default: for one design]")
+@STORIES
 @click.option("--second-opinion", "second", is_flag=True, help="Have cvc5 check every obligation, too.")
 @click.option("--seeds", type=click.IntRange(0, 1000), default=0, help="Try every obligation with so many seeds.")
 @click.option("--certificate", type=PATH, help="A folder to write a certificate of each design into.")
@@ -101,9 +106,7 @@ def prove(
 
     Exit codes: 0 all proved; 1 something is refuted; 2 bad input; 3 something is not decided.
     """  # fmt: skip
-    own = tuple(Path(d) for d in designs if d not in DESIGNS and (d.endswith(".py") or Path(d).is_file()))
-    named = tuple(d for d in designs if Path(d) not in own)
-    wanted = chosen(named, (*files, *own)) if named or not own else chosen((), (*files, *own))
+    wanted, files = chosen(designs, files)
     try:
         if second:
             require()
@@ -125,17 +128,16 @@ def prove(
         jobs=jobs,
     )
     reports = _prove(request)
-    console, given = console_of(), given_options((*files, *own), ())
+    console, given = console_of(), given_options(files, ())
     if form == "json":
         console.out(output.as_json(reports), highlight=False)
     elif form == "junit":
         console.out(output.as_junit(reports, time.perf_counter() - began, given), highlight=False)
     else:
-        one = len(wanted) == 1
         output.as_text(
             reports,
             console,
-            stories=one if stories is None else stories,
+            stories=Stories.asked(stories, len(wanted)),
             invariant=invariant,
             obligations=obligations,
             given=given,
@@ -153,7 +155,7 @@ def _prove(asked: Asked) -> list[Report]:
 @contextmanager
 def _showing(asked: Asked) -> Iterator[OnProgress]:
     """What is being done for which design, on standard error where that is a terminal."""
-    console = Console(stderr=True)
+    console = SafeConsole(stderr=True)
     if not console.is_terminal:
         yield lambda _design, _said: None
         return
@@ -169,13 +171,13 @@ def _showing(asked: Asked) -> Iterator[OnProgress]:
             else:
                 doing[design] = said
             at_work = "; ".join(f"{d}: {s}" for d, s in doing.items() if s)
-            status.update(f"{done} of {len(asked.designs)}  {at_work}")
+            status.update(Text(f"{done} of {len(asked.designs)}  {at_work}"))
 
         yield tell
 
 
 @click.command()
-@click.argument("designs", nargs=-1)
+@DESIGN_ARGUMENTS
 @DESIGN_FILE
 @bounds_options
 @limits_options
@@ -193,12 +195,14 @@ def matrix(
 ) -> int:
     """Designs x properties, both engines' verdict in each cell: proved for any size, and searched within the bounds.
 
+    DESIGN is a registered design's name, or a file with designs of your own; without one, all are checked.
+
     With --manifest the exit code is 0 if all is as expected, the refuted included, and 1 if not.
     """
     expected = manifests.read(manifest) if manifest else None
     if write_manifest and (write_manifest.is_dir() or not write_manifest.parent.is_dir()):
         raise AskedWrong(f"{write_manifest}: cannot be written: name a file in a folder that is there")
-    request = request_of(chosen(designs, files), tuple(PROPERTIES), options)
+    request = request_of(chosen(designs, files).designs, tuple(PROPERTIES), options)
     began = time.perf_counter()
     examined = examine_all(request)
     searched = time.perf_counter() - began
@@ -231,7 +235,7 @@ def matrix(
     return EXIT_REFUTED if different or contradicted else EXIT_OK
 
 
-def _say(console: Console, line: str) -> None:
+def _say(console: SafeConsole, line: str) -> None:
     console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
@@ -259,16 +263,18 @@ class _Refined:
 
 
 @click.command()
-@click.argument("designs", nargs=-1)
+@DESIGN_ARGUMENTS
 @DESIGN_FILE
 @guarded
 def refine(designs: tuple[str, ...], files: tuple[Path, ...]) -> int:
     """Whether designs refine the abstract specification: one map, every operation one atomic change, in every size.
 
-    Without DESIGN, the recommended one. Where none can, for want of an abstraction function, two runs are told that
-    look alike and differ. Exit codes: 0 refines; 1 does not; 2 bad input; 3 interrupted.
+    DESIGN is a registered design's name, or a file with designs of your own; without one, the recommended
+    one. Where none can, for want of an abstraction function, two runs are told that look alike and differ.
+
+    Exit codes: 0 refines; 1 does not; 2 bad input; 3 interrupted.
     """
-    wanted = chosen(designs or (() if files else (RECOMMENDED,)), files)
+    wanted, files = chosen(designs or (() if files else (RECOMMENDED,)), files)
     console, given = console_of(), given_options(files, ())
 
     def work(i: int, _tell: Reporter[str, _Refined | None]) -> _Refined | None:

@@ -14,9 +14,8 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from model.output import STYLE, junit_text, replay_command, test_case
+from model.output import STYLE, Stories, junit_text, replay_command, tell, test_case
 from model.properties import PROPERTIES
-from model.story import story
 from model.verdict import Cell, Verdict
 from proofs.indistinguishable import Pair
 from proofs.refinement import Refinement
@@ -99,10 +98,16 @@ def as_junit(reports: Sequence[Report], elapsed: float, given: str = "") -> str:
 
 
 def as_text(
-    reports: Sequence[Report], console: Console, *, stories: bool, invariant: bool, obligations: bool, given: str = ""
+    reports: Sequence[Report],
+    console: Console,
+    *,
+    stories: Stories,
+    invariant: bool,
+    obligations: bool,
+    given: str = "",
 ) -> None:
     """Print a table of each design's verdicts, what they rest on, and what is worth knowing of the proof; with
-    `stories` the counterexamples, with `invariant` all lemmas, with `obligations` each of them."""
+    `stories` counterexamples, with `invariant` all lemmas, with `obligations` each of them."""
     for r in reports:
         console.print(_verdicts(r))
         for line in _notes(r):
@@ -114,12 +119,7 @@ def as_text(
         for name, said in r.missing.items():
             console.print(Text(f"\nnot decided: {name}", style=STYLE[Verdict.UNKNOWN]))
             console.print(said, markup=False, highlight=False)
-        for c in r.cells if stories else ():
-            if c.trace:
-                console.print()
-                console.rule(style="dim")
-                command = replay_command(c.token, given)
-                console.print(story(c.trace, c.property_name, width=console.width, command=command))
+        tell(r.cells, console, stories, given)
         console.print()
 
 

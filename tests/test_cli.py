@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -103,10 +105,10 @@ def test_exit_codes(arguments: list[str], code: int) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["check", "nope"], "there is no design `nope`; there are as_posted"),
+        (["check", "nope"], "there is no design `nope`: `confsync designs` lists them"),
         (["matrix", "nope"], "there is no design `nope`"),
         (["designs", "nope"], "there is no design `nope`"),
-        (["check", "--property=nope"], "there is no property `nope`; there are xenstore_has_template"),
+        (["check", "--property=nope"], "there is no property `nope`: `confsync properties` lists them"),
         (["check", "--slots=99"], "99 is not in the range"),
         (["check", "--slots=-1"], "-1 is not in the range"),
         (["check", "--processes=0"], "0 is not in the range"),
@@ -118,7 +120,7 @@ def test_exit_codes(arguments: list[str], code: int) -> None:
         (["check", "--max-memory=lots"], "is no size of at least 1M"),
         (["check", "--format=yaml"], "'yaml' is not one of"),
         (["check", "--nope"], "No such option"),
-        (["frobnicate"], "No such command"),
+        (["frobnicate"], "there is no command `frobnicate`"),
         (["check", "--design-file=gone.py"], "gone.py: cannot be read"),
         (["matrix", "--design-file=gone.py"], "gone.py: cannot be read"),
         (["replay", "x:y:z:0.0:0", "--design-file=gone.py"], "does not say the bounds"),
@@ -128,7 +130,7 @@ def test_exit_codes(arguments: list[str], code: int) -> None:
         (["replay", "nope"], "is no replay token"),
         (["replay", ""], "is no replay token"),
         (["replay", "nope:medium_agrees:s1e1c2n1a2p2k1:0.0:0"], "is of design `nope`: name its file"),
-        (["replay", "json_first:nope:s1e1c2n1a2p2k1:0.0:0"], "property `nope` that does not exist"),
+        (["replay", "json_first:nope:s1e1c2n1a2p2k1:0.0:0"], "in the token: there is no property `nope`"),
         (["replay", "json_first:medium_agrees:s1:0.0:0"], "does not say the bounds"),
         (["replay", "json_first:medium_agrees:s1e1c2n1a2p2k1:zero:0"], "are no choices"),
         (["replay", "json_first:medium_agrees:s1e1c2n1a2p2k1:9.0:0"], "process 9's, and there are 2"),
@@ -295,7 +297,8 @@ def test_a_bad_design_file_is_bad_input_to_every_command_that_takes_one(tmp_path
     for arguments in (["check"], ["matrix"], ["designs"], ["replay", token]):
         result = run(*arguments, "--design-file", path)
         assert result.exit_code == 2
-        assert result.stderr == f"confsync: {path}:1: NameError: name 'tak_lock' is not defined\n"
+        meant = "did you mean `take_lock` or `take_device_lock`?"
+        assert result.stderr == f"confsync: {path}:1: there is no step or function `tak_lock`: {meant}\n"
 
 
 # replay
@@ -412,3 +415,27 @@ def test_an_interrupt_ends_a_search_and_leaves_it_undecided() -> None:
         assert (p.returncode, err) == (3, "")
         assert out.count("BOUNDED") == 2
         assert "stopped at an interrupt: xenstore_has_template" in out
+
+
+def test_a_file_is_an_argument_where_a_design_is(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    steps = "take_lock, read_template, refuse_if_present, write_template, drop_lock, enter_xenstore, allocate"
+    path.write_text(f'base = "xenstore_first_locked"\nattach = [{steps}]\n', encoding="utf-8")
+    for more in ([], ["xenstore_first"]):
+        shown = run("designs", str(path), *more).stdout
+        assert shown.startswith("mine\n")
+        assert ("\nxenstore_first\n" in shown) is bool(more)
+    shown = run("check", str(path), *HOLDS, *TINY).stdout
+    assert "mine, at" in shown
+    assert "mine" in run("matrix", str(path), "--no-proofs", "--max-states=1", *TINY).stdout
+
+
+def test_the_shortest_story_is_told_and_how_to_see_the_others() -> None:
+    shown = run("check", "as_posted", *TINY).stdout
+    told = re.findall(r"^as_posted violates (\w+) in (\d+) steps", shown, re.MULTILINE)
+    others = re.findall(r"^(\w+), (\d+) steps:\n(confsync replay .*)$", shown, re.MULTILINE)
+    assert len(told) == 1
+    assert len(others) == int(re.findall(r"^(\d+) more refuted;", shown, re.MULTILINE)[0]) > 1
+    assert all(int(told[0][1]) <= int(steps) for _, steps, _ in others)
+    for name, steps, command in others:
+        assert f"violates {name} in {steps} steps" in run(*shlex.split(command)[1:]).stdout

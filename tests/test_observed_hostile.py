@@ -95,7 +95,7 @@ def test_what_is_no_file(tmp_path: Path) -> None:
         (tmp_path / "none.txt", "no such file"),
         (tmp_path, "no trace in this folder"),
         (Path("/dev/null"), "not a file"),
-        (Path("a\0b"), r"a\?b: "),
+        (Path("a\0b"), r"a\\u0000b: "),
     ):
         with pytest.raises(ObservedError, match=wrong):
             read([path])

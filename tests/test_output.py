@@ -15,7 +15,7 @@ from rich.console import Console
 
 from model.check import check
 from model.designs import DESIGNS
-from model.output import as_json, as_junit, as_text, schema
+from model.output import Stories, as_json, as_junit, as_text, schema
 from model.properties import PROPERTIES
 from model.search.bfs import Limits
 from model.state import Bounds
@@ -201,7 +201,7 @@ def test_junit_of_nothing() -> None:
     assert (xml.tests, xml.failures, xml.errors, len(list(xml))) == (0, 0, 0, 0)
 
 
-def printed(cells: list[Cell], width: int, *, stories: bool) -> str:
+def printed(cells: list[Cell], width: int, *, stories: Stories) -> str:
     console = Console(file=StringIO(), width=width)
     as_text(cells, console, stories=stories)
     assert isinstance(console.file, StringIO)
@@ -210,7 +210,7 @@ def printed(cells: list[Cell], width: int, *, stories: bool) -> str:
 
 @pytest.mark.parametrize("width", [60, 84, 130, 180])
 def test_tables(cells: list[Cell], width: int) -> None:
-    text = printed(cells, width, stories=False)
+    text = printed(cells, width, stories=Stories.NONE)
     assert max(map(len, text.splitlines())) <= width
     assert "\x1b" not in text
     assert "violates" not in text
@@ -224,10 +224,10 @@ def test_tables(cells: list[Cell], width: int) -> None:
 
 
 def test_stories_of_the_refuted(cells: list[Cell]) -> None:
-    text = printed(cells, 100, stories=True)
+    text = printed(cells, 100, stories=Stories.ALL)
     titles = re.findall(r"^(\w+) violates (\w+) in", text, re.MULTILINE)
     assert titles == [(c.design, c.property_name) for c in cells if c.verdict is Verdict.REFUTED]
 
 
 def test_tables_of_nothing() -> None:
-    assert printed([], 80, stories=True) == ""
+    assert printed([], 80, stories=Stories.ALL) == ""

@@ -7,14 +7,15 @@ import sys
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from impl.audit.audit import audit as audit_host
-from impl.audit.finding import Audit, shown
+from impl.audit.finding import Audit
 from impl.audit.host import Host, folder_files, pair, snapshots
 from impl.audit.live import read_live
 from impl.audit.output import as_json, as_junit, as_sarif, as_text
 from impl.errors import ToolstackError
+from terminal.streams import SafeConsole
+from terminal.text import value
 
 LIBXL_FOLDER = Path("/var/lib/xen")
 FOUND, BAD_INPUT = 1, 2
@@ -65,10 +66,10 @@ def audit(
     try:
         results = _audits(folder, templates, dump, live, userdata)
     except ToolstackError as e:
-        click.echo(f"confsync audit: {shown(str(e), 1000)[1:-1]}", err=True)
+        click.echo(f"confsync audit: {value(e, 1000)}", err=True)
         sys.exit(BAD_INPUT)
     if form == "text":
-        as_text(results, Console())
+        as_text(results, SafeConsole())
     else:
         click.echo({"json": as_json, "junit": as_junit, "sarif": as_sarif}[form](results))
     sys.exit(FOUND if any(result.findings for result in results) else 0)

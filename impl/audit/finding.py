@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 
 from impl.audit.invariants import INVARIANTS, Invariant
-
-_HARMLESS = re.compile(r"[ -~\u00a1-\u1fff\u2100-\ud7ff\uf900-\ufdff]*")
+from terminal.text import quoted
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +67,4 @@ def invariant(name: str) -> Invariant:
 
 def shown(text: str, most: int = 120) -> str:
     """A text of somebody's, in backquotes, in which nothing can steer a terminal."""
-    short = text if len(text) <= most else text[: most - 3] + "..."
-    if not _HARMLESS.fullmatch(short):
-        short = "".join(c if _HARMLESS.fullmatch(c) else ascii(c)[1:-1] for c in short)
-    return f"`{short}`"
+    return quoted(text, most)

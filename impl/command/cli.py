@@ -34,6 +34,8 @@ from impl.operations.save import restore as restore_domain
 from impl.operations.save import save as save_domain
 from impl.ports import Domain, Toolstack
 from impl.templates.files import Files
+from terminal.commands import Group
+from terminal.text import near_file, quoted, value
 
 STATE = "confsync-state"
 _SIZE = re.compile(r"([0-9]{1,18})([bkmgt]?)b?", re.IGNORECASE)
@@ -62,15 +64,15 @@ class KiB(click.ParamType[int]):
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
         found = _SIZE.fullmatch(str(value))
         if not found:
-            self.fail(f"{value!r} is no amount of memory, such as 262144, 256m or 1g", param, ctx)
+            self.fail(f"{quoted(value)} is no amount of memory, such as 262144, 256m or 1g", param, ctx)
         shift = _SHIFTS[found[2].lower()]
         kib = int(found[1]) << shift if shift >= 0 else int(found[1]) >> -shift
         if not 0 < kib <= MOST_KIB:
-            self.fail(f"{value!r} is {kib} KiB, and must be from 1 to {MOST_KIB}", param, ctx)
+            self.fail(f"{quoted(value)} is {kib} KiB, and must be from 1 to {MOST_KIB}", param, ctx)
         return kib
 
 
-class Spoken(click.Group):
+class Spoken(Group):
     """A group whose commands take text only: what is not UTF-8 can stand neither in a template nor in a name."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -78,7 +80,7 @@ class Spoken(click.Group):
             try:
                 argument.encode()
             except UnicodeEncodeError:
-                ctx.fail(f"{argument!a} is not UTF-8")
+                ctx.fail(f"{quoted(argument)} is not UTF-8")
         return super().parse_args(ctx, args)
 
 
@@ -183,7 +185,8 @@ def _read(path: Path) -> bytes:
         with path.open("rb") as file:
             found = file.read(MOST_BYTES + 1)
     except OSError as e:
-        raise InvalidArgument(f"{path}: {e.strerror}") from None
+        said = [f"{value(path)}: {e.strerror}", near_file(path)]
+        raise InvalidArgument("; ".join(filter(None, said))) from None
     if len(found) > MOST_BYTES:
         raise MalformedConfiguration(str(path), "", f"it is larger than {MOST_BYTES} bytes")
     return found

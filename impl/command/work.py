@@ -21,6 +21,7 @@ from impl.operations.existence import named, read_text
 from impl.ports import Domain, Toolstack
 from impl.templates.proper import check_folder
 from impl.xenstore.sqlite import FILE
+from terminal.text import quoted
 
 EXIT_FAILED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 130
 T = TypeVar("T")
@@ -103,7 +104,7 @@ async def find_domain(t: Toolstack, which: str) -> Domain:
     by_uuid = {d.uuid: d for d in domains.values()}
     found = domains.get(which) or domains.get(await named(t.xenstore, which) or "") or by_uuid.get(which.lower())
     if found is None:
-        raise DomainNotFound(f"there is no domain {which!r}")
+        raise DomainNotFound(f"there is no domain {quoted(which)}: `confsync domain list` shows those there are")
     return found
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from model.observed import collapsed, raw
 from model.observed.trace import Acts, ObservedError
 from model.step import SIGNATURES
+from terminal.text import near_file
 
 LARGEST_FILE = 64 * 2**20
 LONGEST_LINE = 65_536
@@ -76,7 +77,9 @@ def _traces_in(given: Path) -> list[Path]:
                 raise ObservedError(given, None, "there is no trace in this folder", "name a trace file, or its folder")
             return sorted(found, key=lambda p: (p.parent, p.stem))
         if not given.exists():
-            raise ObservedError(given, None, "there is no such file", "name a trace file, or a folder of them")
+            raise ObservedError(
+                given, None, "there is no such file", near_file(given) or "name a trace file, or a folder of them"
+            )
         if not given.is_file():
             raise ObservedError(given, None, "this is not a file", "name a trace file, or a folder of them")
     except (OSError, ValueError) as error:
@@ -98,7 +101,8 @@ def _looks_like_one(path: Path) -> bool:
 
 def _unreadable(path: Path, error: Exception) -> ObservedError:
     what = error.strerror if isinstance(error, OSError) else None
-    return ObservedError(path, None, f"it can't be read: {what or type(error).__name__}", "name a file that can be")
+    why = f"it can't be read: {what or type(error).__name__}"
+    return ObservedError(path, None, why, near_file(path) or "name a file that can be")
 
 
 def text_of(path: Path) -> str:

@@ -7,6 +7,7 @@ from enum import Enum
 from pathlib import Path
 
 from model.step import Step
+from terminal.text import value
 
 
 class ObservedError(Exception):
@@ -19,7 +20,7 @@ class ObservedError(Exception):
 
 def shown(path: Path) -> str:
     """A path as it can be printed anywhere."""
-    return "".join(c if c.isprintable() else "?" for c in str(path))
+    return value(path)
 
 
 class Taken(Enum):

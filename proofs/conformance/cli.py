@@ -8,11 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from impl.shim.daemon import PROGRAMS, NoDaemon
 from model.designs import DESIGNS, RECOMMENDED
-from model.options import DESIGN_FILE, AskedWrong, given_options, guarded, known_designs
+from model.options import DESIGN_FILE, AskedWrong, design_named, given_options, guarded, known_designs
 from model.parallel import cores
 from model.step import SIGNATURES, Design
 from model.verdict import EXIT_OK, EXIT_OPEN, EXIT_REFUTED, EXIT_STALE
@@ -26,6 +25,8 @@ from proofs.conformance.sample import SCHEDULERS, Sampled, most_steps, sample
 from proofs.conformance.schedulers.pct import bound
 from proofs.conformance.scope import Scope
 from proofs.conformance.steps import Grain
+from terminal.streams import SafeConsole
+from terminal.text import unknown
 
 DEEP = (Scope(4, 0, 0), Scope(3, 2, 0), Scope(3, 1, 1), Scope(2, 2, 2))
 """What --deep explores: quadruples; two deaths; deaths with failures."""
@@ -164,9 +165,7 @@ def _design(name: str | None, files: tuple[Path, ...]) -> Design:
         if len(own) > 1:
             raise AskedWrong(f"the design files have several designs: choose one with --design: {', '.join(own)}")
         (name,) = own
-    if name not in known:
-        raise AskedWrong(f"there is no design `{name}`: there are {', '.join(known)}")
-    return known[name]
+    return design_named(name, known)
 
 
 def given_by(design: Design, files: tuple[Path, ...], stores: str, daemon: str, external: str | None) -> str:
@@ -193,7 +192,7 @@ def _operations(given: str | None) -> tuple[str, ...]:
     wanted = tuple(word.strip() for word in given.split(",")) if given is not None else tuple(SIGNATURES)
     for one in wanted:
         if one not in SIGNATURES:
-            raise AskedWrong(f"there is no operation `{one}`: there are {', '.join(SIGNATURES)}")
+            raise AskedWrong(unknown("operation", one, SIGNATURES))
     return wanted
 
 
@@ -251,7 +250,7 @@ def _in_words() -> Iterator[None]:
 @contextmanager
 def _showing(what: str) -> Iterator[OnProgress]:
     """How far it is, on standard error where that is a terminal."""
-    console = Console(stderr=True)
+    console = SafeConsole(stderr=True)
     if not console.is_terminal:
         yield lambda _done, _of: None
         return

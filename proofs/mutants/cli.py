@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import click
-from rich.console import Console
 
 from model.options import AskedWrong, console_of, guarded
 from model.parallel import cores
@@ -14,6 +13,8 @@ from proofs.mutants.catalogue import MUTANTS, SAMPLE
 from proofs.mutants.judges import Verdict, all_of, control
 from proofs.mutants.mutant import Mutant
 from proofs.mutants.said import Said
+from terminal.streams import SafeConsole
+from terminal.text import unknown
 
 WIDE = 200
 """Columns of the table where standard output is no terminal."""
@@ -58,7 +59,7 @@ def _judged(
     wanted: list[Mutant], jobs: int, passed: list[tuple[str, Said, float]], verdicts: list[Verdict], *, in_order: bool
 ) -> bool:
     """Judge the implementation as it is, and then the mutants. False: an interrupt came before all were judged."""
-    status = Console(stderr=True)
+    status = SafeConsole(stderr=True)
     try:
         passed.extend(control(wanted, in_order=in_order))
         for verdict in all_of(wanted, jobs, in_order=in_order):
@@ -71,8 +72,8 @@ def _judged(
 
 
 def _wanted(only: tuple[str, ...], sample: int | None) -> list[Mutant]:
-    if unknown := [name for name in only if name not in MUTANTS]:
-        raise AskedWrong(f"there is no mutant {unknown[0]!r}: see docs/mutants.md")
+    if strangers := [name for name in only if name not in MUTANTS]:
+        raise AskedWrong(unknown("mutant", strangers[0], MUTANTS, "docs/mutants.md"))
     if only and sample:
         raise AskedWrong("--only and --sample exclude each other")
     if only:

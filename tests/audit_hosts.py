@@ -125,7 +125,11 @@ def _template(domid: int, name: str, kind: str, **arrays: Json) -> dict[str, Jso
     return {
         "c_info": {"type": kind, "name": name, "uuid": uuid(domid)},
         "b_info": {
-            "max_memkb": 131072, "target_memkb": 65536, "video_memkb": 8192, "sched_params": {}, f"type.{kind}": {},
+            "max_memkb": 131072,
+            "target_memkb": 65536,
+            "video_memkb": 8192,
+            "sched_params": {},
+            f"type.{kind}": {},
         },
         **arrays,
     }

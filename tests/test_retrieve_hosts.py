@@ -13,7 +13,10 @@ from snapshots import snapshots, unpack
 from impl.audit.answer import IGNORED
 from impl.audit.retrieve_cli import retrieve
 
-SCHEDULING = {"lab": {"sched": "credit2", "weight": 256, "cap": 0}, "xen-4.17": {"sched": "credit", "weight": 256, "cap": 0}}
+SCHEDULING = {
+    "lab": {"sched": "credit2", "weight": 256, "cap": 0},
+    "xen-4.17": {"sched": "credit", "weight": 256, "cap": 0},
+}
 """What the hypervisor said for every domain of the host: no store and no template has it."""
 DEAD_DEVICE_MODEL = {
     f"xen-4.17/{moment}"

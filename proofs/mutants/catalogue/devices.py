@@ -294,8 +294,8 @@ DEVICES = (
         "the backend is not told of the medium", "test_operations",
     ),
     Mutant(
-        "drive-null-is-full", ENTRIES,
-        'DRIVE_EMPTY = ("", "aio:", "aio:(null)")', 'DRIVE_EMPTY = ("", "aio:")',
+        "drive-null-is-full", "configuration/media.py",
+        'NO_PATH = "(null)"', 'NO_PATH = ""',
         "the old way to say that a drive is empty is not known", "test_operations_between", "bc6a499ebc",
     ),
     Mutant(

@@ -40,7 +40,8 @@ class Made:
             local: "", f"{local}/name": name, f"{local}/vm": f"/vm/{uuid(domid)}", f"{local}/domid": str(domid),
             f"{local}/memory": "", f"{local}/memory/target": "65536", f"{local}/memory/static-max": "131072",
             f"{local}/memory/videoram": "8192", f"{local}/device": "", f"{local}/device/suspend": "",
-            f"{local}/device/suspend/event-channel": "", f"/libxl/{domid}": "", f"/libxl/{domid}/type": "hvm", f"/libxl/{domid}/dm-version": "qemu_xen",
+            f"{local}/device/suspend/event-channel": "", f"/libxl/{domid}": "", f"/libxl/{domid}/type": "hvm",
+            f"/libxl/{domid}/dm-version": "qemu_xen",
             f"/vm/{uuid(domid)}": "", f"/vm/{uuid(domid)}/name": name, f"/vm/{uuid(domid)}/memory": "64",
         }  # fmt: skip
         self.device(domid, "console", "0", "console", frontend=f"{local}/console")

@@ -13,6 +13,8 @@ from snapshots import snapshots, unpack
 from impl.audit.answer import IGNORED
 from impl.audit.retrieve_cli import retrieve
 
+pytestmark = pytest.mark.slow
+
 SCHEDULING = {
     "lab": {"sched": "credit2", "weight": 256, "cap": 0},
     "xen-4.17": {"sched": "credit", "weight": 256, "cap": 0},
@@ -22,8 +24,8 @@ DEAD_DEVICE_MODEL = {
     f"xen-4.17/{moment}"
     for moment in ("160-block-attach-hvm/before", "160-block-attach-hvm/after", "161-destroy-hvm/before")
 }
-"""QEMU of domain 19 had died: `query-cpus-fast` is refused and retrieve fails [retrieve_domain_configuration_lock_acquired].
-Neither xenstore nor a file tells of it."""
+"""QEMU of domain 19 had died: `query-cpus-fast` is refused, and retrieve fails. Neither xenstore nor a file
+tells of it [retrieve_domain_configuration_lock_acquired]."""
 HYPERVISOR_ALONE = {"xen-4.17/286-kill-destroy-after-unlink2/after-byid"}
 """The destroy was killed when neither xenstore nor a file was left of domain 65: xl finds it, and retrieve fails; to
 who has the snapshot alone there is no such domain."""

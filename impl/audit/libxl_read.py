@@ -140,10 +140,8 @@ def _is_default(kind: str, default: str, value: Json) -> bool:
         return value == (int(default) if default else _UNSET.get(kind, 0))
     if kind == "defbool":
         return value == "<default>"
-    if kind == "uuid":
-        return not str(value).strip("0-")
-    if kind == "mac":
-        return not str(value).strip("0:")
+    if kind in ("uuid", "mac"):
+        return not str(value).strip("0-:")
     if kind == "ms_vm_genid":
         return isinstance(value, list) and not any(value)
     return kind != "string" and not value

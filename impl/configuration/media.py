@@ -1,4 +1,4 @@
-"""What xenstore's `params` of a disk says: the medium or target, or that a drive is empty. The one definition of both."""
+"""What xenstore's `params` of a disk says: the path of the medium, or that a drive is empty."""
 
 from __future__ import annotations
 

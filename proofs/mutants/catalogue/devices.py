@@ -295,8 +295,8 @@ DEVICES = (
     ),
     Mutant(
         "drive-null-is-full", "configuration/media.py",
-        'NO_PATH = "(null)"', 'NO_PATH = ""',
-        "the old way to say that a drive is empty is not known", "test_operations_between", "bc6a499ebc",
+        "not path or path == NO_PATH or", "not path or",
+        "the old way to say that a drive is empty is not known", "test_retrieve_libxl_made", "bc6a499ebc",
     ),
     Mutant(
         "drive-any-disk", ENTRIES,

@@ -54,8 +54,8 @@ def test_retrieve_without_a_name_answers_with_the_template_as_it_is(tmp_path: Pa
     made.remove(f"{LOCAL}/name")
     said = answered(made, tmp_path, GUEST).configuration
     assert said is not None
-    empty = {"arch_arm": {}, "arch_x86": {}}
-    hvm = {"vga": {}, "vnc": {}, "sdl": {}, "spice": {}, "rdm": {}}
+    empty: dict[str, Json] = {"arch_arm": {}, "arch_x86": {}}
+    hvm: dict[str, Json] = {"vga": {}, "vnc": {}, "sdl": {}, "spice": {}, "rdm": {}}
     build = said.value["b_info"]
     assert isinstance(build, dict)
     written = {**made.templates[GUEST], "b_info": build}

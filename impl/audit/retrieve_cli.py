@@ -128,7 +128,7 @@ def _print(host: Host, which: str | None, scheduling: Mapping[str, Json] | None)
         for warning in answer.warnings:
             _say(f"domain {domid}: {warning}")
         for assumed in answer.assumed:
-            _say(f"domain {domid}: a snapshot does not have {assumed}: this is the template's")
+            _say(f"domain {domid}: a snapshot does not have {assumed}: it is worked out from the template")
         if domid not in host.store.local:
             _say(f"domain {domid}: xenstore has forgotten it: libxl answers so if the hypervisor still has it")
         if answer.config is None:

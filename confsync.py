@@ -36,6 +36,7 @@ COMMANDS = {
     "prove": "proofs.cli:prove",
     "refine": "proofs.cli:refine",
     "replay": "model.cli:replay_token",
+    "retrieve": "impl.audit.retrieve_cli:retrieve",
 }
 """Where each command is. Only the one that is run is imported: who tries `domain` by hand waits for no solver."""
 

@@ -41,6 +41,7 @@ class Made:
             f"{local}/memory": "", f"{local}/memory/target": "65536", f"{local}/memory/static-max": "131072",
             f"{local}/memory/videoram": "8192", f"{local}/device": "", f"{local}/device/suspend": "",
             f"{local}/device/suspend/event-channel": "", f"/libxl/{domid}": "", f"/libxl/{domid}/type": "hvm",
+            f"/libxl/{domid}/dm-version": "qemu_xen",
             f"/vm/{uuid(domid)}": "", f"/vm/{uuid(domid)}/name": name, f"/vm/{uuid(domid)}/memory": "64",
         }  # fmt: skip
         self.device(domid, "console", "0", "console", frontend=f"{local}/console")
@@ -124,7 +125,13 @@ class Made:
 def _template(domid: int, name: str, kind: str, **arrays: Json) -> dict[str, Json]:
     return {
         "c_info": {"type": kind, "name": name, "uuid": uuid(domid)},
-        "b_info": {"max_memkb": 131072, "target_memkb": 65536, "video_memkb": 8192, "sched_params": {}},
+        "b_info": {
+            "max_memkb": 131072,
+            "target_memkb": 65536,
+            "video_memkb": 8192,
+            "sched_params": {},
+            f"type.{kind}": {},
+        },
         **arrays,
     }
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 from audit_hosts import GUEST, PV, Made, healthy
 
 from impl.audit.answer import Answer, retrieve
 from impl.audit.domain import open_domain
 from impl.audit.host import snapshot
-from impl.configuration.text import encode
+from impl.kinds import Json
 
 LIBXL, LOCAL = f"/libxl/{GUEST}/device", f"/local/domain/{GUEST}"
 
@@ -26,7 +27,7 @@ def test_retrieve_leaves_out_what_is_gone_and_empties_what_is_empty(tmp_path: Pa
     assert said is not None
     assert said.value["disks"] == [*entries[:2], {**entries[2], "pdev_path": "", "format": "empty"}]
     assert said.value["pcidevs"] == made.templates[GUEST]["pcidevs"]
-    assert (said.target_memkb, said.max_memkb, said.name) == (65536 + 8192, 131072, "guest")
+    assert (said.target_memkb, said.max_memkb, said.name) == (65536 + 8192 + 1024, 131072, "guest")
 
 
 def test_retrieve_takes_a_list_that_it_cannot_read_for_an_empty_one(tmp_path: Path) -> None:
@@ -53,6 +54,12 @@ def test_retrieve_without_a_name_answers_with_the_template_as_it_is(tmp_path: Pa
     made.remove(f"{LOCAL}/name")
     said = answered(made, tmp_path, GUEST).configuration
     assert said is not None
-    assert said.encode() == encode(made.templates[GUEST])
+    empty: dict[str, Json] = {"arch_arm": {}, "arch_x86": {}}
+    hvm: dict[str, Json] = {"vga": {}, "vnc": {}, "sdl": {}, "spice": {}, "rdm": {}}
+    build = said.value["b_info"]
+    assert isinstance(build, dict)
+    written = {**made.templates[GUEST], "b_info": build}
+    assert said.value == written
+    assert build == {**cast("dict[str, Json]", made.templates[GUEST]["b_info"]), **empty, "type.hvm": hvm}
     made.put({f"{LOCAL}/name": "guest", f"{LOCAL}/memory/target": "x"})
     assert answered(made, tmp_path, GUEST) == Answer(None, "fails with ERROR_FAIL")

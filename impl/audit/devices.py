@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from impl.audit.answer import EMPTY_MARKS, KEPT, failure, pdev_path
+from impl.audit.answer import KEPT, failure
 from impl.audit.domain import BY_FOLDER, MUST_HAVE, Domain, device_name, pci_devices
 from impl.audit.finding import Finding, shown
 from impl.audit.host import DOM0
 from impl.audit.say import UNDER_WAY, detach, entry_of, entry_said, of_domain
 from impl.audit.store import Nodes
+from impl.configuration.implicit import unaccounted
+from impl.configuration.media import path_of, says_empty
 from impl.configuration.template import is_empty
-from impl.kinds import DISK, KINDS, NIC, VKB, Device, Entry, Kind
+from impl.kinds import DISK, KINDS, NIC, Device, Entry, Kind
 
 SCRIPT_RAN = "connected"
 
@@ -113,12 +115,12 @@ def check_entries(domain: Domain) -> Iterator[Finding]:
         return
     for name, existing in domain.existing.items():
         kind = KINDS[name]
-        spare = len(template.unnamed(kind)) + (kind is VKB and _is_hvm(domain))
+        without = unaccounted(template, kind, existing)
         for index, nodes in existing.items():
             entry = template.find(Device(kind, index))
-            if entry is None and spare:
-                spare -= 1
-            elif entry is None:
+            if entry is None and index not in without:
+                continue
+            if entry is None:
                 device = device_name(kind, kind.folder, index)
                 yield of_domain(
                     domain, "xenstore_has_template", device=device, template=entry_said(entry),
@@ -134,21 +136,15 @@ def check_entries(domain: Domain) -> Iterator[Finding]:
         yield from _check_kept(domain, kind)
 
 
-def _is_hvm(domain: Domain) -> bool:
-    """libxl gives an HVM domain a keyboard that no template lists."""
-    info = domain.template.value.get("c_info") if domain.template else None
-    return isinstance(info, dict) and info.get("type") == "hvm"
-
-
 def _params(nodes: Nodes) -> str:
     return f", with params {shown(nodes['params'])}" if nodes.get("params") else ""
 
 
 def _check_disk(domain: Domain, index: str, nodes: Nodes, entry: Entry) -> Iterator[Finding]:
-    params, path = nodes.get("params", ""), pdev_path(nodes)
+    params, path = nodes.get("params", ""), path_of(nodes.get("params"))
     given = "" if is_empty(entry) else str(entry.get("pdev_path"))
     ejectable = nodes.get("removable") == "1"
-    if ejectable and (not path or path.startswith(EMPTY_MARKS)):
+    if ejectable and says_empty(params):
         return
     if given in (path, params) or (not ejectable and not (params and given)):
         return

@@ -65,6 +65,11 @@ def invariant(name: str) -> Invariant:
     return INVARIANTS[name]
 
 
+def is_harmless(text: str) -> bool:
+    """True if nothing in the text can steer a terminal."""
+    return _HARMLESS.fullmatch(text) is not None
+
+
 def shown(text: str, most: int = 120) -> str:
     """A text of somebody's, in backquotes, in which nothing can steer a terminal."""
     return quoted(text, most)

@@ -50,6 +50,8 @@ async def _local(xenstore: Requests, store: Store, path: str) -> None:
     for folder in await _names(xenstore, f"{path}/device"):
         for index in await _names(xenstore, f"{path}/device/{folder}"):
             store.add(f"{path}/device/{folder}/{index}", "")
+    for number in await _names(xenstore, f"{path}/cpu"):
+        await _keep(xenstore, store, f"{path}/cpu/{number}/availability")
     await _keep(xenstore, store, f"{path}/console")
     for kind in await _names(xenstore, f"{path}/backend"):
         for owned in await _names(xenstore, f"{path}/backend/{kind}"):
@@ -62,6 +64,7 @@ async def _local(xenstore: Requests, store: Store, path: str) -> None:
 
 async def _libxl(xenstore: Requests, store: Store, path: str) -> None:
     await _keep(xenstore, store, path, guarded=True)
+    await _keep(xenstore, store, f"{path}/dm-version", guarded=True)
     for folder in await _names(xenstore, f"{path}/device"):
         for index in await _names(xenstore, f"{path}/device/{folder}"):
             where = f"{path}/device/{folder}/{index}"

@@ -11,8 +11,11 @@ Place = tuple[str, str]
 """A device's folder below `/libxl/<domid>/device`, and the name of its node."""
 
 DEVICE = frozenset(
-    ("backend", "frontend", "params", "removable", "dev", "type", "mode", "device-type", "script", "mac", "bridge")
-)
+    (
+        "backend", "frontend", "params", "removable", "dev", "type", "mode", "device-type", "script", "mac", "bridge",
+        "handle",
+    )
+)  # fmt: skip
 """What is kept of `/libxl/<domid>/device/<folder>/<index>`."""
 BACKEND = frozenset(("state", "online", "hotplug-status", "hotplug-error", "frontend", "num_devs"))
 """What is kept of a backend's node; and of a PCI backend, the devices."""
@@ -30,7 +33,8 @@ _TRUSTED = ("name", "vm", "memory")
 class Store:
     """An index of a xenstore. What the toolstack alone can write is kept apart from what others can."""
 
-    __slots__ = ("backends", "forgeable", "frontends", "has_libxl", "libxl", "local", "ports", "size", "vms")
+    __slots__ = ("backends", "forgeable", "frontends", "has_libxl", "libxl", "local", "models", "ports", "size",
+                 "vcpus", "vms")  # fmt: skip
 
     def __init__(self) -> None:
         self.size = 0
@@ -41,6 +45,10 @@ class Store:
         """Of each domain, `/local/domain/<domid>`."""
         self.libxl: dict[int, dict[Place, Nodes]] = {}
         """Of each domain, `/libxl/<domid>`: its devices."""
+        self.models: dict[int, str] = {}
+        """Of each domain, the version of its device model, `/libxl/<domid>/dm-version`."""
+        self.vcpus: dict[int, Nodes] = {}
+        """Of each domain, by number, what `cpu/<number>/availability` says of its vcpus."""
         self.ports: dict[int, Nodes] = {}
         """Of each domain, the USB ports that are taken: `<controller>/port/<number>`, and the device."""
         self.backends: dict[str, Nodes] = {}
@@ -84,6 +92,8 @@ class Store:
             new = count < 9 or self._backend(path, parts[8], value)
         elif (part == "device" and count == 7) or (part == "console" and count == 5):
             new = self._frontend(path)
+        elif part == "cpu" and count == 7 and parts[6] == "availability":
+            new = _put(self.vcpus.setdefault(domid, {}), parts[5], value)
         elif part and part != "device" and count < 7:
             if part in _TRUSTED and not _guarded(permissions):
                 self._forgeable(domid, path)
@@ -115,6 +125,8 @@ class Store:
         if not _guarded(permissions):
             self._forgeable(domid, path)
         count = len(parts)
+        if count == 4 and parts[3] == "dm-version":
+            self.models[domid] = value
         if count < 6 or parts[3] != "device":
             return True
         place = (intern(parts[4]), intern(parts[5]))

@@ -58,14 +58,10 @@ class _Constant:
         return f"{self.name}, which is no JSON"
 
 
-@dataclass(frozen=True, slots=True)
-class _Repeated:
-    """An object that has a key twice, until it is known where it stands."""
+class _Repeating(dict[str, Json]):
+    """An object that had a key twice: it has the first, as libxl takes the first [libxl__json_map_get]."""
 
     key: str
-
-    def __str__(self) -> str:
-        return f"the key {json.dumps(self.key)[:80]} stands there twice"
 
 
 def read_bounded(path: Path, most: int = MOST_BYTES) -> bytes:
@@ -87,27 +83,27 @@ def _without_waiting(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NONBLOCK)
 
 
-def decode(data: bytes, source: str, most: int = MOST_BYTES) -> dict[str, Json]:
-    """The object that the bytes stand for; one NUL at the end is libxl's [libxl__userdata_store].
+def decode(data: bytes, source: str, most: int = MOST_BYTES, notes: list[str] | None = None) -> dict[str, Json]:
+    """The object that the bytes stand for, read as libxl reads it: a NUL ends the text, and of a key that an object has
+    twice the first counts [libxl__userdata_store, libxl__json_map_get].
 
-    `source`: the file's name, for the error, MalformedConfiguration.
+    `source`: the file's name, for the error, MalformedConfiguration. `notes`: gets what of the text was passed over.
     """
     if len(data) > most:
         raise MalformedConfiguration(source, "", f"{len(data):,} bytes: more than {most:,}")
-    body = data.removesuffix(b"\0")
+    body, _, rest = data.partition(b"\0")
+    if notes is not None and rest.strip(b"\0"):
+        notes.append(f"{len(rest):,} bytes after the NUL that ends the text are passed over")
     if not body.strip(b" \t\r\n"):
         raise MalformedConfiguration(source, "", "empty: it was never written, or lost when the host went down")
     if body.startswith(b"\xef\xbb\xbf"):
         raise MalformedConfiguration(source, "line 1, column 1", "a byte order mark: JSON begins without one")
-    if (at := body.find(b"\0")) >= 0:
-        reason = "a NUL byte: libxl writes one, at the very end"
-        raise MalformedConfiguration(source, _line_and_column(body, at), reason)
     try:
         text = body.decode()
     except UnicodeDecodeError as e:
         raise MalformedConfiguration(source, _line_and_column(body, e.start), "not UTF-8") from None
     _check_depth(body, source)
-    value = _value(text, source)
+    value = _value(text, source, [] if notes is None else notes)
     if not isinstance(value, dict):
         raise MalformedConfiguration(source, "", f"{_kind(value)}, where an object must be")
     return value
@@ -119,15 +115,19 @@ def _check_depth(body: bytes, source: str) -> None:
         raise MalformedConfiguration(source, "", f"nested more than {MOST_LEVELS} levels deep")
 
 
-def _value(text: str, source: str) -> Json:
+def _value(text: str, source: str, notes: list[str]) -> Json:
     odd: list[object] = []
 
     def pairs(found: list[tuple[str, Json]]) -> object:
         made = dict(found)
         if len(made) == len(found):
             return made
-        odd.append(_Repeated(next(key for key, times in Counter(key for key, _ in found).items() if times > 1)))
-        return odd[-1]
+        first = _Repeating()
+        for key, below in found:
+            first.setdefault(key, below)
+        first.key = next(key for key, times in Counter(key for key, _ in found).items() if times > 1)
+        odd.append(first)
+        return first
 
     def constant(name: str) -> object:
         odd.append(_Constant(name))
@@ -151,6 +151,8 @@ def _value(text: str, source: str) -> Json:
         raise MalformedConfiguration(source, f"line {e.lineno}, column {e.colno}", _lower(reason)) from None
     if odd or "\\u" in text:
         for where, item in _walk("", value):
+            if isinstance(item, _Repeating):
+                notes.append(f"the key {join(where, item.key)} stands there twice: the first counts")
             if wrong := _wrong(item):
                 raise MalformedConfiguration(source, where, wrong)
     return cast("Json", value)
@@ -176,7 +178,7 @@ def join(where: str, key: str) -> str:
 
 def _wrong(value: object) -> str:
     match value:
-        case _Repeated() | _Constant():
+        case _Constant():
             return str(value)
         case str() if not value.isascii() and any("\ud800" <= c <= "\udfff" for c in value):
             return "half of a surrogate pair, which is no character"
@@ -221,7 +223,7 @@ def expect(source: str, where: str, value: object, what: str) -> NoReturn:
     raise MalformedConfiguration(source, where, f"{_kind(value)}, where {what} must be")
 
 
-def encode(value: Mapping[str, Json]) -> bytes:
+def encode(value: Mapping[str, Json] | list[Json]) -> bytes:
     """The bytes that libxl would write for the value: yajl's, beautified with four spaces, a newline, a NUL."""
     out: list[str] = []
     _write(value, "\n", out)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from impl.configuration.media import says_empty
 from impl.errors import DeviceExists, DeviceNotFound, HotplugFailed, InvalidArgument
 from impl.kinds import PCI, USBCTRL, USBDEV, Device, Entry
 from impl.operations import paths
@@ -22,9 +23,6 @@ from impl.operations.existence import (
 )
 from impl.operations.layout import CLOSING, INITIALISING, RECONFIGURING, Layout, Nodes, driver_domain, layout
 from impl.ports import Domain, Permission, Requests
-
-DRIVE_EMPTY = ("", "aio:", "aio:(null)")
-"""What xenstore says of a drive without a medium [libxl, bc6a499ebc for the last]."""
 
 
 async def enter(x: Requests, domain: Domain, device: Device, entry: Entry) -> None:
@@ -132,7 +130,7 @@ async def refuse_unless_empty(x: Requests, domain: Domain, drive: Device) -> Non
 
 async def drive_is_empty(x: Requests, domain: Domain, drive: Device) -> bool:
     """True if xenstore says that the drive holds no medium."""
-    return (await read_text(x, f"{paths.existing(domain, drive)}/params") or "") in DRIVE_EMPTY
+    return says_empty(await read_text(x, f"{paths.existing(domain, drive)}/params"))
 
 
 async def _write_medium(x: Requests, domain: Domain, drive: Device, medium: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from impl.configuration.implicit import unaccounted
 from impl.configuration.template import Template, emptied, is_ejectable
 from impl.errors import CannotList, XenstoreError
 from impl.kinds import Device
@@ -35,12 +36,13 @@ async def retrieve_locked(t: Toolstack, domain: Domain) -> Retrieved:
     made_up: list[Device] = []
     for kind, there in (await existence.devices(t.xenstore, domain)).items():
         template = template.only(kind, {device.index for device in there})
+        unknown = unaccounted(template, kind, [device.index for device in there])
         for device in there:
             entry = template.find(device)
-            if entry is None:
+            if device.index in unknown:
                 made_up.append(device)
                 template = template.put(device, kind.to_key(device.index))
-            elif is_ejectable(entry) and await _is_empty(t, domain, device):
+            elif entry is not None and is_ejectable(entry) and await _is_empty(t, domain, device):
                 template = template.put(device, emptied(entry))
     return Retrieved(await _with_knobs(t, domain, template), tuple(made_up))
 

@@ -11,11 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from impl.configuration.media import says_empty
 from impl.configuration.template import Template, is_ejectable, is_empty
 from impl.embedded.host import Claim, Guest
 from impl.errors import MalformedConfiguration
 from impl.operations import paths
-from impl.operations.entries import DRIVE_EMPTY
 from model.language import ABSENT, EMPTY, MADE_UP, ConcreteSlot
 from model.program import Program
 from model.state import Shared
@@ -130,7 +130,7 @@ class Abstraction:
         if seen.node(self.existing(k)) is None:
             return ABSENT
         medium = seen.node(f"{self.existing(k)}/params") or ""
-        return EMPTY if k.ejectable and medium in DRIVE_EMPTY else config_of(medium.removeprefix("aio:"))
+        return EMPTY if k.ejectable and says_empty(medium) else config_of(medium.removeprefix("aio:"))
 
     def existing(self, k: ConcreteSlot) -> str:
         """The node by which the device in a slot exists."""

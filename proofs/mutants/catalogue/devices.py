@@ -294,9 +294,9 @@ DEVICES = (
         "the backend is not told of the medium", "test_operations",
     ),
     Mutant(
-        "drive-null-is-full", ENTRIES,
-        'DRIVE_EMPTY = ("", "aio:", "aio:(null)")', 'DRIVE_EMPTY = ("", "aio:")',
-        "the old way to say that a drive is empty is not known", "test_operations_between", "bc6a499ebc",
+        "drive-null-is-full", "configuration/media.py",
+        "not path or path == NO_PATH or", "not path or",
+        "the old way to say that a drive is empty is not known", "test_retrieve_libxl_made", "bc6a499ebc",
     ),
     Mutant(
         "drive-any-disk", ENTRIES,

@@ -272,7 +272,8 @@ READINGS = (
     ),
     Mutant(
         "retrieve-template-medium", RETRIEVE,
-        "            elif is_ejectable(entry) and await _is_empty(t, domain, device):", "            elif False:",
+        "            elif entry is not None and is_ejectable(entry) and await _is_empty(t, domain, device):",
+        "            elif False:",
         "the template is believed about what is in a drive", "deaths", "bc6a499ebc",
     ),
     Mutant(

@@ -27,9 +27,9 @@ CONFIGURATION = (
         "a number with a fraction is rounded", "test_configuration_kept",
     ),
     Mutant(
-        "json-nul-inside", TEXT,
-        '    if (at := body.find(b"\\0")) >= 0:\n', "    if (at := -1) >= 0:\n",
-        "what follows a NUL is read", "test_configuration",
+        "json-last-key-counts", TEXT,
+        "            first.setdefault(key, below)\n", "            first[key] = below\n",
+        "the last of a repeated key counts, and not the first", "test_configuration",
     ),
     Mutant(
         "unknown-dropped", TEMPLATE,
@@ -182,7 +182,7 @@ HOST = (
     ),
     Mutant(
         "audit-entries-unseen", AUDIT_DEVICES,
-        "            elif entry is None:\n", "            elif False:\n",
+        "            if entry is None:\n", "            if False:\n",
         "a device that the template lacks is not told", "test_audit_hosts", "0fdb48ffe7",
     ),
     Mutant(

@@ -42,7 +42,8 @@ def retrieve(domain: Domain) -> Answer:
             entry = template.find(Device(kind, index))
             if entry is not None and nodes.get("removable") == "1" and not pdev_path(nodes):
                 template = template.put(Device(kind, index), emptied(entry))
-    total = target + template.video_memkb
+    unset = domain.local.get("memory/videoram") == "-1" and not template.video_memkb  # LIBXL_MEMKB_DEFAULT, -1 KiB
+    total = target + (-1 if unset else template.video_memkb)
     return Answer(template.with_knobs(name=domain.name, uuid=domain.uuid, target_memkb=total, max_memkb=limit), "")
 
 

@@ -14,9 +14,9 @@ DEVICE = frozenset(
     ("backend", "frontend", "params", "removable", "dev", "type", "mode", "device-type", "script", "mac", "bridge")
 )
 """What is kept of `/libxl/<domid>/device/<folder>/<index>`."""
-BACKEND = frozenset(("state", "online", "hotplug-status", "hotplug-error", "frontend", "num_devs"))
+BACKEND = frozenset(("state", "online", "hotplug-status", "hotplug-error", "num_devs", *DEVICE))
 """What is kept of a backend's node; and of a PCI backend, the devices."""
-LOCAL = frozenset(("name", "vm", "target", "memory/target", "memory/static-max", "memory/videoram"))
+LOCAL = frozenset(("name", "vm", "target", "memory", "memory/target", "memory/static-max", "memory/videoram"))
 """What is kept of `/local/domain/<domid>`."""
 VM = frozenset(("name", "memory"))
 """What is kept of `/vm/<uuid>`."""
@@ -30,13 +30,39 @@ _TRUSTED = ("name", "vm", "memory")
 class Store:
     """An index of a xenstore. What the toolstack alone can write is kept apart from what others can."""
 
-    __slots__ = ("backends", "forgeable", "frontends", "has_libxl", "libxl", "local", "ports", "size", "vms")
+    __slots__ = (
+        "backends",
+        "bare",
+        "forgeable",
+        "frontends",
+        "has_libxl",
+        "libxl",
+        "listed",
+        "local",
+        "made",
+        "others",
+        "ports",
+        "size",
+        "unreadable",
+        "vms",
+    )
 
     def __init__(self) -> None:
         self.size = 0
         """How many nodes there are."""
         self.has_libxl = False
         """There is a `/libxl`: libxl was ever at work here."""
+        self.bare = 0
+        """How many nodes came without their permissions."""
+        self.unreadable = 0
+        """How many nodes had no value that could be read."""
+        self.others = False
+        """There is a `/xapi` or `/xenserver`: another toolstack is at work here."""
+        self.listed: set[int] = set()
+        """The domains with `/libxl/<domid>/device`: libxl keeps their devices there [XSA-175]."""
+        self.made: set[int] = set()
+        """The domains whose `/libxl/<domid>` has `device` or `type`, which libxl makes with each of its domains and
+        other toolstacks do not [libxl__domain_make]."""
         self.local: dict[int, Nodes] = {}
         """Of each domain, `/local/domain/<domid>`."""
         self.libxl: dict[int, dict[Place, Nodes]] = {}
@@ -56,6 +82,7 @@ class Store:
         """Take note of a node. `permissions`: such as `n0,r1`; empty if unknown. False if the node was there already,
         so far as it is kept."""
         self.size += 1
+        self.bare += not permissions
         parts = path.split("/", 8)
         match parts[1]:
             case "local" if len(parts) > 3 and parts[2] == "domain":
@@ -68,6 +95,8 @@ class Store:
                 if nodes is None:
                     nodes = self.vms[parts[2]] = {}
                 return len(parts) != 4 or parts[3] not in VM or _put(nodes, parts[3], value)
+            case "xapi" | "xenserver":
+                self.others = True
         return True
 
     def _local(self, path: str, parts: list[str], value: str, permissions: str) -> bool:
@@ -115,6 +144,10 @@ class Store:
         if not _guarded(permissions):
             self._forgeable(domid, path)
         count = len(parts)
+        if count > 3 and parts[3] in ("device", "type"):
+            self.made.add(domid)
+            if parts[3] == "device":
+                self.listed.add(domid)
         if count < 6 or parts[3] != "device":
             return True
         place = (intern(parts[4]), intern(parts[5]))

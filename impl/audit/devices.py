@@ -161,8 +161,8 @@ def check_entries(domain: Domain) -> Iterator[Finding]:
                 yield of_domain(
                     domain, "xenstore_has_template", device=device, template=entry_said(entry),
                     xenstore=f"it is there{_params(nodes)}", answer=f"leaves {device} out, though the domain has it",
-                    mend=f"when the guest can do without: {detach(domain.host, kind, domain.domid, index)} and attach it "
-                    "again: what it was given is not in xenstore",
+                    mend=f"when the guest can do without: {detach(domain.host, kind, domain.domid, index)} and attach "
+                    "it again: what it was given is not in xenstore",
                     evidence=f"xenstore lists {device}, and the template, which can be read, has no entry for it",
                 )  # fmt: skip
             elif kind is DISK:
@@ -217,8 +217,8 @@ def _unfaithful(domain: Domain, kind: Kind, device: str, index: str, template: s
     return of_domain(
         domain, "template_is_faithful", device=device, template=template, xenstore=xenstore,
         answer=f"says {template}, and the domain has another",
-        mend=f"when the guest can do without: {detach(domain.host, kind, domain.domid, index)} and attach it again as it "
-        "is to be",
+        mend=f"when the guest can do without: {detach(domain.host, kind, domain.domid, index)} and attach it again as "
+        "it is to be",
         evidence="the template's entry and the node of one device name different things",
     )  # fmt: skip
 

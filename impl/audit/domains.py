@@ -62,7 +62,8 @@ def _finish(domain: Domain, lacking: list[str], *, gone: bool) -> str:
         back += [written(f"/vm/{uuid}/name", name), written(f"/vm/{uuid}/uuid", uuid)]
     back += [f"write {path} again" for path in lacking if path not in known and path != f"/vm/{uuid}"]
     if not domain.uuid:
-        return f"{look}: if not, it is a rest of one, and `xenstore-rm {home}` and `xenstore-rm /libxl/{domain.domid}` remove it"
+        removes = f"`xenstore-rm {home}` and `xenstore-rm /libxl/{domain.domid}`"
+        return f"{look}: if not, it is a rest of one, and {removes} remove it"
     return f"{look}: if so, put back what is missing: {', '.join(back)}"
 
 
@@ -92,9 +93,9 @@ def _put_back(domain: Domain) -> str:
     if domain.host.commands != "xl":
         return f"put back {copy}; or `{domain.host.commands} destroy {domain.domid}` and create it again"
     return (
-        f"put back {copy}; of what `xl list -l {domain.domid}` printed before, only the object of `config` is a template, "
-        "and a NUL byte has to follow it; without a copy nothing attaches to the domain until it is shut down and "
-        "created again"
+        f"put back {copy}; of what `xl list -l {domain.domid}` printed before, only the object of `config` is a "
+        "template, and a NUL byte has to follow it; without a copy nothing attaches to the domain until it is "
+        "shut down and created again"
     )
 
 

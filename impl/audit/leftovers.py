@@ -187,8 +187,10 @@ def _outlived(host: Host, domid: int, uuid: str, files: list[Userdata]) -> Findi
         xenstore = f"there is no domain {domid}"
         answer = "fails with ERROR_DOMAIN_NOTFOUND if the domain is gone; a later one with its number and uuid meets it"
         seen = f"xenstore has no {shown(f'/local/domain/{domid}')}"
-        mend = f"if `{host.commands} list` has no domain {domid}: `rm {' '.join(str(f) for f in files)}` in "
-        mend += "the folder of the templates; if it has, an earlier destruction has to be run again"
+        look = f"if `xl list` has no domain {domid}" if host.commands == "xl" else "if no creation is under way"
+        mend = f"{look}: `rm {' '.join(str(f) for f in files)}` in the folder of the templates"
+        if host.commands == "xl":
+            mend += "; if it has, its destruction was cut: run `xl destroy` again"
     where = next((str(f.path) for f in files if f.path), host.source)
     return Finding(
         invariant("userdata_dies_with_domain"), domid, uuid, "", "", f"{_names(files)} still there", xenstore, answer,

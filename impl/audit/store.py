@@ -53,7 +53,7 @@ class Store:
         self.has_libxl = False
         """There is a `/libxl`: libxl was ever at work here."""
         self.bare = 0
-        """How many nodes came without their permissions."""
+        """How many of the nodes that only the toolstack may write came without their permissions."""
         self.unreadable = 0
         """How many nodes had no value that could be read."""
         self.others = False
@@ -82,7 +82,6 @@ class Store:
         """Take note of a node. `permissions`: such as `n0,r1`; empty if unknown. False if the node was there already,
         so far as it is kept."""
         self.size += 1
-        self.bare += not permissions
         parts = path.split("/", 8)
         match parts[1]:
             case "local" if len(parts) > 3 and parts[2] == "domain":
@@ -114,8 +113,8 @@ class Store:
         elif (part == "device" and count == 7) or (part == "console" and count == 5):
             new = self._frontend(path)
         elif part and part != "device" and count < 7:
-            if part in _TRUSTED and not _guarded(permissions):
-                self._forgeable(domid, path)
+            if part in _TRUSTED:
+                self._guard(domid, path, permissions)
             name = part if count == 5 else f"{part}/{parts[5]}"
             new = name not in LOCAL or _put(nodes, name, value)
         return new
@@ -141,8 +140,7 @@ class Store:
         devices = self.libxl.get(domid)
         if devices is None:
             devices = self.libxl[domid] = {}
-        if not _guarded(permissions):
-            self._forgeable(domid, path)
+        self._guard(domid, path, permissions)
         count = len(parts)
         if count > 3 and parts[3] in ("device", "type"):
             self.made.add(domid)
@@ -160,8 +158,10 @@ class Store:
             return _put(self.ports.setdefault(domid, {}), f"{parts[5]}/port/{parts[7]}", value)
         return True
 
-    def _forgeable(self, domid: int, path: str) -> None:
-        self.forgeable.setdefault(domid, []).append(path)
+    def _guard(self, domid: int, path: str, permissions: str) -> None:
+        self.bare += not permissions
+        if not _guarded(permissions):
+            self.forgeable.setdefault(domid, []).append(path)
 
 
 @lru_cache(maxsize=65536)

@@ -23,7 +23,7 @@ def unseen(host: Host, domains: Mapping[int, Domain]) -> list[str]:
     bare = [d.domid for d in alive if d.domid != DOM0 and d.file is None and not host.whole]
     if bare:
         found.append(f"the templates of {_listed(bare)}: they were not given")
-    named = [d.domid for d in alive if d.file and not (d.template or d.broken)]
+    named = [d.domid for d in alive if d.file and d.file.path is None and d.domid != DOM0]
     if named:
         found.append(f"the templates of {_listed(named)}: the files are listed, and not here")
     old = [d.domid for d in alive if d.domid in store.made - store.listed]

@@ -70,7 +70,7 @@ class Wholeness:
 def _lacking(store: Store) -> list[tuple[str, str]]:
     """What no domain has, though libxl makes it with each of its domains; and why it would have to be there."""
     alive = [store.local[domid] for domid in store.made & store.local.keys() if domid]
-    found = []
+    found: list[tuple[str, str]] = []
     if not alive:
         return found
     for node in ("name", "vm", "memory"):
@@ -79,6 +79,9 @@ def _lacking(store: Store) -> list[tuple[str, str]]:
     if not store.vms and any("vm" in nodes for nodes in alive):
         found.append(("/vm", "domains lead to it"))
     devices = [nodes for below in store.libxl.values() for nodes in below.values()]
+    ended = [nodes for below in store.libxl.values() for (folder, _), nodes in below.items() if folder != "vusb"]
+    if ended and not any("backend" in nodes for nodes in ended):
+        found.append(("/libxl/<domid>/device/<kind>/<devid>/backend", "domains have devices"))
     if not store.backends and any("backend" in nodes for nodes in devices):
         found.append(("/local/domain/<domid>/backend", "domains have devices"))
     return found

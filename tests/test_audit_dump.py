@@ -147,7 +147,7 @@ def with_parents(lines: bytes) -> bytes:
     return b"".join(path + b' = ""   (n0)\n' for path in sorted(above - there)) + lines
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(mangled())
 def test_no_dump_is_too_much_for_the_audit(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
     folder = tmp_path_factory.getbasetemp() / "mangled"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from domain_host import Host
+from domain_host import UUID, Host
 
 from impl.audit.audit import audit
 from impl.audit.cli import audit as command
@@ -99,6 +99,15 @@ def without_template(host: Host) -> None:
         path.unlink()
 
 
+def other_name(host: Host) -> None:
+    write(host, f"/vm/{UUID}/name", "x")
+
+
+def one_name(host: Host) -> None:
+    write(host, f"{HOME}/name", "vm2")
+    write(host, f"/vm/{UUID}/name", "vm2")
+
+
 def twin(host: Host) -> None:
     host.ok("attach", "vm2", "nic", "mac=00:16:3e:00:00:01,bridge=xenbr0")
 
@@ -124,10 +133,10 @@ BROKEN: dict[str, tuple[str, Callable[[Host], object]]] = {
     "no template": ("domain_has_template", without_template),
     "no target": ("knobs_are_reflected", lambda h: remove(h, f"{HOME}/memory/target")),
     "a target above the limit": ("knobs_are_reflected", lambda h: write(h, f"{HOME}/memory/target", "999999")),
-    "another name": ("knobs_agree", lambda h: remove(h, f"/vm/{h.uuid}/name") or write(h, f"/vm/{h.uuid}/name", "x")),
+    "another name": ("knobs_agree", other_name),
     "a name twice": (
         "names_are_unique",
-        lambda h: (write(h, f"{HOME}/name", "vm2"), write(h, f"/vm/{h.uuid}/name", "vm2")),
+        one_name,
     ),
     "a mac twice": ("macs_are_unique", twin),
     "an old template": ("userdata_dies_with_domain", lambda h: left(h, f"d.9.{OTHER_UUID}.libxl-json")),
@@ -149,9 +158,8 @@ NOT_FOLLOWED = {
 def host(tmp_path: Path) -> Host:
     """A host with two domains, whole and connected."""
     made = Host(tmp_path)
-    made.uuid = "02c1497c-0060-444c-9188-579296d5d4d0"  # type: ignore[attr-defined]
     made.ok(
-        "create", "--name=vm1", f"--uuid={made.uuid}", "--disk=/a.img,raw,xvda,rw",  # type: ignore[attr-defined]
+        "create", "--name=vm1", f"--uuid={UUID}", "--disk=/a.img,raw,xvda,rw",
         "--disk=/c.iso,raw,hdc,cdrom", "--vif=mac=00:16:3e:00:00:01,bridge=xenbr0",
     )  # fmt: skip
     made.ok("create", "--name=vm2", "--vif=mac=00:16:3e:00:00:02,bridge=xenbr0")

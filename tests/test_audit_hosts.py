@@ -60,6 +60,24 @@ def change(domid: int, array: str, at: int, **fields: str) -> Edit:
     return lambda made: made.entries(domid, array)[at].update(fields)
 
 
+def twin(made: Made) -> None:
+    """A second network interface with the guest's mac, on another bridge."""
+    made.device(PV, "vif", "3", "vif", mac="00:16:3e:00:00:01", bridge="other")
+    made.templates[PV]["nics"] = [{"devid": 3, "mac": "00:16:3e:00:00:01"}]
+
+
+def only_an_error(made: Made) -> None:
+    """A script that failed, and whose status is gone."""
+    no_script(made, "4")
+    made.put({f"{BACK}/vif/{GUEST}/0/hotplug-error": "no bridge"})
+
+
+def waits(made: Made) -> None:
+    """A driver domain's disk that is not connected."""
+    made.remove(f"/local/domain/{DRIVER}/backend/vbd/{GUEST}/768/hotplug-status")
+    made.put({f"/local/domain/{DRIVER}/backend/vbd/{GUEST}/768/state": "2"})
+
+
 def no_script(made: Made, state: str) -> None:
     """The guest's vif without the word of its script."""
     made.remove(f"{BACK}/vif/{GUEST}/0/hotplug-status")
@@ -167,19 +185,18 @@ WRONG: dict[str, tuple[Edit, list[str]]] = {
         lambda m: m.put({f"{BACK}/vif/{GUEST}/0/hotplug-error": "no bridge"}), [],
     ),
     "an error and no status": (
-        lambda m: (no_script(m, "4"), m.put({f"{BACK}/vif/{GUEST}/0/hotplug-error": "no bridge"})),
+        only_an_error,
         [f"hotplug_is_finished {GUEST} nic 0"],
     ),
     "a driver domain's disk, connected": (
         lambda m: m.remove(f"/local/domain/{DRIVER}/backend/vbd/{GUEST}/768/hotplug-status"), [],
     ),
     "a driver domain's disk that waits": (
-        lambda m: (m.remove(f"/local/domain/{DRIVER}/backend/vbd/{GUEST}/768/hotplug-status"),
-                   m.put({f"/local/domain/{DRIVER}/backend/vbd/{GUEST}/768/state": "2"})),
+        waits,
         [f"hotplug_is_finished {GUEST} disk hda"],
     ),
     "a script that QEMU's disk has in vain": (
-        lambda m: m.put({f"{LIBXL}/vbd/5632/script": "/etc/xen/scripts/block", f"{BACK}/qdisk/{GUEST}/5632/state": "2"}),
+        lambda m: m.put({f"{LIBXL}/vbd/5632/script": "/x", f"{BACK}/qdisk/{GUEST}/5632/state": "2"}),
         [],
     ),
     "pci without a node of libxl's": (lambda m: m.remove(f"{LIBXL}/pci"), []),
@@ -187,8 +204,7 @@ WRONG: dict[str, tuple[Edit, list[str]]] = {
         lambda m: m.put({f"{BACK}/pci/99/0/num_devs": "1"}), ["resources_have_xenstore 99 pci 0"],
     ),
     "a mac twice": (
-        lambda m: (m.device(PV, "vif", "3", "vif", mac="00:16:3e:00:00:01", bridge="other"),
-                   m.templates[PV].update({"nics": [{"devid": 3, "mac": "00:16:3e:00:00:01"}]})),
+        twin,
         [f"macs_are_unique {PV} nic 3"],
     ),
     "a stubdom's network interface": (

@@ -190,7 +190,7 @@ def _outlived(host: Host, domid: int, uuid: str, files: list[Userdata]) -> Findi
         look = f"if `xl list` has no domain {domid}" if host.commands == "xl" else "if no creation is under way"
         mend = f"{look}: `rm {' '.join(str(f) for f in files)}` in the folder of the templates"
         if host.commands == "xl":
-            mend += "; if it has, its destruction was cut: run `xl destroy` again"
+            mend += "; if it has, its destruction was cut, and has to be run again"
     where = next((str(f.path) for f in files if f.path), host.source)
     return Finding(
         invariant("userdata_dies_with_domain"), domid, uuid, "", "", f"{_names(files)} still there", xenstore, answer,

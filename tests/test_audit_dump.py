@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,9 @@ from impl.audit.dump import LONGEST_LINE, read_dump, unescape
 from impl.audit.errors import BadInput
 from impl.audit.output import as_json, as_junit, as_sarif
 
-DOM0 = b'/local/domain/0 = ""   (n0)\n'
+ROOT = b'/local = ""   (n0)\n/local/domain = ""   (n0)\n'
+DOM0 = ROOT + b'/local/domain/0 = ""   (n0)\n/local/domain/1 = ""   (n0)\n'
+"""A dump's beginning; what follows it stands from the fifth line on."""
 NAME = b'/local/domain/1/name = "'
 
 
@@ -57,8 +60,8 @@ def test_odd_but_proper_lines_are_read(tmp_path: Path) -> None:
     assert read(tmp_path, DOM0 + NAME + b'cut"') == {"name": "cut"}
     assert read(tmp_path, DOM0 + b"\n/local/domain/1/name:\n") == {}
     assert read(tmp_path, NAME + b'first"\n' + DOM0) == {"name": "first"}
-    deep = b"/local/domain/1" + b"/a" * 1500
-    assert read(tmp_path, DOM0 + deep + b' = ""\n') == {}
+    deep = b"".join(b"/local/domain/1" + b"/a" * n + b' = ""\n' for n in range(1, 1500, 1))
+    assert read(tmp_path, DOM0 + deep) == {}
 
 
 BAD: dict[str, tuple[bytes, int, str]] = {
@@ -89,7 +92,8 @@ def test_what_is_no_dump_is_told_by_its_line(name: str, tmp_path: Path) -> None:
     data, line, reason = BAD[name]
     with pytest.raises(BadInput, match=re.escape(reason)) as caught:
         read(tmp_path, data)
-    assert (caught.value.source, caught.value.line) == (tmp_path / "dump", line)
+    before = DOM0.count(b"\n") - 1 if line and data.startswith(DOM0) else 0
+    assert (caught.value.source, caught.value.line) == (tmp_path / "dump", line and line + before)
     assert str(caught.value).startswith(f"{tmp_path / 'dump'}: ")
     assert str(caught.value).isprintable()
 
@@ -130,10 +134,20 @@ def mangled(draw: st.DrawFn) -> bytes:
             "cut": chosen[n][: draw(st.integers(0, len(chosen[n])))] + b"\n",
         }[how]
         chosen[n] = changed
-    return DOM0 + b"".join(chosen)
+    return with_parents(b"".join(chosen))
 
 
-@settings(max_examples=150)
+def with_parents(lines: bytes) -> bytes:
+    """The lines, and those of the nodes above, so that the dump is whole."""
+    there = {line.partition(b" = ")[0] for line in lines.splitlines()}
+    above = {b"/local/domain/0"}
+    for path in there | above:
+        parts = path.split(b"/")
+        above |= {b"/".join(parts[:n]) for n in range(2, len(parts))} if path.startswith(b"/") else set()
+    return b"".join(path + b' = ""   (n0)\n' for path in sorted(above - there)) + lines
+
+
+@settings(max_examples=150, deadline=None)
 @given(mangled())
 def test_no_dump_is_too_much_for_the_audit(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
     folder = tmp_path_factory.getbasetemp() / "mangled"
@@ -146,6 +160,61 @@ def test_no_dump_is_too_much_for_the_audit(tmp_path_factory: pytest.TempPathFact
         return
     for written in (as_json([result]), as_junit([result]), as_sarif([result])):
         written.encode("utf-8")
+
+
+def filtered(folder: Path, keep: Callable[[str], bool]) -> Path:
+    """A healthy host whose dump went through a filter."""
+    healthy().write(folder)
+    dump = folder / "xenstore.txt"
+    lines = dump.read_text(encoding="utf-8").splitlines(keepends=True)
+    dump.write_text("".join(line for line in lines if keep(line)), encoding="utf-8")
+    return folder
+
+
+FILTERS: dict[str, Callable[[str], bool]] = {
+    "grep /7": lambda line: "/7" in line,
+    "grep -v memory": lambda line: "/memory" not in line,
+    "grep -v name": lambda line: not line.partition(" = ")[0].endswith("/name"),
+    "grep -v /vm": lambda line: "/vm" not in line,
+    "grep -v ^/vm": lambda line: not line.startswith("/vm"),
+    "grep -v backend": lambda line: "/backend" not in line,
+    "grep -v '= \"\"'": lambda line: ' = ""' not in line,
+    "below /local/domain": lambda line: line.startswith("/local/domain/"),
+    "only libxl": lambda line: line.startswith("/libxl"),
+    "only leaves": lambda line: line.count("/") > 3,
+}
+
+
+@pytest.mark.parametrize("name", FILTERS)
+def test_a_filtered_dump_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="all that `xenstore-ls -f -p` prints"):
+        host.snapshot(filtered(tmp_path, FILTERS[name]))
+
+
+def test_a_sorted_or_converted_dump_is_whole(tmp_path: Path) -> None:
+    folder = healthy().write(tmp_path)
+    dump = folder / "xenstore.txt"
+    lines = dump.read_text(encoding="utf-8").splitlines()
+    for changed in (sorted(lines), lines[::-1], [f"{line}\r" for line in lines], sorted(lines, key=len, reverse=True)):
+        dump.write_text("\n".join(changed) + "\n", encoding="utf-8", newline="")
+        assert audit(host.snapshot(folder)).findings == []
+
+
+def test_two_dumps_in_one_file_are_refused(tmp_path: Path) -> None:
+    folder = healthy().write(tmp_path)
+    dump = folder / "xenstore.txt"
+    dump.write_bytes(dump.read_bytes() * 2)
+    with pytest.raises(BadInput, match="/libxl stands here a second time"):
+        host.snapshot(folder)
+
+
+def test_a_dump_that_a_guest_made_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="/libxl could not be read: run xenstore-ls again, as root in dom0"):
+        read(tmp_path, DOM0 + b"/libxl:\n")
+    folder = healthy().write(tmp_path / "some")
+    with (folder / "xenstore.txt").open("a", encoding="utf-8") as file:
+        file.write("/local/domain/7/data:\n")
+    assert "1 nodes that xenstore-ls could not read" in audit(host.snapshot(folder)).unseen[0]
 
 
 def test_a_dump_cut_anywhere_is_read_or_refused(tmp_path: Path) -> None:

@@ -60,6 +60,30 @@ def change(domid: int, array: str, at: int, **fields: str) -> Edit:
     return lambda made: made.entries(domid, array)[at].update(fields)
 
 
+def twin(made: Made) -> None:
+    """A second network interface with the guest's mac, on another bridge."""
+    made.device(PV, "vif", "3", "vif", mac="00:16:3e:00:00:01", bridge="other")
+    made.templates[PV]["nics"] = [{"devid": 3, "mac": "00:16:3e:00:00:01"}]
+
+
+def only_an_error(made: Made) -> None:
+    """A script that failed, and whose status is gone."""
+    no_script(made, "4")
+    made.put({f"{BACK}/vif/{GUEST}/0/hotplug-error": "no bridge"})
+
+
+def waits(made: Made) -> None:
+    """A driver domain's disk that is not connected."""
+    made.remove(f"/local/domain/{DRIVER}/backend/vbd/{GUEST}/768/hotplug-status")
+    made.put({f"/local/domain/{DRIVER}/backend/vbd/{GUEST}/768/state": "2"})
+
+
+def no_script(made: Made, state: str) -> None:
+    """The guest's vif without the word of its script."""
+    made.remove(f"{BACK}/vif/{GUEST}/0/hotplug-status")
+    made.put({f"{BACK}/vif/{GUEST}/0/state": state})
+
+
 WRONG: dict[str, tuple[Edit, list[str]]] = {
     "a disk without an entry": (drop_entry("disks", 0), [f"xenstore_has_template {GUEST} disk hda"]),
     "a nic without an entry": (drop_entry("nics", 0), [f"xenstore_has_template {GUEST} nic 0"]),
@@ -150,7 +174,43 @@ WRONG: dict[str, tuple[Edit, list[str]]] = {
         lambda m: m.put({f"{BACK}/vbd/0/51712/online": "0"}), ["removal_is_finished 0 disk xvda"],
     ),
     "closed by the guest": (lambda m: m.put({f"{BACK}/vif/{GUEST}/0/state": "6"}), []),
-    "no script": (lambda m: m.remove(f"{BACK}/vif/{GUEST}/0/hotplug-status"), [f"hotplug_is_finished {GUEST} nic 0"]),
+    "no script": (lambda m: no_script(m, "2"), [f"hotplug_is_finished {GUEST} nic 0"]),
+    "no script, and no state": (
+        lambda m: m.remove(f"{BACK}/vif/{GUEST}/0/hotplug-status", f"{BACK}/vif/{GUEST}/0/state"),
+        [f"hotplug_is_finished {GUEST} nic 0"],
+    ),
+    "connected, and the status removed": (lambda m: no_script(m, "4"), []),
+    "closed by the guest, and the status removed": (lambda m: no_script(m, "6"), []),
+    "connected, and an error": (
+        lambda m: m.put({f"{BACK}/vif/{GUEST}/0/hotplug-error": "no bridge"}), [],
+    ),
+    "an error and no status": (
+        only_an_error,
+        [f"hotplug_is_finished {GUEST} nic 0"],
+    ),
+    "a driver domain's disk, connected": (
+        lambda m: m.remove(f"/local/domain/{DRIVER}/backend/vbd/{GUEST}/768/hotplug-status"), [],
+    ),
+    "a driver domain's disk that waits": (
+        waits,
+        [f"hotplug_is_finished {GUEST} disk hda"],
+    ),
+    "a script that QEMU's disk has in vain": (
+        lambda m: m.put({f"{LIBXL}/vbd/5632/script": "/x", f"{BACK}/qdisk/{GUEST}/5632/state": "2"}),
+        [],
+    ),
+    "pci without a node of libxl's": (lambda m: m.remove(f"{LIBXL}/pci"), []),
+    "a pci backend of no domain": (
+        lambda m: m.put({f"{BACK}/pci/99/0/num_devs": "1"}), ["resources_have_xenstore 99 pci 0"],
+    ),
+    "a mac twice": (
+        twin,
+        [f"macs_are_unique {PV} nic 3"],
+    ),
+    "a stubdom's network interface": (
+        lambda m: m.device(STUB, "vif", "0", "vif", mac="00:16:3e:00:00:01"), [],
+    ),
+    "libxl before XSA-175": (lambda m: m.remove(f"/libxl/{OTHER}/device"), []),
     "a failed script": (
         lambda m: m.put({f"{BACK}/vif/{GUEST}/0/hotplug-status": "error"}), [f"hotplug_is_finished {GUEST} nic 0"],
     ),
@@ -160,7 +220,8 @@ WRONG: dict[str, tuple[Edit, list[str]]] = {
     ),
     "no name": (lambda m: m.remove(f"/local/domain/{OTHER}/name"), [f"domain_is_whole {OTHER}"]),
     "no /vm": (lambda m: m.remove(f"/vm/{uuid(OTHER)}"), [f"domain_is_whole {OTHER}"]),
-    "a number and nothing else": (lambda m: m.put({"/local/domain/44": ""}), ["domain_is_whole 44"]),
+    "a number and nothing else": (lambda m: m.put({"/local/domain/44": ""}), []),  # libxl makes all in one transaction
+    "another toolstack's domain, dead": (lambda m: m.put({"/libxl/46": "", "/libxl/46/dm-version": "qemu_xen"}), []),
     "parts of a dead domain": (
         lambda m: m.put({"/libxl/45": "", "/libxl/45/device/vbd/51712": ""}), ["domain_is_whole 45"],
     ),
@@ -268,7 +329,8 @@ def test_one_thing_is_wrong_and_found(name: str, tmp_path: Path) -> None:
     found = findings(made, tmp_path)
     assert sorted(f.key if f.domid is None else keys([f])[0] for f in found) == sorted(expected)
     for f in found:
-        assert all((f.template, f.xenstore, f.answer, f.mend))
+        assert all((f.template, f.xenstore, f.answer, f.mend, f.evidence))
+        assert "xl destroy" not in f.mend  # no finding here shows that a domain is not whole and in nobody's use
 
 
 def test_every_invariant_is_found_broken() -> None:
@@ -315,7 +377,7 @@ def test_a_finding_tells_both_sides_and_the_way_out(tmp_path: Path) -> None:
     assert (found.domid, found.name, found.uuid, found.device) == (GUEST, "guest", uuid(GUEST), "disk hdc")
     assert (found.template, found.xenstore) == ("medium `/srv/b.iso`", "params `aio:/srv/cd.iso`")
     assert found.answer == "says medium `/srv/b.iso`, whatever is in the drive"
-    assert found.mend == f"`xl cd-eject {GUEST} hdc`, then `xl cd-insert` what it is to hold"
+    assert found.mend == f"`xl cd-eject {GUEST} hdc`, then insert what it is to hold"
     assert found.file == str(tmp_path / template_name(GUEST))
 
 

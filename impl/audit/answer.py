@@ -80,7 +80,8 @@ def _merge(domain: Domain, config: dict[str, Json], scheduling: Mapping[str, Jso
     build = _part(config, "b_info")
     given = {name: build.get(name) for name in ("max_memkb", "target_memkb", "video_memkb")}
     most, least = (_kb(given[name], 2**64 - 1) for name in ("max_memkb", "target_memkb"))
-    fudge = _kb(given["video_memkb"], 0) + (POD_KB if kind == "hvm" and most > least else 0)
+    unset = -1 if domain.local.get("memory/videoram") == "-1" else 0  # LIBXL_MEMKB_DEFAULT, which is -1 KiB
+    fudge = (_kb(given["video_memkb"], 0) or unset) + (POD_KB if kind == "hvm" and most > least else 0)
     build["avail_vcpus"] = _online(domain, build, hvm=kind == "hvm")
     build["target_memkb"], build["max_memkb"] = target + fudge, limit
     assumed = ["avail_vcpus, which QEMU is asked for"] if kind == "hvm" else []

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 from impl.audit.devices import check_entries, check_nodes, check_pci, count_stale
 from impl.audit.domain import Domain, open_domain
-from impl.audit.domains import check_knobs, check_names, check_permissions, check_template, not_whole
+from impl.audit.domains import check_knobs, check_macs, check_names, check_permissions, check_template, not_whole
 from impl.audit.finding import Audit, Finding
 from impl.audit.host import DOM0, Host
 from impl.audit.invariants import INVARIANTS
 from impl.audit.leftovers import check_ends, check_files, check_vm, loose_backends
+from impl.audit.unseen import unseen
 
 _ORDER = {name: at for at, name in enumerate(INVARIANTS)}
 
@@ -33,6 +34,8 @@ def audit(host: Host) -> Audit:
     result.findings += check_files(host, domains)
     result.findings += check_vm(host)
     result.findings += check_names(domains)
+    result.findings += check_macs(domains)
+    result.unseen = unseen(host, domains)
     result.findings.sort(key=lambda f: (-1 if f.domid is None else f.domid, _ORDER[f.invariant.id], f.device, f.uuid))
     return result
 

@@ -10,7 +10,7 @@ import click
 
 from impl.audit.audit import audit as audit_host
 from impl.audit.finding import Audit
-from impl.audit.host import Host, folder_files, pair, snapshots
+from impl.audit.host import Host, folder_files, pair, snapshots, state_folder
 from impl.audit.live import read_live
 from impl.audit.output import as_json, as_junit, as_sarif, as_text
 from impl.errors import ToolstackError
@@ -38,6 +38,12 @@ FOUND, BAD_INPUT = 1, 2
     type=click.Path(path_type=Path),
     help="What `xenstore-ls -f -p` printed, all of it.",
 )
+@click.option(
+    "--state",
+    metavar="FOLDER",
+    type=click.Path(path_type=Path),
+    help="A state folder of `confsync domain`: its host, and that toolstack's commands in the advice.",
+)
 @click.option("--live", is_flag=True, help="This host: xenstored's socket, and libxl's folder.")
 @click.option(
     "--userdata",
@@ -52,6 +58,7 @@ def audit(
     folder: Path | None,
     templates: tuple[Path, ...],
     dump: Path | None,
+    state: Path | None,
     live: bool,
     userdata: Path | None,
     form: str,
@@ -64,7 +71,7 @@ def audit(
     Exit codes: 0 nothing found; 1 something found; 2 bad input.
     """
     try:
-        results = _audits(folder, templates, dump, live, userdata)
+        results = _audits(folder, templates, dump, live, userdata, state)
     except ToolstackError as e:
         click.echo(f"confsync audit: {value(e, 1000)}", err=True)
         sys.exit(BAD_INPUT)
@@ -76,10 +83,19 @@ def audit(
 
 
 def _audits(
-    folder: Path | None, templates: tuple[Path, ...], dump: Path | None, live: bool, userdata: Path | None
+    folder: Path | None,
+    templates: tuple[Path, ...],
+    dump: Path | None,
+    live: bool,
+    userdata: Path | None,
+    state: Path | None,
 ) -> list[Audit]:
-    if (folder is not None) + (dump is not None) + live != 1:
-        raise click.UsageError("give one of DIR, --xenstore DUMP and --live")
+    if (folder is not None) + (dump is not None) + (state is not None) + live != 1:
+        raise click.UsageError("give one of DIR, --xenstore DUMP, --state FOLDER and --live")
+    if state is not None:
+        if userdata or templates:
+            raise click.UsageError("--state has the templates itself")
+        return [audit_host(state_folder(state))]
     if templates and dump is None:
         raise click.UsageError("--json needs --xenstore, the other side")
     if folder is not None:

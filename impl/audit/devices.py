@@ -8,7 +8,7 @@ from impl.audit.answer import KEPT, failure
 from impl.audit.domain import BY_FOLDER, MUST_HAVE, Domain, device_name, pci_devices
 from impl.audit.finding import Finding, shown
 from impl.audit.host import DOM0
-from impl.audit.say import UNDER_WAY, detach, entry_of, entry_said, of_domain
+from impl.audit.say import UNDER_WAY, detach, entry_of, entry_said, of_domain, written
 from impl.audit.store import Nodes
 from impl.configuration.implicit import unaccounted
 from impl.configuration.media import path_of, says_empty
@@ -16,6 +16,8 @@ from impl.configuration.template import is_empty
 from impl.kinds import DISK, KINDS, NIC, Device, Entry, Kind
 
 SCRIPT_RAN = "connected"
+SCRIPTED = (["vbd"], ["vbd3"], ["vif"])
+"""The kinds of backend whose hotplug script somebody runs, as part of a path."""
 
 
 def check_nodes(domain: Domain) -> Iterator[Finding]:
@@ -37,19 +39,47 @@ def _is_sound(domain: Domain, nodes: Nodes) -> bool:
         backend = store.backends.get(where)
         if backend is None or backend.get("online") == "0":
             return False
-        if "script" in nodes and backend.get("hotplug-status") != SCRIPT_RAN:
+        if not script_ran(where, nodes, backend):
             return False
     return frontend is None or frontend in store.frontends
 
 
+def script_ran(where: str, nodes: Nodes, backend: Nodes) -> bool:
+    """False if the hotplug script of the device failed, or has to run still.
+
+    Only these kinds of backend have one [libxl__get_hotplug_script_info]. Its status is gone once it has served: Linux
+    5.5 to 5.16 removes it when netback connects, and a driver domain need not write one. A backend that is connected,
+    or was and is closing, has not waited in vain for its script."""
+    if "script" not in nodes or where.split("/")[5:6] not in SCRIPTED:
+        return True
+    status = backend.get("hotplug-status", "")
+    if status or "hotplug-error" in backend:
+        return status == SCRIPT_RAN
+    return backend.get("state") in ("4", "5", "6", "7", "8")
+
+
 def _unreadable(domain: Domain, kind: Kind, device: str, path: str, nodes: Nodes) -> Finding:
     lacking = [name for name in MUST_HAVE.get(kind.name, ()) if name not in nodes]
+    backend = domain.host.store.backends.get(nodes.get("backend", ""), {})
+    index = path.rpartition("/")[2]
+    if lacking and index.isdigit() and all(name in backend for name in lacking):
+        given = ", ".join(written(f"{path}/{name}", backend[name]) for name in lacking)
+        mend = f"put back what its backend has: {given}; then {detach(domain.host, kind, domain.domid, index)}, and "
+        mend += "attach it again, if it is not as it was given"
+    elif backend:
+        mend = f"look at `xenstore-ls -f {nodes['backend']}`: the backend is there, and holds it; write by hand what "
+        mend += f"{shown(path)} lacks"
+    elif path.replace("/", "").replace("-", "").replace("_", "").isalnum():
+        mend = f"`xenstore-rm {path}`"
+    else:
+        mend = "remove the node by hand"
     why = f"lacks {', '.join(lacking)}" if lacking else "has a name that is no number"
     return of_domain(
         domain, "device_is_whole", device=device,
         template=entry_of(domain, kind, path.rpartition("/")[2]), xenstore=f"{shown(path)} {why}",
         answer=f"cannot list the {kind} devices, takes that for none, and leaves out every one of them",
-        mend=f"`xenstore-rm {path}`" if path.replace("/", "").replace("-", "").isalnum() else "remove the node by hand",
+        mend=mend,
+        evidence=f"{shown(path)} {why}, and {'its backend is there' if backend else 'it has no backend'}",
     )  # fmt: skip
 
 
@@ -63,7 +93,8 @@ def _ends(domain: Domain, kind: Kind | None, device: str, index: str, nodes: Nod
             yield of_domain(
                 domain, "device_has_backend", device=device, template=template,
                 xenstore=f"the device's backend is {shown(where)}, and there is nothing", answer=stays,
-                mend=detach(kind, domain.domid, index, force=True),
+                mend=f"{UNDER_WAY}: {detach(domain.host, kind, domain.domid, index, force=True)}, and attach it again",
+                evidence=f"xenstore has the device, and no node {shown(where)}, where its backend has to be",
             )  # fmt: skip
             return
         if backend.get("online") == "0":
@@ -71,26 +102,33 @@ def _ends(domain: Domain, kind: Kind | None, device: str, index: str, nodes: Nod
                 domain, "removal_is_finished", device=device, template=template,
                 xenstore=f"the backend {shown(where)} is offline, its state {shown(backend.get('state', ''))}, and the "
                 f"device is still there{_whose(where)}",
-                answer=stays, mend=f"{UNDER_WAY}: {detach(kind, domain.domid, index, force=True)}",
+                answer=stays, mend=f"{UNDER_WAY}: {detach(domain.host, kind, domain.domid, index, force=True)}",
+                evidence=f"{shown(f'{where}/online')} is 0, which a detach writes",
             )  # fmt: skip
-        elif "script" in nodes and backend.get("hotplug-status") != SCRIPT_RAN:
+        elif not script_ran(where, nodes, backend):
             yield _hotplug(domain, kind, device, index, where, backend)
     if frontend is not None and frontend not in domain.host.store.frontends:
         yield of_domain(
             domain, "device_has_frontend", device=device, template=template,
             xenstore=f"the device's frontend is {shown(frontend)}, and there is nothing: the guest may have removed it",
-            answer=stays, mend=detach(kind, domain.domid, index, force=True),
+            answer=stays,
+            mend=f"nothing, if the guest removed it and does without; otherwise "
+            f"{detach(domain.host, kind, domain.domid, index, force=True)}, and attach it again",
+            evidence=f"there is no node {shown(frontend)}",
         )  # fmt: skip
 
 
 def _hotplug(domain: Domain, kind: Kind | None, device: str, index: str, where: str, backend: Nodes) -> Finding:
     status, error = backend.get("hotplug-status", ""), backend.get("hotplug-error", "")
     ran = f"failed: {shown(error or status)}" if status or error else "has not run, or has not ended"
+    seen = f"hotplug-status is {shown(status)}" if status else "there is no hotplug-status"
+    seen += f", hotplug-error is {shown(error)}" if error else ""
     return of_domain(
         domain, "hotplug_is_finished", device=device, template=entry_of(domain, kind, index),
         xenstore=f"the script of the backend {shown(where)} {ran}{_whose(where)}",
         answer=f"{_stays(domain, device)}, and the guest cannot use it",
-        mend=f"{UNDER_WAY}: {detach(kind, domain.domid, index, force=True)}, then attach it again",
+        mend=f"{UNDER_WAY}: {detach(domain.host, kind, domain.domid, index, force=True)}, then attach it again",
+        evidence=f"below {shown(where)} {seen}, and the state is {shown(backend.get('state', 'not there'))}, not 4",
     )  # fmt: skip
 
 
@@ -125,8 +163,9 @@ def check_entries(domain: Domain) -> Iterator[Finding]:
                 yield of_domain(
                     domain, "xenstore_has_template", device=device, template=entry_said(entry),
                     xenstore=f"it is there{_params(nodes)}", answer=f"leaves {device} out, though the domain has it",
-                    mend=f"{detach(kind, domain.domid, index)} and attach it again: what it was given is not in "
-                    "xenstore",
+                    mend=f"when the guest can do without: {detach(domain.host, kind, domain.domid, index)} and attach "
+                    "it again: what it was given is not in xenstore",
+                    evidence=f"xenstore lists {device}, and the template, which can be read, has no entry for it",
                 )  # fmt: skip
             elif kind is DISK:
                 yield from _check_disk(domain, index, nodes, entry)
@@ -154,7 +193,9 @@ def _check_disk(domain: Domain, index: str, nodes: Nodes, entry: Entry) -> Itera
         yield of_domain(
             domain, "medium_agrees", device=device, template=medium, xenstore=f"params {shown(params)}",
             answer=f"says {medium}, whatever is in the drive",
-            mend=f"`xl cd-eject {domain.domid} {device.partition(' ')[2]}`, then `xl cd-insert` what it is to hold",
+            mend=f"`{domain.host.commands} {'cd-' * (domain.host.commands == 'xl')}eject {domain.domid} "
+            f"{device.partition(' ')[2]}`, then insert what it is to hold",
+            evidence="the drive is removable and not empty, and the template's entry names another medium",
         )  # fmt: skip
     else:
         yield _unfaithful(domain, DISK, device, index, f"pdev_path {shown(given)}", f"params {shown(params)}")
@@ -172,7 +213,9 @@ def _unfaithful(domain: Domain, kind: Kind, device: str, index: str, template: s
     return of_domain(
         domain, "template_is_faithful", device=device, template=template, xenstore=xenstore,
         answer=f"says {template}, and the domain has another",
-        mend=f"{detach(kind, domain.domid, index)} and attach it again as it is to be",
+        mend=f"when the guest can do without: {detach(domain.host, kind, domain.domid, index)} and attach it again as "
+        "it is to be",
+        evidence="the template's entry and the node of one device name different things",
     )  # fmt: skip
 
 
@@ -190,6 +233,7 @@ def _check_kept(domain: Domain, kind: Kind) -> Iterator[Finding]:
             domain, "template_has_xenstore", device=device, template="an entry", xenstore="nothing",
             answer=f"has {device}, though the domain has not: it takes these from the template alone",
             mend="create the domain again without it: xl changes no such entry",
+            evidence="the template has the entry, and xenstore has no such device",
         )  # fmt: skip
 
 
@@ -212,6 +256,9 @@ def check_pci(domain: Domain) -> Iterator[Finding]:
             yield of_domain(
                 domain, "resources_have_xenstore", device=f"pci {shown(value)[1:-1]}", template="not looked at",
                 xenstore=f"the backend has it as {name}, and counts {shown(nodes.get('num_devs', 'none'))} devices",
-                answer="leaves it out", mend=f"`xl destroy {domain.domid}`: nothing less gives the device back",
+                answer="leaves it out",
+                mend="look at `xl pci-assignable-list` and at `lspci -k`: if no guest uses it, it is free again after "
+                "the domain's next shutdown",
+                evidence=f"{name} has a number that num_devs does not count",
                 file=domain.host.source,
             )  # fmt: skip

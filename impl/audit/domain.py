@@ -59,9 +59,9 @@ class Domain:
 
     @property
     def is_foreign(self) -> bool:
-        """True for a domain of another toolstack: nothing of libxl's is there for it."""
-        named = bool(self.name or self.local.get("vm"))
-        return self.domid not in self.host.store.libxl and self.file is None and named
+        """True for a domain of another toolstack, or none at all: there is no file for it, and nothing below
+        `/libxl/<domid>` that libxl makes with each of its domains. xapi writes `dm-version` there, and nothing else."""
+        return self.domid not in self.host.store.made and not self.host.of_domain.get(self.domid)
 
 
 def open_domain(host: Host, domid: int) -> Domain:

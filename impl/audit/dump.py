@@ -9,6 +9,7 @@ from pathlib import Path
 
 from impl.audit.errors import BadInput
 from impl.audit.store import Store
+from impl.audit.whole import FOLDERS, Wholeness
 
 LONGEST_LINE = 65536
 """A path has 3,072 bytes at most, a value 4,096, an escape four."""
@@ -23,25 +24,26 @@ _LETTER = {b"n": b"\n", b"t": b"\t", b"r": b"\r"}
 
 def read_dump(path: Path) -> Store:
     """The xenstore that the file tells of. BadInput: the file, the line and what is wrong with it."""
-    store = Store()
+    store, whole = Store(), Wholeness(path)
     try:
         with path.open(encoding="utf-8", errors="surrogateescape", newline="\n") as file:
             for number in count(1):
                 line = file.readline(LONGEST_LINE)
                 if not line:
                     break
-                _read_line(store, line, path, number)
+                _read_line(store, whole, line, path, number)
     except OSError as e:
         raise BadInput(path, 0, e.strerror or str(e)) from None
     if not store.local:
         raise BadInput(path, 0, "there is nothing below /local/domain: it must be all that `xenstore-ls -f -p` prints")
+    whole.check(store)
     return store
 
 
-def _read_line(store: Store, line: str, path: Path, number: int) -> None:
+def _read_line(store: Store, whole: Wholeness, line: str, path: Path, number: int) -> None:
     found = _LINE.fullmatch(line)
     if found is None:
-        _read_odd(line, path, number)
+        _read_odd(store, whole, line, path, number)
         return
     where, value, permissions = found.groups()
     if "//" in where or where[-1] == "/":
@@ -52,7 +54,7 @@ def _read_line(store: Store, line: str, path: Path, number: int) -> None:
         value = unescape(value)
     if permissions and not _are_permissions(permissions):
         raise BadInput(path, number, f"({permissions[:80]}) are no permissions")
-    if not store.add(where, value, permissions or ""):
+    if not (whole.add(where, number) and store.add(where, value, permissions or "")):
         raise BadInput(path, number, f"{where[:200]} stands here a second time")
 
 
@@ -61,11 +63,16 @@ def _are_permissions(text: str) -> bool:
     return _PERMISSIONS.fullmatch(text) is not None
 
 
-def _read_odd(line: str, path: Path, number: int) -> None:
-    """What is no node with its value. An unreadable value was removed while xenstore-ls ran: the node too."""
+def _read_odd(store: Store, whole: Wholeness, line: str, path: Path, number: int) -> None:
+    """What is no node with its value. A node without one was removed while xenstore-ls ran, or may not be read."""
     if not line.strip():
         return
-    if _UNREADABLE.fullmatch(line):
+    if unreadable := _UNREADABLE.fullmatch(line):
+        if unreadable[1].count("/") <= FOLDERS:
+            reason = f"{unreadable[1][:200]} could not be read: run xenstore-ls again, as root in dom0"
+            raise BadInput(path, number, reason)
+        store.unreadable += 1
+        whole.add(unreadable[1], number)
         return
     if len(line) >= LONGEST_LINE:
         reason = f"it has more than {LONGEST_LINE:,} characters"

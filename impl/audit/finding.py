@@ -28,6 +28,8 @@ class Finding:
     """What `retrieve` answers for it."""
     mend: str
     """How to mend it."""
+    evidence: str
+    """What the advice rests on: what was seen, and where."""
     file: str
     """Where to look."""
 
@@ -58,16 +60,13 @@ class Audit:
     """Template entries of devices that are not there: libxl leaves them, and `retrieve` leaves them out [X4]."""
     foreign: int = 0
     """Domains of another toolstack: nothing of libxl's is kept for them."""
+    unseen: list[str] = field(default_factory=list)
+    """What was not looked at, and why: without it, to have found nothing does not say that all is well."""
 
 
 def invariant(name: str) -> Invariant:
     """The invariant with this id."""
     return INVARIANTS[name]
-
-
-def is_harmless(text: str) -> bool:
-    """True if nothing in the text can steer a terminal."""
-    return _HARMLESS.fullmatch(text) is not None
 
 
 def shown(text: str, most: int = 120) -> str:

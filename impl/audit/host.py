@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from impl.audit.dump import read_dump
 from impl.audit.errors import BadInput
@@ -12,7 +13,10 @@ from impl.audit.store import Store
 from impl.audit.userdata import TEMPLATE, Userdata, in_folder, listed, named
 from impl.configuration.template import Template
 from impl.configuration.text import read_bounded
+from impl.embedded.folder import TEMPLATES
 from impl.errors import MalformedConfiguration
+from impl.xenstore.sqlite import FILE as STATE
+from impl.xenstore.sqlite import SqliteStore
 
 DUMP, JSON, LISTINGS = "xenstore.txt", "libxl.json", ("files.txt", "varlibxen.txt")
 """The names in a snapshot's folder."""
@@ -28,6 +32,8 @@ class Host:
     store: Store
     files: Sequence[Userdata]
     whole: bool
+    commands: Literal["xl", "confsync domain"] = "xl"
+    """The commands of the toolstack that the host is of."""
     of_domain: dict[int, list[Userdata]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -73,7 +79,9 @@ def snapshot(folder: Path) -> Host:
         elif not whole and size:
             file = _whose(single, store)
             files[str(file)] = file
-    return Host(str(folder / DUMP), store, sorted(files.values()), whole)
+    found = Host(str(folder / DUMP), store, sorted(files.values()), whole)
+    _require_templates(found, folder)
+    return found
 
 
 def pair(templates: Iterable[Path], dump: Path, userdata: Path | None = None) -> Host:
@@ -84,7 +92,48 @@ def pair(templates: Iterable[Path], dump: Path, userdata: Path | None = None) ->
     taken = {str(file) for file in given}
     if len(taken) < len(given):
         raise BadInput(dump, 0, "two of the templates are of one domain")
-    return Host(str(dump), store, sorted([*given, *(f for f in files if str(f) not in taken)]), userdata is not None)
+    files = sorted([*given, *(f for f in files if str(f) not in taken)])
+    found = Host(str(dump), store, files, userdata is not None, _commands(userdata))
+    if userdata:
+        _require_templates(found, userdata)
+    return found
+
+
+def state_folder(folder: Path) -> Host:
+    """The host in a state folder of `confsync domain`, at one instant. BadInput; StoreError."""
+    if not (folder / STATE).is_file():
+        raise BadInput(folder, 0, f"no {STATE} here: it is no state folder of `confsync domain`")
+    xenstore = SqliteStore(folder)
+    try:
+        tree = xenstore.tree()
+    finally:
+        xenstore.close()
+    store = Store()
+    for path, (value, permissions) in tree.items():
+        if path != "/":
+            store.add(path, value.decode("utf-8", "surrogateescape"), ",".join(map(str, permissions)))
+    store.local.setdefault(DOM0, {})
+    return Host(str(folder / STATE), store, folder_files(folder / TEMPLATES), True, "confsync domain")
+
+
+def _commands(userdata: Path | None) -> Literal["xl", "confsync domain"]:
+    """Whose templates they are: those of `confsync domain` stand in a folder beside its xenstore."""
+    return "confsync domain" if userdata and (userdata.absolute().parent / STATE).is_file() else "xl"
+
+
+def _require_templates(host: Host, folder: Path) -> None:
+    """BadInput if there is no template of any domain of libxl's, though the host has some: nothing can be compared."""
+    expected = sorted(domid for domid in host.store.made & host.store.local.keys() if domid != DOM0)
+    expected = [domid for domid in expected if "target" not in host.store.local[domid]]
+    copy = "`cp -p /var/lib/xen/userdata-*` beside the dump, from the same host, at the same time"
+    if expected and not host.whole and not host.files:
+        reason = f"no templates here, for {len(expected)} domain{'s' * (len(expected) > 1)} of libxl's"
+        raise BadInput(folder, 0, f"{reason}: {copy}")
+    files = [file for file in host.files if file.is_template and file.domid != DOM0]
+    ours = {(domid, uuid_of(host.store, domid)) for domid in expected}
+    uuids = {file.uuid for file in files}
+    if len(files) > 1 and expected and not any((f.domid, f.uuid) in ours for f in files) and len(uuids) > 1:
+        raise BadInput(folder, 0, f"none of the {len(files)} templates is of a domain in the dump: {copy}")
 
 
 def folder_files(folder: Path) -> list[Userdata]:

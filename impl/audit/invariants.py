@@ -42,6 +42,7 @@ _ALL = (
     Invariant("knobs_are_reflected", "error", "A4", "`retrieve` can read the domain's memory from xenstore"),
     Invariant("knobs_agree", "warning", "A4", "what xenstore has in two places is the same in both"),
     Invariant("names_are_unique", "warning", "A4", "no two domains have one name"),
+    Invariant("macs_are_unique", "warning", "A4", "no two network interfaces have one MAC"),
     Invariant("uuid_agrees", "warning", "A3", "a domain's uuid is that of its template"),
     Invariant("userdata_dies_with_domain", "error", "A3", "no template and no lock file outlives its domain"),
     Invariant("lock_is_free", "warning", "L1", "a lock file is there only while it is held"),

@@ -8,11 +8,21 @@ from itertools import groupby
 from impl.audit.domain import BY_FOLDER, Domain, device_name
 from impl.audit.finding import Finding, invariant, shown
 from impl.audit.host import DOM0, Host, uuid_of
-from impl.audit.say import entry_of
-from impl.audit.store import domid_of
+from impl.audit.say import detach, entry_of, written
+from impl.audit.store import DEVICE, domid_of
 from impl.audit.userdata import Userdata
+from impl.kinds import Kind
 
-_FOLDER = {"qdisk": "vbd", "tap": "vbd", "tap2": "vbd", "qusb": "vusb", "xen_9pfs": "9pfs", "qnic": "vif"}
+_FOLDER = {
+    "qdisk": "vbd",
+    "tap": "vbd",
+    "tap2": "vbd",
+    "qusb": "vusb",
+    "vbd3": "vbd",
+    "xen_9pfs": "9pfs",
+    "vinput": "vkbd",
+    "qnic": "vif",
+}
 """The folders of the kinds of backend that are named otherwise [libxl__device_kind]."""
 _KNOWN = frozenset((*BY_FOLDER, "console", "vfb", "pci", "pvcalls"))
 
@@ -24,6 +34,8 @@ def loose_backends(host: Host) -> dict[int, list[str]]:
     found: dict[int, list[str]] = {}
     for path in sorted(host.store.backends.keys() - taken):
         _, _, _, _, _, kind, owned, index = path.split("/")
+        if kind == "pci" and owned.isdigit() and int(owned) in host.store.local:
+            continue  # since Xen 4.15 libxl lists these here, and has no node of its own [0fdb48ffe7]
         place = (_FOLDER.get(kind, kind), index)
         # A device without the name of its backend is not whole, and told as such.
         if domid_of(owned) is not None and "backend" in devices.get(int(owned), {}).get(place, {"backend": ""}):
@@ -50,14 +62,24 @@ def check_ends(host: Host, domains: Mapping[int, Domain], loose: Mapping[int, li
         domid = int(parts[3])
         if len(parts) == 7 and parts[5] in _KNOWN and not _is_others(host, domains, domid):
             place = (parts[5], parts[6])
-            if place not in devices.get(domid, {}):
+            if place not in devices.get(domid, {}) and not _has_pci(host, domid, place):
                 yield _frontend(host, domains.get(domid), path, parts[5], parts[6])
+
+
+def _has_pci(host: Host, domid: int, place: tuple[str, str]) -> bool:
+    """True if the domain's PCI devices are at this place: a backend has them, and nothing else says so."""
+    return place[0] == "pci" and any(
+        path.split("/")[5:7] == ["pci", str(domid)] for path in host.store.backends if "/pci/" in path
+    )
 
 
 def _is_others(host: Host, domains: Mapping[int, Domain], domid: int) -> bool:
     """True for the domains of another toolstack. Dom0's own devices are only libxl's if libxl has any of them."""
     domain = domains.get(domid)
-    return domain is not None and domid in host.store.local and domain.is_foreign
+    if domain is None:  # it is gone: whose it was is not known, unless libxl is at work here
+        guests = host.store.local.keys() - {DOM0}
+        return host.store.others or (bool(guests) and not host.store.made & guests)
+    return domain.is_foreign or (domid in host.store.local and domid in host.store.made - host.store.listed)
 
 
 def _backend(
@@ -77,10 +99,45 @@ def _backend(
         shown(domain.name)[1:-1] if domain and domain.name else "", device, template,
         f"{shown(path)} is there ({', '.join(said)}) {whose}{also}{forged}",
         f"leaves {device} out, though the host holds it" if alive else "there is no domain to ask for",
-        f"`xenstore-write {path}/online 0`, `xenstore-write {path}/state 5`; when its state is 6, `xenstore-rm {path}`"
-        + (f", `xenstore-rm {frontend}`" if also else ""),
+        _release(host, domid, path, kind, folder, index, frontend, alive=alive, also=bool(also)),
+        f"{shown(path)} is there, and what the toolstack lists does not name it"
+        + ("; the domain is there, and may use it" if alive else f"; there is no /local/domain/{domid}"),
         host.source,
     )  # fmt: skip
+
+
+def _release(
+    host: Host,
+    domid: int,
+    path: str,
+    kind: Kind | None,
+    folder: str,
+    index: str,
+    frontend: str,
+    *,
+    alive: bool,
+    also: bool,
+) -> str:
+    """Who removes a backend's node alone leaves it connected. A living domain's is put back among the devices, and then
+    the toolstack detaches it, which runs the scripts and removes both ends."""
+    own = f"/libxl/{domid}/device/{folder}/{index}"
+    if (folder, index) in host.store.libxl.get(domid, {}):
+        return (
+            f"look at `xenstore-ls -f {own}` and `xenstore-ls -f {path}`: the device has another backend by now, and "
+            f"`xenstore-rm {path}` removes the old one, if its state is 6"
+        )
+    if not alive:
+        removes = f"`xenstore-rm {path}`" + (f", `xenstore-rm {frontend}`" if also else "")
+        return f"if `xl list` has no domain {domid}: {removes}"
+    if kind is None:
+        return f"look at `xenstore-ls -f {path}`: no command takes it away, and it goes with the domain"
+    nodes = {name: value for name, value in host.store.backends[path].items() if name in DEVICE}
+    nodes |= {"frontend": frontend, "backend": path, "online": "1"}
+    back = ", ".join(written(f"{own}/{name}", nodes[name]) for name in sorted(nodes))
+    return (
+        f"put it back where the toolstack lists it: {back}; then, if the guest is not to have it, "
+        f"{detach(host, kind, domid, index, force=True)}"
+    )
 
 
 def _frontend(host: Host, domain: Domain | None, path: str, folder: str, index: str) -> Finding:
@@ -90,7 +147,8 @@ def _frontend(host: Host, domain: Domain | None, path: str, folder: str, index: 
         invariant("frontend_has_device"), domid, shown(domain.uuid)[1:-1] if domain else "",
         shown(domain.name)[1:-1] if domain and domain.name else "", device, "not looked at: xenstore says what exists",
         f"{shown(path)} is there, and no /libxl/{domid}/device/{folder}/{index}; the guest may have written it",
-        f"leaves {device} out: what a guest can write is never believed", f"`xenstore-rm {path}`", host.source,
+        f"leaves {device} out: what a guest can write is never believed", f"`xenstore-rm {path}`",
+        "nothing is listed for it, and no backend is there", host.source,
     )  # fmt: skip
 
 
@@ -121,20 +179,22 @@ def _outlived(host: Host, domid: int, uuid: str, files: list[Userdata]) -> Findi
     if domid in host.store.local:
         xenstore = f"domain {domid} has another uuid now, {shown(now)}"
         answer = "does not look at it; a domain made with this number and uuid would meet it"
+        seen = f"{shown(f'/local/domain/{domid}/vm')} names another uuid"
         mend = (
             f"`rm {' '.join(str(f) for f in files)}` in libxl's folder, unless the domain was preserved after a crash"
         )
     else:
         xenstore = f"there is no domain {domid}"
         answer = "fails with ERROR_DOMAIN_NOTFOUND if the domain is gone; a later one with its number and uuid meets it"
-        mend = (
-            f"`xl destroy {domid}` if `xl list` still has it: it is half destroyed; "
-            f"otherwise `rm {' '.join(str(f) for f in files)}` in libxl's folder"
-        )
+        seen = f"xenstore has no {shown(f'/local/domain/{domid}')}"
+        look = f"if `xl list` has no domain {domid}" if host.commands == "xl" else "if no creation is under way"
+        mend = f"{look}: `rm {' '.join(str(f) for f in files)}` in the folder of the templates"
+        if host.commands == "xl":
+            mend += "; if it has, its destruction was cut, and has to be run again"
     where = next((str(f.path) for f in files if f.path), host.source)
     return Finding(
         invariant("userdata_dies_with_domain"), domid, uuid, "", "", f"{_names(files)} still there", xenstore, answer,
-        mend, where,
+        mend, seen, where,
     )  # fmt: skip
 
 
@@ -145,6 +205,7 @@ def _left(host: Host, domain: Domain | None, what: str, files: list[Userdata], t
         f"domain {files[0].domid} is there",
         "is the same with and without it",
         f"nothing, if an operation is under way; if one was killed, {then}",
+        "the files' names",
         next((str(f.path) for f in files if f.path), host.source),
     )  # fmt: skip
 
@@ -152,6 +213,8 @@ def _left(host: Host, domain: Domain | None, what: str, files: list[Userdata], t
 def check_vm(host: Host) -> Iterator[Finding]:
     """What is below /vm for no domain."""
     if not host.store.has_libxl:
+        return
+    if host.store.others:
         return
     linked = {uuid_of(host.store, domid) for domid in host.store.local}
     for uuid in host.store.vms.keys() - linked:
@@ -161,5 +224,6 @@ def check_vm(host: Host) -> Iterator[Finding]:
             "not looked at", f"/vm/{shown(uuid)[1:-1]} is there, and no domain's `vm` leads to it",
             "there is no domain to ask for",
             f"`xenstore-rm /vm/{shown(uuid)[1:-1]}`, if no domain of this uuid is being created or received",
+            "no domain's `vm` names it",
             host.source,
         )  # fmt: skip

@@ -44,6 +44,7 @@ def _object(audit: Audit) -> dict[str, object]:
         "devices": audit.devices,
         "stale": audit.stale,
         "foreign": audit.foreign,
+        "unseen": audit.unseen,
         "findings": [
             {
                 "invariant": f.invariant.id,
@@ -58,6 +59,7 @@ def _object(audit: Audit) -> dict[str, object]:
                 "xenstore": f.xenstore,
                 "answer": f.answer,
                 "mend": f.mend,
+                "evidence": f.evidence,
                 "file": _safe(f.file),
             }
             for f in audit.findings
@@ -75,6 +77,8 @@ def as_junit(audits: Sequence[Audit]) -> str:
             case.result = [_failure(f) for f in audit.findings if f.invariant is invariant]
             case.system_out = f"{invariant.words} ({invariant.claims})"
             suite.add_testcase(case)
+        for unseen in audit.unseen:
+            suite.add_property("not looked at", unseen)
         xml.add_testsuite(suite)
     xml.update_statistics()  # type: ignore[no-untyped-call]
     out = BytesIO()
@@ -98,6 +102,7 @@ def _lines(finding: Finding) -> Sequence[tuple[str, str]]:
         ("template", finding.template),
         ("xenstore", finding.xenstore),
         ("retrieve", finding.answer),
+        ("evidence", finding.evidence),
         ("mend", finding.mend),
     )
 
@@ -116,7 +121,10 @@ def as_sarif(audits: Sequence[Audit]) -> str:
     at = {name: n for n, name in enumerate(INVARIANTS)}
     results = [_result(f, at[f.invariant.id]) for audit in audits for f in audit.findings]
     driver = {"name": "confsync", "version": version("confsync"), "rules": rules}
-    run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
+    run: dict[str, object] = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
+    if unseen := [text for audit in audits for text in audit.unseen]:
+        notes = [{"level": "warning", "message": {"text": f"not looked at: {text}"}} for text in unseen]
+        run["invocations"] = [{"executionSuccessful": True, "toolExecutionNotifications": notes}]
     return json.dumps({"$schema": SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2)
 
 
@@ -153,14 +161,21 @@ def as_text(audits: Sequence[Audit], console: Console) -> None:
         for finding in audit.findings:
             _print_finding(finding, console)
         counts = {s: sum(f.invariant.severity == s for f in audit.findings) for s in ("error", "warning")}
-        found = ", ".join(_counted(n, s) for s, n in counts.items() if n) or "nothing found"
-        style = "red" if counts["error"] else "yellow" if counts["warning"] else "green"
+        found = ", ".join(_counted(n, s) for s, n in counts.items() if n) or _clean(audit)
+        style = "red" if counts["error"] else "yellow" if counts["warning"] or audit.unseen else "green"
         notes = [_counted(audit.domains, "domain"), _counted(audit.devices, "device")]
         if audit.stale:
             notes.append(f"{_counted(audit.stale, 'template entry', 'template entries')} of devices that are gone")
         if audit.foreign:
             notes.append(f"{_counted(audit.foreign, 'domain')} of another toolstack")
         console.print(Text.assemble((found, style), f": {_safe(audit.source)} ({', '.join(notes)})"), soft_wrap=True)
+        for unseen in audit.unseen:
+            console.print(Text(f"  not looked at: {unseen}", "yellow"), soft_wrap=True)
+
+
+def _clean(audit: Audit) -> str:
+    """That all was looked at and is well is said only where it is so."""
+    return "no finding, and not all was looked at" if audit.unseen else "nothing found"
 
 
 def _counted(number: int, one: str, many: str = "") -> str:

@@ -12,7 +12,7 @@ import click
 from impl.audit.answer import retrieve as answer_of
 from impl.audit.domain import open_domain
 from impl.audit.errors import BadInput
-from impl.audit.finding import is_harmless, shown
+from impl.audit.finding import shown
 from impl.audit.host import Host, pair, snapshots
 from impl.configuration.text import encode
 from impl.errors import ToolstackError
@@ -145,8 +145,6 @@ def _say(text: str) -> None:
 
 
 def _write(answers: list[Json]) -> None:
-    """As xl does: yajl's text and one more line's end. To a terminal nothing goes that could steer it."""
+    """As xl does: yajl's text and one more line's end."""
     text = encode(answers).decode("utf-8").removesuffix("\0") + "\n"
-    if sys.stdout.isatty():
-        text = "".join(c if c == "\n" or is_harmless(c) else f"\\u{ord(c):04x}" for c in text)
     click.echo(text, nl=False)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from shlex import quote
+
 from impl.audit.domain import Domain
 from impl.audit.finding import Finding, invariant, shown
+from impl.audit.host import Host
 from impl.errors import InvalidArgument
 from impl.kinds import DISK, NIC, PCI, USBCTRL, USBDEV, VDISPL, VKB, VSND, VTPM, Device, Entry, Kind
 
@@ -17,22 +20,42 @@ UNDER_WAY = "if no operation is under way"
 
 
 def of_domain(
-    domain: Domain, what: str, *, device: str = "", template: str, xenstore: str, answer: str, mend: str, file: str = ""
+    domain: Domain,
+    what: str,
+    *,
+    device: str = "",
+    template: str,
+    xenstore: str,
+    answer: str,
+    mend: str,
+    evidence: str,
+    file: str = "",
 ) -> Finding:
     """A finding about the domain. `file`: where to look; empty: its template, or xenstore if it has none."""
     where = file or (str(domain.file.path) if domain.file and domain.file.path else domain.host.source)
     name = shown(domain.name)[1:-1] if domain.name else ""
     return Finding(
-        invariant(what), domain.domid, shown(domain.uuid)[1:-1], name, device, template, xenstore, answer, mend, where
-    )
+        invariant(what), domain.domid, shown(domain.uuid)[1:-1], name, device, template, xenstore, answer, mend,
+        evidence, where,
+    )  # fmt: skip
 
 
-def detach(kind: Kind | None, domid: int, index: str, *, force: bool = False) -> str:
-    """The command that takes the device away; or the way by hand."""
-    if kind is None or kind.name not in _DETACH or not all(part.isalnum() for part in index.split("-")):
-        return f"`xl destroy {domid}` and create the domain again: xl has no command that takes it away"
+def detach(host: Host, kind: Kind | None, domid: int, index: str, *, force: bool = False) -> str:
+    """The command that takes the device away; or, for what no command takes away, when it goes."""
+    if kind is None or kind.name not in _DETACH or not all(part.isalnum() for part in index.split("/")):
+        return f"no command takes it away: it goes with the domain, at the next `{host.commands} shutdown {domid}`"
+    if host.commands != "xl":
+        option = "--force " if force else ""
+        return f"`{host.commands} detach {option}{domid} {kind} {_named(kind, index).replace(' ', '/')}`"
     option = "--force " if force and kind.name in _FORCIBLE else ""
     return f"`xl {_DETACH[kind.name]} {option}{domid} {_named(kind, index)}`"
+
+
+def written(path: str, value: str) -> str:
+    """The command that writes a node; the words for it if the value cannot be printed safely."""
+    if shown(value, len(value))[1:-1] != value or "`" in value:
+        return f"write {path} by hand, as {shown(value)}"
+    return f"`xenstore-write {path} {quote(value)}`"
 
 
 def _named(kind: Kind, index: str) -> str:

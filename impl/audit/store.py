@@ -17,9 +17,9 @@ DEVICE = frozenset(
     )
 )  # fmt: skip
 """What is kept of `/libxl/<domid>/device/<folder>/<index>`."""
-BACKEND = frozenset(("state", "online", "hotplug-status", "hotplug-error", "frontend", "num_devs"))
+BACKEND = frozenset(("state", "online", "hotplug-status", "hotplug-error", "num_devs", *DEVICE))
 """What is kept of a backend's node; and of a PCI backend, the devices."""
-LOCAL = frozenset(("name", "vm", "target", "memory/target", "memory/static-max", "memory/videoram"))
+LOCAL = frozenset(("name", "vm", "target", "memory", "memory/target", "memory/static-max", "memory/videoram"))
 """What is kept of `/local/domain/<domid>`."""
 VM = frozenset(("name", "memory"))
 """What is kept of `/vm/<uuid>`."""
@@ -33,14 +33,25 @@ _TRUSTED = ("name", "vm", "memory")
 class Store:
     """An index of a xenstore. What the toolstack alone can write is kept apart from what others can."""
 
-    __slots__ = ("backends", "forgeable", "frontends", "has_libxl", "libxl", "local", "models", "ports", "size",
-                 "vcpus", "vms")  # fmt: skip
+    __slots__ = ("backends", "bare", "forgeable", "frontends", "has_libxl", "libxl", "listed", "local", "made",
+                 "models", "others", "ports", "size", "unreadable", "vcpus", "vms")  # fmt: skip
 
     def __init__(self) -> None:
         self.size = 0
         """How many nodes there are."""
         self.has_libxl = False
         """There is a `/libxl`: libxl was ever at work here."""
+        self.bare = 0
+        """How many of the nodes that only the toolstack may write came without their permissions."""
+        self.unreadable = 0
+        """How many nodes had no value that could be read."""
+        self.others = False
+        """There is a `/xapi` or `/xenserver`: another toolstack is at work here."""
+        self.listed: set[int] = set()
+        """The domains with `/libxl/<domid>/device`: libxl keeps their devices there [XSA-175]."""
+        self.made: set[int] = set()
+        """The domains whose `/libxl/<domid>` has `device` or `type`, which libxl makes with each of its domains and
+        other toolstacks do not [libxl__domain_make]."""
         self.local: dict[int, Nodes] = {}
         """Of each domain, `/local/domain/<domid>`."""
         self.libxl: dict[int, dict[Place, Nodes]] = {}
@@ -76,6 +87,8 @@ class Store:
                 if nodes is None:
                     nodes = self.vms[parts[2]] = {}
                 return len(parts) != 4 or parts[3] not in VM or _put(nodes, parts[3], value)
+            case "xapi" | "xenserver":
+                self.others = True
         return True
 
     def _local(self, path: str, parts: list[str], value: str, permissions: str) -> bool:
@@ -95,8 +108,8 @@ class Store:
         elif part == "cpu" and count == 7 and parts[6] == "availability":
             new = _put(self.vcpus.setdefault(domid, {}), parts[5], value)
         elif part and part != "device" and count < 7:
-            if part in _TRUSTED and not _guarded(permissions):
-                self._forgeable(domid, path)
+            if part in _TRUSTED:
+                self._guard(domid, path, permissions)
             name = part if count == 5 else f"{part}/{parts[5]}"
             new = name not in LOCAL or _put(nodes, name, value)
         return new
@@ -122,11 +135,14 @@ class Store:
         devices = self.libxl.get(domid)
         if devices is None:
             devices = self.libxl[domid] = {}
-        if not _guarded(permissions):
-            self._forgeable(domid, path)
+        self._guard(domid, path, permissions)
         count = len(parts)
         if count == 4 and parts[3] == "dm-version":
             self.models[domid] = value
+        if count > 3 and parts[3] in ("device", "type"):
+            self.made.add(domid)
+            if parts[3] == "device":
+                self.listed.add(domid)
         if count < 6 or parts[3] != "device":
             return True
         place = (intern(parts[4]), intern(parts[5]))
@@ -139,8 +155,10 @@ class Store:
             return _put(self.ports.setdefault(domid, {}), f"{parts[5]}/port/{parts[7]}", value)
         return True
 
-    def _forgeable(self, domid: int, path: str) -> None:
-        self.forgeable.setdefault(domid, []).append(path)
+    def _guard(self, domid: int, path: str, permissions: str) -> None:
+        self.bare += not permissions
+        if not _guarded(permissions):
+            self.forgeable.setdefault(domid, []).append(path)
 
 
 @lru_cache(maxsize=65536)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence, Set
 from types import MappingProxyType
 from typing import cast
@@ -23,6 +24,14 @@ _KNOBS = {
     "avail_vcpus": ("b_info", list, "an array"),
     "sched_params": ("b_info", dict, "an object"),
 }
+LISTING = "it is what `xl list -l` prints, of which only the object of `config` is a template"
+_LISTED = re.compile(rb'\s*\[\s*\{\s*"(?:domid|config)"\s*:')
+
+
+def _is_listing(data: bytes) -> bool:
+    """True if it begins as what `xl list -l` prints, an array with an object of a number and a configuration for each
+    domain [xl_info.c, list_domains_details]."""
+    return _LISTED.match(data[:4096]) is not None
 
 
 class Template:
@@ -42,7 +51,16 @@ class Template:
     @classmethod
     def parse(cls, data: bytes, source: str, most: int = MOST_BYTES) -> Template:
         """The template that the file `source` holds. MalformedConfiguration."""
-        return cls.of(decode(data, source, most), source)
+        listed = _is_listing(data)
+        try:
+            value = decode(data, source, most)
+        except MalformedConfiguration:
+            if not listed:
+                raise
+            value = {}
+        if listed or (value.keys() >= {"domid", "config"} and "c_info" not in value):
+            raise MalformedConfiguration(source, "", LISTING)
+        return cls.of(value, source)
 
     @classmethod
     def of(cls, value: Mapping[str, Json], source: str) -> Template:

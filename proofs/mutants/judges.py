@@ -22,7 +22,7 @@ from proofs.mutants.started import Started
 PATIENCE, SHORT_PATIENCE = 300.0, 30.0
 """Seconds for a judge; and for the one that is said to notice a mutant by its never ending."""
 TESTS: Mapping[str, tuple[str, ...]] = {
-    "audit/": ("test_audit", "test_audit_hosts", "test_audit_dump", "test_audit_output"),
+    "audit/": ("test_audit", "test_audit_hosts", "test_audit_dump", "test_audit_output", "test_audit_followed"),
     "configuration/": ("test_configuration", "test_configuration_kept", "test_retrieve_libxl_made", "test_operations"),
     "embedded/": ("test_operations", "test_operations_between", "test_domain_deaths"),
     "hotplug/": ("test_hotplug", "test_hotplug_stops"),

@@ -186,6 +186,16 @@ HOST = (
         "a device that the template lacks is not told", "test_audit_hosts", "0fdb48ffe7",
     ),
     Mutant(
+        "audit-filtered-is-whole", "audit/whole.py",
+        "        missing = self._missing()\n", "        missing = {}\n",
+        "a dump that a filter went over is audited", "test_audit_dump",
+    ),
+    Mutant(
+        "audit-no-status-is-unfinished", AUDIT_DEVICES,
+        '    return backend.get("state") in ("4", "5", "6", "7", "8")\n', "    return False\n",
+        "a vif that is connected is detached for want of its hotplug-status", "test_audit_hosts", "1f2565780e9b",
+    ),
+    Mutant(
         "audit-empty-is-well", AUDIT_LIVE,
         "    if not store.local:\n", "    if False:\n",
         "a xenstore with nothing in it is taken for a host that is well", "test_audit_output",

@@ -1,0 +1,194 @@
+"""The audit's advice, followed: each command that it prints is executed on the host that it was printed for, and the
+next audit finds nothing, with nothing left connected."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import shlex
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from domain_host import UUID, Host
+
+from impl.audit.audit import audit
+from impl.audit.cli import audit as command
+from impl.audit.host import state_folder
+from impl.audit.invariants import INVARIANTS
+from impl.embedded.folder import open_folder
+from impl.ports import Permission, Requests
+from impl.xenstore.sqlite import FILE
+
+NIC = "/libxl/1/device/vif/0"
+BACK = "/local/domain/0/backend/vif/1/0"
+FRONT = "/local/domain/1/device/vif/0"
+HOME = "/local/domain/1"
+
+
+def on_xenstore(host: Host, act: Callable[[Requests], object]) -> None:
+    """Do something to the host's xenstore, as somebody else than the toolstack would."""
+    with open_folder(host.folder) as opened:
+        asyncio.run(act(opened.toolstack.xenstore))  # type: ignore[arg-type]
+
+
+def remove(host: Host, path: str) -> None:
+    on_xenstore(host, lambda x: x.remove(path))
+
+
+def write(host: Host, path: str, value: str) -> None:
+    on_xenstore(host, lambda x: x.write(path, value.encode()))
+
+
+def chmod(host: Host, path: str, *permissions: str) -> None:
+    given = [Permission(int(p[1:]), p[0]) for p in permissions]  # type: ignore[arg-type]
+    on_xenstore(host, lambda x: x.set_permissions(path, given))
+
+
+def held(host: Host) -> list[tuple[object, ...]]:
+    """What is held for devices of the host."""
+    database = sqlite3.connect(host.folder / FILE)
+    try:
+        return database.execute("SELECT domid, folder, device FROM held ORDER BY 1, 2, 3").fetchall()
+    finally:
+        database.close()
+
+
+def follow(host: Host, advice: str) -> list[str]:
+    """Execute each command of an advice, in its order; the commands. A `list` only looks."""
+    commands = [
+        c for c in re.findall(r"`([^`]+)`", advice) if c.split()[0] in ("confsync", "rm") or c[:9] == "xenstore-"
+    ]
+    for text in commands:
+        match shlex.split(text):
+            case ["confsync", "domain", *words]:
+                host.ok(*words)
+            case ["xenstore-rm", path]:
+                remove(host, path)
+            case ["xenstore-write", path, value]:
+                write(host, path, value)
+            case ["xenstore-chmod", path, *permissions]:
+                chmod(host, path, *permissions)
+            case ["rm", *names]:
+                for name in names:
+                    (host.templates / name).unlink()
+            case ["xenstore-ls", "-f", _]:
+                pass
+            case words:
+                raise AssertionError(f"who follows {words}?")
+    return commands
+
+
+def entry(host: Host, change: Callable[[dict[str, list[dict[str, object]]]], object]) -> None:
+    """Change domain 1's template by hand."""
+    (path,) = host.templates.glob("userdata-d.1.*")
+    value = json.loads(path.read_bytes().rstrip(b"\0"))
+    change(value)
+    path.write_bytes(json.dumps(value).encode() + b"\0")
+
+
+def left(host: Host, name: str) -> None:
+    (host.templates / f"userdata-{name}").write_bytes(b"")
+
+
+def without_template(host: Host) -> None:
+    for path in host.templates.glob("userdata-d.1.*"):
+        path.unlink()
+
+
+def other_name(host: Host) -> None:
+    write(host, f"/vm/{UUID}/name", "x")
+
+
+def one_name(host: Host) -> None:
+    write(host, f"{HOME}/name", "vm2")
+    write(host, f"/vm/{UUID}/name", "vm2")
+
+
+def twin(host: Host) -> None:
+    host.ok("attach", "vm2", "nic", "mac=00:16:3e:00:00:01,bridge=xenbr0")
+
+
+OTHER_UUID = "99999999-2222-4333-8444-555555555555"
+BROKEN: dict[str, tuple[str, Callable[[Host], object]]] = {
+    "a leaked vif": ("resources_have_xenstore", lambda h: remove(h, NIC)),
+    "a leaked disk": ("resources_have_xenstore", lambda h: remove(h, "/libxl/1/device/vbd/51712")),
+    "a backend of no domain": (
+        "resources_have_xenstore",
+        lambda h: write(h, "/local/domain/0/backend/vif/9/0/state", "4"),
+    ),
+    "a disk in parts": ("device_is_whole", lambda h: remove(h, "/libxl/1/device/vbd/51712/mode")),
+    "no entry": ("xenstore_has_template", lambda h: entry(h, lambda t: t.pop("nics"))),
+    "another mac": ("template_is_faithful", lambda h: entry(h, lambda t: t["nics"][0].update(mac="00:16:3e:00:00:77"))),
+    "another medium": ("medium_agrees", lambda h: entry(h, lambda t: t["disks"][1].update(pdev_path="/x.iso"))),
+    "no backend": ("device_has_backend", lambda h: remove(h, BACK)),
+    "no frontend": ("device_has_frontend", lambda h: remove(h, FRONT)),
+    "a frontend alone": ("frontend_has_device", lambda h: write(h, f"{HOME}/device/vif/5/state", "1")),
+    "offline": ("removal_is_finished", lambda h: write(h, f"{BACK}/online", "0")),
+    "a failed script": ("hotplug_is_finished", lambda h: write(h, f"{BACK}/hotplug-status", "error")),
+    "no name": ("domain_is_whole", lambda h: remove(h, f"{HOME}/name")),
+    "no template": ("domain_has_template", without_template),
+    "no target": ("knobs_are_reflected", lambda h: remove(h, f"{HOME}/memory/target")),
+    "a target above the limit": ("knobs_are_reflected", lambda h: write(h, f"{HOME}/memory/target", "999999")),
+    "another name": ("knobs_agree", other_name),
+    "a name twice": (
+        "names_are_unique",
+        one_name,
+    ),
+    "a mac twice": ("macs_are_unique", twin),
+    "an old template": ("userdata_dies_with_domain", lambda h: left(h, f"d.9.{OTHER_UUID}.libxl-json")),
+    "an old vm": ("vm_dies_with_domain", lambda h: write(h, f"/vm/{OTHER_UUID}/name", "was")),
+    "a list that the guest may write": ("guest_cannot_forge", lambda h: chmod(h, NIC, "n1")),
+    "a name that the guest may write": ("guest_cannot_forge", lambda h: chmod(h, f"{HOME}/name", "n0", "b1")),
+}
+"""What to break, and the finding."""
+NOT_FOLLOWED = {
+    "template_has_xenstore": "the advice has no command: no toolstack changes such an entry",
+    "template_is_readable": "the copy to put back is the user's; destroying is followed for domain_has_template",
+    "uuid_agrees": "the advice is to do nothing, or to create the domain again",
+    "lock_is_free": "the advice is to do nothing: the next operation removes the file, see test_templates_lock",
+    "temporary_is_gone": "the advice is to do nothing: the next write replaces the file, see test_templates",
+}
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Host:
+    """A host with two domains, whole and connected."""
+    made = Host(tmp_path)
+    made.ok(
+        "create", "--name=vm1", f"--uuid={UUID}", "--disk=/a.img,raw,xvda,rw",
+        "--disk=/c.iso,raw,hdc,cdrom", "--vif=mac=00:16:3e:00:00:01,bridge=xenbr0",
+    )  # fmt: skip
+    made.ok("create", "--name=vm2", "--vif=mac=00:16:3e:00:00:02,bridge=xenbr0")
+    return made
+
+
+def test_a_host_that_commands_made_is_clean(host: Host) -> None:
+    result = CliRunner().invoke(command, ["--state", str(host.folder)])
+    assert (result.exit_code, result.stdout.startswith("nothing found: ")) == (0, True)
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_who_follows_the_advice_has_a_clean_host(name: str, host: Host) -> None:
+    expected, edit = BROKEN[name]
+    edit(host)
+    found = audit(state_folder(host.folder)).findings
+    assert expected in {f.invariant.id for f in found}
+    commands = [c for f in found if f.invariant.id == expected for c in follow(host, f.mend)]
+    assert commands
+    assert not any(" xl " in f" {c}" for c in commands)
+    after = audit(state_folder(host.folder))
+    assert ([f.key for f in after.findings], after.unseen) == ([], [])
+    listed = {
+        (domid, folder, index)
+        for domid, below in state_folder(host.folder).store.libxl.items()
+        for folder, index in below
+    }
+    assert set(held(host)) <= listed
+
+
+def test_every_finding_is_followed_or_says_why_not() -> None:
+    assert {expected for expected, _ in BROKEN.values()} | NOT_FOLLOWED.keys() == INVARIANTS.keys()

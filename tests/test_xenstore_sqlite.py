@@ -199,7 +199,7 @@ def _later_version(path: Path) -> None:
         (_other_file, "file is not a database"),
         (_torn, "database disk image is malformed"),
         (_later_version, f"is of version {VERSION + 1}"),
-        (Path.mkdir, "must be a file of user"),
+        (Path.mkdir, "it is no regular file"),
     ],
 )
 def test_a_file_that_is_not_ours_is_refused(tmp_path: Path, spoil: object, why: str) -> None:

@@ -69,7 +69,9 @@ def require_own(path: Path, status: os.stat_result) -> None:
     """StoreError unless it is a regular file of this user's alone."""
     if stat.S_ISLNK(status.st_mode):
         raise StoreError(path, "it is a symbolic link: find out who made it, and remove it")
-    if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o077:
+    if not stat.S_ISREG(status.st_mode):
+        raise StoreError(path, "it is no regular file: find out who made it, and remove it")
+    if status.st_uid != os.geteuid() or status.st_mode & 0o077:
         mode = stat.filemode(status.st_mode)
         raise StoreError(
             path,

@@ -40,6 +40,8 @@ _WAYS_OUT = {
     sqlite3.SQLITE_READONLY: "; have the file and its folder writable",
     sqlite3.SQLITE_CANTOPEN: "; have the file and its folder writable",
 }
+_MOST_SAID = 300
+"""Characters of SQLite's messages that are shown."""
 _DAMAGES = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
@@ -49,6 +51,12 @@ def _code(error: sqlite3.Error) -> int:
 
 def _is_busy(error: sqlite3.Error) -> bool:
     return _code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def _line(said: object) -> str:
+    """What was said, which may quote what is damaged, as one line that cannot steer a terminal."""
+    text = " ".join(str(said).split())[:_MOST_SAID]
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def _schema(database: sqlite3.Connection) -> set[tuple[str, str, str]]:
@@ -99,7 +107,9 @@ class SqliteStore:
             self.close()
             if isinstance(e, Busy) or not isinstance(e, sqlite3.Error | XenstoreError):
                 raise
-            raise StoreError(self.path, f"no xenstore of this toolstack's: {e}") from e
+            if snapshot:
+                raise DamagedStore(self.path, _line(e)) from e
+            raise StoreError(self.path, f"no xenstore of this toolstack's: {_line(e)}") from e
 
     def _own_file(self) -> None:
         """Make the file if it is not there. It is not opened otherwise: to close it would end this process's locks."""
@@ -138,7 +148,7 @@ class SqliteStore:
                 raise DamagedStore(self.path, "its tables are not those of this toolstack")
         (found,) = self._database.execute("PRAGMA integrity_check(1)").fetchone()
         if found != "ok":
-            raise DamagedStore(self.path, " ".join(str(found).split()))
+            raise DamagedStore(self.path, _line(found))
         self._table.verify()
 
     def _set_up(self) -> None:
@@ -207,10 +217,10 @@ class SqliteStore:
             if _is_busy(e):
                 raise self._busy() from e
             if _code(e) in _DAMAGES or "decode to UTF-8" in str(e):
-                raise DamagedStore(self.path, str(e)) from e
-            raise XenstoreError(f"{self.path}: {e}{_WAYS_OUT.get(_code(e), '')}") from e
-        except Damaged as e:
-            raise DamagedStore(self.path, str(e)) from e
+                raise DamagedStore(self.path, _line(e)) from e
+            raise XenstoreError(f"{self.path}: {_line(e)}{_WAYS_OUT.get(_code(e), '')}") from e
+        except (Damaged, UnicodeDecodeError) as e:  # the latter: SQLite's own message quotes what is no text
+            raise DamagedStore(self.path, _line(e)) from e
 
     def reading(self) -> contextlib.AbstractContextManager[None]:
         """A transaction of SQLite's that changes nothing. Busy, XenstoreError."""

@@ -146,13 +146,13 @@ def test_a_script_whose_caller_is_cancelled_is_killed_with_its_children(script: 
 
 def test_no_descriptor_is_left_open(script: Script) -> None:
     async def all_ways() -> None:
-        before = sorted(os.listdir("/proc/self/fd"))
+        before = {link.name for link in Path("/proc/self/fd").iterdir()}
         await script.run("exit 0")
         with pytest.raises(HotplugFailed):
             await script.run("exit 1")
         with pytest.raises(HotplugFailed):
             await run_script("/none/such", "add", BACKEND, ROOT_DISK)
-        assert sorted(os.listdir("/proc/self/fd")) == before
+        assert {link.name for link in Path("/proc/self/fd").iterdir()} == before
 
     async def warm() -> None:
         await script.run("exit 0")  # what asyncio opens once is open

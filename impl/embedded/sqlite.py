@@ -73,7 +73,7 @@ class SqliteHost:
         self._database.execute(query, (*row, checksum(*row)))
 
     def _end(self, domid: int) -> None:
-        """Have no guest of this number, and remember that there was one: what is in no table is not known to be gone."""
+        """Have no guest of this number, and remember that there was one: a domain in no table is not known to be gone."""
         guest = self.guest(domid)
         if guest is None:
             return
@@ -125,6 +125,7 @@ class SqliteHost:
 
 
 def _medium(claim: Claim, medium: str, expected: int) -> str:
-    require_checksum(f"what is held for {claim.folder} {claim.index} of domain {claim.domid}", expected,
-                     *astuple(claim), medium)
+    require_checksum(
+        f"what is held for {claim.folder} {claim.index} of domain {claim.domid}", expected, *astuple(claim), medium
+    )
     return medium

@@ -26,6 +26,8 @@ Pause = Callable[[float], Awaitable[None]]
 """Waits for a number of seconds."""
 _SHORTEST, _LONGEST = 0.0005, 0.02
 """Seconds between two attempts: at first, and at most."""
+
+
 @dataclass(frozen=True, slots=True)
 class Waits:
     """How to wait for a lock that somebody has."""

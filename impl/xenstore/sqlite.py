@@ -18,7 +18,6 @@ from pathlib import Path
 from impl.errors import Busy, ConnectionLost, DamagedStore, StoreError, XenstoreError
 from impl.holders import PATIENCE, Tells, held_by, tell_nobody
 from impl.ports import Permission
-from impl.xenstore import paths
 from impl.xenstore.adapter import EmbeddedWatch, EmbeddedXenstore
 from impl.xenstore.checksum import Damaged
 from impl.xenstore.engine import Connection, Engine

@@ -1,4 +1,7 @@
-"""SQLite's write-ahead log, read without SQLite and so without a change to any file [sqlite.org/fileformat2.html#walformat]."""
+"""SQLite's write-ahead log, read without SQLite and so without a change to any file.
+
+Its format: https://sqlite.org/fileformat2.html#walformat
+"""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ class SqliteHost:
         self._database.execute(query, (*row, checksum(*row)))
 
     def _end(self, domid: int) -> None:
-        """Have no guest of this number, and remember that there was one: a domain in no table is not known to be gone."""
+        """Have no guest of this number, and remember it: of a domain in no table, it is not known that it is gone."""
         guest = self.guest(domid)
         if guest is None:
             return

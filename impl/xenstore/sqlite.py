@@ -38,14 +38,19 @@ _WAYS_OUT = {
     sqlite3.SQLITE_FULL: "; free some space and run it again",
     sqlite3.SQLITE_READONLY: "; have the file and its folder writable",
     sqlite3.SQLITE_CANTOPEN: "; have the file and its folder writable",
+    sqlite3.SQLITE_IOERR: "; see whether the disk is full, or fails (the kernel's log), and run it again",
 }
 _MOST_SAID = 300
 """Characters of SQLite's messages that are shown."""
 _DAMAGES = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
-def _code(error: sqlite3.Error) -> int:
+def _code(error: BaseException) -> int:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
+def _way_out(error: BaseException) -> str:
+    return _WAYS_OUT.get(_code(error), "")
 
 
 def _is_busy(error: sqlite3.Error) -> bool:
@@ -108,7 +113,8 @@ class SqliteStore:
                 raise
             if snapshot:
                 raise DamagedStore(self.path, _line(e)) from e
-            raise StoreError(self.path, f"no xenstore of this toolstack's: {_line(e)}") from e
+            cause = e.__cause__ if isinstance(e.__cause__, sqlite3.Error) else e
+            raise StoreError(self.path, f"cannot be opened: {_line(cause)}{_way_out(cause)}") from e
 
     def _own_file(self) -> None:
         """Make the file if it is not there. It is not opened otherwise: to close it would end this process's locks."""
@@ -217,7 +223,7 @@ class SqliteStore:
                 raise self._busy() from e
             if _code(e) in _DAMAGES or "decode to UTF-8" in str(e):
                 raise DamagedStore(self.path, _line(e)) from e
-            raise XenstoreError(f"{self.path}: {_line(e)}{_WAYS_OUT.get(_code(e), '')}") from e
+            raise XenstoreError(f"{self.path}: {_line(e)}{_way_out(e)}") from e
         except (Damaged, UnicodeDecodeError) as e:  # the latter: SQLite's own message quotes what is no text
             raise DamagedStore(self.path, _line(e)) from e
 

@@ -22,7 +22,9 @@ async def attach(t: Toolstack, domain: Domain, kind: Kind, entry: Entry) -> Devi
     connected: detach it."""
     async with locked(t, domain) as lock:
         template = await read_template(t, domain)
-        await existence.require_known(t.xenstore, domain)  # one that was started anew has no device, and that is no news
+        await existence.require_known(
+            t.xenstore, domain
+        )  # one that was started anew knows of no device
         device, whole = complete(kind, entry, domain.uuid, await _taken(t, domain, kind))
         layout(domain, device, whole)  # an entry that cannot be written is refused before anything is
         require_proper_entry(kind, whole)

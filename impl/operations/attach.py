@@ -22,14 +22,12 @@ async def attach(t: Toolstack, domain: Domain, kind: Kind, entry: Entry) -> Devi
     connected: detach it."""
     async with locked(t, domain) as lock:
         template = await read_template(t, domain)
-        await existence.require_known(
-            t.xenstore, domain
-        )  # one that was started anew knows of no device
         device, whole = complete(kind, entry, domain.uuid, await _taken(t, domain, kind))
         layout(domain, device, whole)  # an entry that cannot be written is refused before anything is
         require_proper_entry(kind, whole)
         if await existence.exists(t.xenstore, domain, device):
             raise DeviceExists(f"{domain} has {device} already")
+        await existence.require_known(t.xenstore, domain)  # one that was started anew knows of no device
         await replace_template(t, lock, template.put(device, whole))
         await transact(t, lambda x: _enter(x, domain, device, whole))
     await t.hotplug.allocate(domain, [device])

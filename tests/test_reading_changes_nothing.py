@@ -40,7 +40,7 @@ def two_domains_of_a_killed_process(folder: Path) -> Host:
 
 def seen(host: Host) -> Seen:
     """All of every file and folder but when it was last read."""
-    found = {}
+    found: Seen = {}
     for path in (host.folder, *host.folder.rglob("*")):
         status = path.lstat()
         what = (status.st_ino, status.st_mode, status.st_nlink, status.st_size, status.st_mtime_ns, status.st_ctime_ns)

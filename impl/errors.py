@@ -74,6 +74,10 @@ class StoreError(ToolstackError):
         self.path, self.reason = path, reason
 
 
+class DamagedStore(StoreError):
+    """The content of a file of the toolstack's own is not what was written: nothing may be concluded from it."""
+
+
 class MalformedConfiguration(ToolstackError):
     """A configuration that is no configuration."""
 

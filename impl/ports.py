@@ -142,6 +142,10 @@ class Hypervisor(Protocol):
     async def alive(self, domain: Domain) -> bool:
         """True if the domain exists, in this life."""
 
+    async def ended(self, domain: Domain) -> bool:
+        """True if it is known that this life of the domain is over. False is not the opposite: it may be that the
+        domain exists, or that nothing is known of it. Only this is a reason to remove what a domain has left."""
+
     async def domains(self) -> Sequence[Domain]:
         """All domains, by their numbers."""
 

@@ -204,7 +204,7 @@ async def _no_life(_self: TemplateStore, _domain: Domain) -> None:
 async def _life_before_the_wait(self: TemplateStore, domain: Domain, *, born: bool = True) -> Lock:
     if born:
         await self._check_life(domain)
-    return await locks.take(self._files, self._path("l", domain), domain, object(), self._pause)
+    return await locks.take(self._files, self._path("l", domain), domain, object(), self._waits)
 
 
 async def _remove_without_sync(self: TemplateStore, lock: Lock) -> None:

@@ -167,13 +167,21 @@ def test_list(host: Host) -> None:
     }  # fmt: skip
 
 
-def test_list_takes_dead_files_away(host: Host) -> None:
-    for name in (f"userdata-d.7.{OTHER}.libxl-json", f"userdata-n.8.{OTHER}.libxl-json"):
-        path = host.templates / name
-        path.write_bytes(b"{}")
-        path.chmod(0o600)
+def test_sweep_removes_the_files_of_the_dead_and_names_those_of_strangers(host: Host) -> None:
+    host.ok("create", "--name=vm2", f"--uuid={OTHER}")
+    dead, stranger = f"userdata-d.2.{OTHER}.libxl-json", f"userdata-d.7.{OTHER}.libxl-json"
+    kept = (host.templates / dead).read_bytes()
+    host.ok("destroy", "vm2")
+    for name in (dead, stranger):  # the first is as of a destruction that was killed
+        (host.templates / name).write_bytes(kept)
+        (host.templates / name).chmod(0o600)
+    before = host.files()
     host.ok("list")
-    assert [p.name for p in host.templates.iterdir()] == [f"userdata-d.1.{UUID}.libxl-json"]
+    assert host.files() == before
+    result = host.run("sweep")
+    assert (result.exit_code, result.stdout) == (0, f"removed the files of domain 2 ({OTHER})\n")
+    assert f"kept the files of domain 7 ({OTHER}): this host has no record of it" in result.stderr
+    assert sorted(p.name for p in host.templates.iterdir()) == [f"userdata-d.1.{UUID}.libxl-json", stranger]
 
 
 @pytest.mark.parametrize(

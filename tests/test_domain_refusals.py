@@ -159,11 +159,11 @@ def spoil_version(path: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (lambda p: p.write_bytes(b"x" * 5000), "file is not a database"),
-        (lambda p: p.write_bytes(p.read_bytes()[:8192]), ""),
-        (lambda p: p.write_bytes(p.read_bytes()[:4096] + b"\xa5" * (len(p.read_bytes()) - 4096)), "malformed"),
+        (lambda p: p.write_bytes(b"x" * 5000), "it is damaged: it is no SQLite database"),
+        (lambda p: p.write_bytes(p.read_bytes()[:8192]), "it is damaged"),
+        (lambda p: p.write_bytes(p.read_bytes()[:4096] + b"\xa5" * (len(p.read_bytes()) - 4096)), "it is damaged"),
         (spoil_version, "is of version 99"),
-        (lambda p: (p.unlink(), p.mkdir()), "Is a directory"),
+        (lambda p: (p.unlink(), p.mkdir()), "it is no regular file"),
     ],
     ids=["other", "cut", "overwritten", "version", "folder"],
 )

@@ -306,7 +306,7 @@ def retrieve(work: Work, which: str) -> None:
         for device in answer.made_up:
             click.echo(f"the template says nothing of {device}: its entry is made up", err=True)
 
-    work.on_domain(which, act)
+    work.read_domain(which, act)
 
 
 @domain.command()
@@ -362,11 +362,10 @@ def destroy(work: Work, which: str) -> None:
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @pass_work
 def list_domains(work: Work, form: str) -> None:
-    """List the domains, and take away the files of those that are gone."""
+    """List the domains. Nothing is changed."""
 
     async def act(host: HostFolder) -> list[Row]:
         t = host.toolstack
-        await sweep.sweep(t)
         rows: list[Row] = []
         for d in await t.hypervisor.domains():
             with suppress(DomainNotFound):  # destroyed since
@@ -375,7 +374,7 @@ def list_domains(work: Work, form: str) -> None:
                 rows.append({"domid": d.domid, "name": name, "uuid": d.uuid, "memory_kb": memory, "paused": paused})
         return rows
 
-    rows = work.on_host(act)
+    rows = work.read_host(act)
     if form == "json":
         click.echo(json.dumps(rows, indent=2))
         return
@@ -387,6 +386,24 @@ def list_domains(work: Work, form: str) -> None:
         click.echo(f"{name}  {row['domid']:5}  {mib:7}  {state:7}  {row['uuid']}")
 
 
+@domain.command("sweep")
+@pass_work
+def sweep_files(work: Work) -> None:
+    """Remove the files of domains that are known to be gone, and name those of domains of which nothing is known."""
+
+    async def act(host: HostFolder) -> None:
+        for gone in await sweep.sweep(host.toolstack):
+            click.echo(f"removed the files of {gone}")
+        for stranger in await sweep.unknown(host.toolstack):
+            click.echo(
+                f"kept the files of {stranger}: this host has no record of it; remove them yourself if they are not "
+                "needed",
+                err=True,
+            )
+
+    work.on_host(act)
+
+
 @domain.command()
 @pass_work
 def xenstore(work: Work) -> None:
@@ -396,4 +413,4 @@ def xenstore(work: Work) -> None:
         for line in listing(host.store.tree()):
             click.echo(line)
 
-    work.on_host(act)
+    work.read_host(act)

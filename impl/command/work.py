@@ -13,14 +13,13 @@ from typing import TypeVar
 
 import click
 
-from impl.embedded.folder import HostFolder, open_folder
+from impl.embedded.folder import HostFolder, open_folder, read_domain, read_folder
 from impl.errors import DomainNotFound, InvalidArgument, MalformedConfiguration, StoreError, ToolstackError
 from impl.kinds import Device
 from impl.operations import paths
 from impl.operations.existence import named, read_text
 from impl.ports import Domain, Toolstack
 from impl.templates.proper import check_folder
-from impl.xenstore.sqlite import FILE
 from terminal.text import quoted
 
 EXIT_FAILED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 130
@@ -38,21 +37,9 @@ class Work:
     def on_host(self, act: Callable[[HostFolder], Awaitable[T]], *, make: bool = False) -> T:
         """Open the folder, run `act`; exits with what its failure means. `make`: make a folder that is not there."""
         with told():
-            if not self._is_made() and not make:
-                create = self._spelled("create --name vm1")
-                raise InvalidArgument(f"{self.folder}: there is no host here: `{create}` makes one")
-            with open_folder(self.folder, self._behave) as host:
+            self._check_folder(make=make)
+            with open_folder(self.folder, self._behave, make=make, tells=_tell) as host:
                 return asyncio.run(_awaited(act(host)))
-
-    def _is_made(self) -> bool:
-        """True if there is a host in the folder. StoreError if others can have other files stand in it."""
-        try:
-            check_folder(self.folder, self.folder.stat())
-            return (self.folder / FILE).exists()
-        except FileNotFoundError:
-            return False
-        except OSError as e:
-            raise StoreError(self.folder, e.strerror or str(e)) from None
 
     def on_domain(self, which: str, act: Callable[[Toolstack, Domain], Awaitable[T]]) -> T:
         """The same, on the domain of this number, name or uuid."""
@@ -69,6 +56,30 @@ class Work:
     def _spelled(self, command: str) -> str:
         """A command on this folder, as it is typed."""
         return f"confsync domain --state {shlex.quote(str(self.folder))} {command}"
+
+    def read_host(self, act: Callable[[HostFolder], Awaitable[T]]) -> T:
+        """Run `act` on the folder as it is at one instant; nothing in it is changed."""
+        with told():
+            self._check_folder(make=False)
+            with read_folder(self.folder) as host:
+                return asyncio.run(_awaited(act(host)))
+
+    def read_domain(self, which: str, act: Callable[[Toolstack, Domain], Awaitable[T]]) -> T:
+        """Run `act` on the domain of this number, name or uuid, as if its lock were held; nothing is changed."""
+        with told():
+            self._check_folder(make=False)
+            return asyncio.run(read_domain(self.folder, lambda t: find_domain(t, which), act, tells=_tell))
+
+    def _check_folder(self, *, make: bool) -> None:
+        """InvalidArgument if there is no folder; StoreError if others can have other files stand in it."""
+        try:
+            check_folder(self.folder, self.folder.stat())
+        except FileNotFoundError:
+            if not make:
+                create = self._spelled("create --name vm1")
+                raise InvalidArgument(f"{self.folder}: there is no host here: `{create}` makes one") from None
+        except OSError as e:
+            raise StoreError(self.folder, e.strerror or str(e)) from None
 
     async def _behave(self, call: str, step: str, domain: Domain, device: Device) -> None:
         task = asyncio.current_task()
@@ -91,6 +102,10 @@ def told(*, asked: bool = False) -> Iterator[None]:
     except KeyboardInterrupt:
         click.echo("interrupted: run it again to finish what was begun", err=True)
         sys.exit(EXIT_INTERRUPTED)
+
+
+def _tell(text: str) -> None:
+    click.echo(text, err=True)
 
 
 async def _awaited(work: Awaitable[T]) -> T:

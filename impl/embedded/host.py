@@ -53,6 +53,9 @@ class View(Protocol):
     def set_guest(self, domid: int, guest: Guest | None) -> None:
         """Have this guest, or none."""
 
+    def ended(self, domain: Domain) -> bool:
+        """True if it is known that the guest, in this life of its number, was there and is gone."""
+
     def held(self, claim: Claim) -> str | None:
         """The medium in a device that is held ("" for none), None if it is not held."""
 

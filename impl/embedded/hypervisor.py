@@ -37,6 +37,10 @@ class EmbeddedHypervisor:
         with self._host.exclusive() as view:
             return living(view, domain) is not None
 
+    async def ended(self, domain: Domain) -> bool:
+        with self._host.exclusive() as view:
+            return living(view, domain) is None and view.ended(domain)
+
     async def domains(self) -> Sequence[Domain]:
         with self._host.exclusive() as view:
             return [Domain(domid, guest.uuid) for domid, guest in sorted(view.guests().items())]

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from types import MappingProxyType
 
 from impl.embedded.host import Claim, Guest
+from impl.ports import Domain
 from impl.xenstore.engine import Connection
 from impl.xenstore.memory import MemoryStore
 
@@ -44,6 +45,10 @@ class MemoryHost:
             self._guests.pop(domid, None)
         else:
             self._guests[domid] = guest
+
+    def ended(self, domain: Domain) -> bool:
+        guest = self._guests.get(domain.domid)
+        return guest is None or guest.uuid != domain.uuid  # nothing is ever lost from the memory
 
     def held(self, claim: Claim) -> str | None:
         return self._held.get(claim)

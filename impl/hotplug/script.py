@@ -3,29 +3,51 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
-import tempfile
+import signal
+from asyncio.subprocess import DEVNULL, Process
 from collections.abc import Awaitable, Callable
-from typing import IO
 
 from impl.errors import HotplugFailed, TimedOut
+from impl.hotplug.tail import Tail
 from impl.kinds import NIC, Device
 
 TIMEOUT = 40.0
 """Seconds [LIBXL_HOTPLUG_TIMEOUT]."""
+MOST_QUOTED = 500
+"""Characters of a script's last line that are quoted."""
 Runs = Callable[[str, str, str, Device], Awaitable[None]]
 """Runs a script: its path, what it is to do (add, remove, online, offline), the backend's folder in xenstore, the
 device. HotplugFailed, TimedOut."""
 
 
 async def run_script(script: str, what: str, backend: str, device: Device) -> None:
-    """Run the script; it is killed after TIMEOUT. HotplugFailed, TimedOut. What it prints goes to standard error, where
-    libxl has it too; a daemon that it leaves behind is not waited for."""
-    with tempfile.TemporaryFile() as said:
-        await _run(script, what, backend, device, said)
+    """Run the script. HotplugFailed; TimedOut after TIMEOUT.
+
+    What it prints on standard output goes to standard error, where libxl has it too; of what it prints on standard
+    error the end is kept. A daemon that it leaves behind is not waited for, whatever it keeps open. A script that takes
+    too long, or whose caller is cancelled, is killed with all that it has started in its process group."""
+    with Tail() as said:
+        process = await _start(script, what, backend, device, said)
+        try:
+            async with asyncio.timeout(TIMEOUT):
+                await process.wait()
+        except BaseException as e:
+            _kill_group(process.pid)
+            await process.wait()
+            if isinstance(e, TimeoutError):
+                raise TimedOut(
+                    f"the hotplug script `{script} {what}` of {device} took more than {TIMEOUT:g} s"
+                ) from None
+            raise
+        if process.returncode:
+            raise HotplugFailed(
+                f"the hotplug script `{script} {what}` of {device} failed ({process.returncode}): {_quoted(said.end())}"
+            )
 
 
-async def _run(script: str, what: str, backend: str, device: Device, said: IO[bytes]) -> None:
+async def _start(script: str, what: str, backend: str, device: Device, said: Tail) -> Process:
     environment = {
         **os.environ,
         "script": script,
@@ -39,21 +61,22 @@ async def _run(script: str, what: str, backend: str, device: Device, said: IO[by
         environment["vif"] = f"vif{domid}.{devid}"
         arguments.append("type_if=vif")
     try:
-        process = await asyncio.create_subprocess_exec(
-            *arguments, env=environment, stdin=asyncio.subprocess.DEVNULL, stdout=2, stderr=said
+        return await asyncio.create_subprocess_exec(
+            *arguments, env=environment, stdin=DEVNULL, stdout=2, stderr=said.writer, start_new_session=True
         )
     except OSError as e:
         raise HotplugFailed(f"the hotplug script {script} of {device} did not start: {e.strerror}") from e
-    try:
-        async with asyncio.timeout(TIMEOUT):
-            await process.wait()
-    except BaseException as e:
-        process.kill()
-        await process.wait()
-        if isinstance(e, TimeoutError):
-            raise TimedOut(f"the hotplug script `{script} {what}` of {device} took more than {TIMEOUT:g} s") from None
-        raise
-    if process.returncode:
-        said.seek(0)
-        last = (said.read().decode("utf-8", "replace").strip().splitlines() or ["nothing on standard error"])[-1]
-        raise HotplugFailed(f"the hotplug script `{script} {what}` of {device} failed ({process.returncode}): {last}")
+    finally:
+        said.give_away()
+
+
+def _kill_group(pid: int) -> None:
+    """Kill the script and what it has started; the script leads a session, and so a group, of its own."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def _quoted(end: bytes) -> str:
+    """The last line, in quotes; nothing in it can steer a terminal."""
+    lines = end.decode("utf-8", "replace").strip().splitlines()
+    return repr(lines[-1][-MOST_QUOTED:]) if lines else "nothing on standard error"

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
 from dataclasses import dataclass
 
 from impl.errors import HotplugFailed, TimedOut
-from impl.hotplug.script import Runs, run_script
+from impl.hotplug.script import MOST_QUOTED, Runs, run_script
 from impl.kinds import DISK, NIC, PCI, USBDEV, Device
 from impl.operations import paths
 from impl.operations.existence import exists, is_closing, is_known, read_text
@@ -122,4 +122,5 @@ class XenbusHotplug:
             await self.scripts(script, what, backend, device)
 
     async def _complaint(self, backend: str) -> str:
-        return await read_text(self.xenstore, f"{backend}/hotplug-error") or "it says no reason"
+        reason = await read_text(self.xenstore, f"{backend}/hotplug-error")
+        return repr(reason[-MOST_QUOTED:]) if reason else "it says no reason"

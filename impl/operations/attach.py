@@ -27,6 +27,7 @@ async def attach(t: Toolstack, domain: Domain, kind: Kind, entry: Entry) -> Devi
         require_proper_entry(kind, whole)
         if await existence.exists(t.xenstore, domain, device):
             raise DeviceExists(f"{domain} has {device} already")
+        await existence.require_known(t.xenstore, domain)  # one that was started anew knows of no device
         await replace_template(t, lock, template.put(device, whole))
         await transact(t, lambda x: _enter(x, domain, device, whole))
     await t.hotplug.allocate(domain, [device])

@@ -13,16 +13,44 @@ import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from impl.errors import LockFailed
+from impl.holders import PATIENCE, Tells, held_by, tell_nobody
 from impl.ports import Domain
 from impl.templates.files import Files
 from impl.templates.proper import check_file, in_words
 
+T = TypeVar("T")
 Pause = Callable[[float], Awaitable[None]]
 """Waits for a number of seconds."""
 _SHORTEST, _LONGEST = 0.0005, 0.02
 """Seconds between two attempts: at first, and at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """How to wait for a lock that somebody has."""
+
+    pause: Pause = asyncio.sleep
+    tells: Tells = tell_nobody
+    """Is told who has the lock."""
+    patience: float = PATIENCE
+    """Seconds until it is told."""
+
+    async def until(self, take_it: Callable[[], T | None], path: Path, what: str) -> T:
+        """Try again and again, with growing pauses, until something is taken. `what`: it, in words."""
+        delay, waited, told = _SHORTEST, 0.0, False
+        while (found := take_it()) is None:
+            if waited >= self.patience and not told:
+                self.tells(f"waiting for {what}, {held_by(path)}")
+                told = True
+            await self.pause(delay * random.uniform(0.5, 1))
+            waited += delay
+            delay = min(2 * delay, _LONGEST)
+        return found
+
+
 Identity = tuple[int, int]
 """What makes a file that file: its device and its inode."""
 
@@ -73,17 +101,11 @@ def current_owner(otherwise: object) -> object:
         return otherwise
 
 
-async def take(files: Files, path: Path, domain: Domain, owner: object, pause: Pause) -> HeldLock:
+async def take(files: Files, path: Path, domain: Domain, owner: object, waits: Waits) -> HeldLock:
     """Wait for the lock. LockFailed if the owner holds it, or one that comes after it, or if the system refuses;
     StoreError if what stands at the path is no proper lock file."""
     _refuse_deadlock(path, owner)
-    delay = _SHORTEST
-    while True:
-        lock = attempt(files, path, domain, owner)
-        if lock:
-            return lock
-        await pause(delay * random.uniform(0.5, 1))
-        delay = min(2 * delay, _LONGEST)
+    return await waits.until(lambda: attempt(files, path, domain, owner), path, f"the lock of {domain}")
 
 
 def _refuse_deadlock(path: Path, owner: object) -> None:

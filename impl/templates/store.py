@@ -9,7 +9,6 @@ All are of mode 0600, in a folder that only its owner may write. What is otherwi
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import re
@@ -28,12 +27,18 @@ from impl.errors import (
 )
 from impl.ports import Domain, Lock
 from impl.templates.files import Files
-from impl.templates.lock import HeldLock, Pause, attempt, current_owner, give_up, take
+from impl.templates.lock import HeldLock, Waits, attempt, current_owner, give_up, take
 from impl.templates.proper import check_domain, check_file, check_folder, failed, in_words
 
 _NAME = re.compile(r"userdata-(?P<letter>[dnl])\.(?P<domid>[0-9]+)\.(?P<uuid>[0-9a-f-]+)\.(?P<kind>[a-z-]+)")
 _MOST_DIGITS = 5
 _KINDS = {"d": "libxl-json", "n": "libxl-json", "l": "domain-userdata-lock"}
+
+
+def userdata_path(folder: Path, letter: str, domain: Domain) -> Path:
+    """The domain's file: d, its template; n, the next one; l, its lock. InvalidArgument."""
+    check_domain(domain)
+    return folder / f"userdata-{letter}.{domain.domid}.{domain.uuid}.{_KINDS[letter]}"
 
 
 class TemplateStore:
@@ -45,13 +50,13 @@ class TemplateStore:
         alive: Callable[[Domain], Awaitable[bool]],
         files: Files | None = None,
         *,
-        pause: Pause = asyncio.sleep,
+        waits: Waits | None = None,
         most_bytes: int = MOST_BYTES,
     ) -> None:
-        """`alive`: whether a domain exists in this life. `pause`: how to wait for a lock that somebody has.
+        """`alive`: whether a domain exists in this life. `waits`: how to wait for a lock that somebody has.
         StoreError if the folder is not there, or is not this user's alone to write."""
         self.folder, self._alive, self._files = folder, alive, files or Files()
-        self._pause, self._most_bytes = pause, most_bytes
+        self._waits, self._most_bytes = waits or Waits(), most_bytes
         self._check_folder()
 
     async def lock(self, domain: Domain, *, born: bool = True) -> Lock:
@@ -59,7 +64,7 @@ class TemplateStore:
         DomainNotFound if the domain is gone once it is got, unless it is still to be made (`born=False`)."""
         path = self._path("l", domain)
         self._check_folder()
-        lock = await take(self._files, path, domain, current_owner(self), self._pause)
+        lock = await take(self._files, path, domain, current_owner(self), self._waits)
         with self._given_up_on_error(lock):
             self._settle(lock)
             if born:
@@ -138,15 +143,24 @@ class TemplateStore:
 
     async def domains(self) -> Sequence[Domain]:
         """The domains that have a file here, in order. CannotList."""
+        return sorted({domain for _, domain in self._found()})
+
+    def with_template(self) -> Sequence[Domain]:
+        """The domains that have a template here, in order. CannotList."""
+        return sorted(domain for letter, domain in self._found() if letter == "d")
+
+    def _found(self) -> Iterator[tuple[str, Domain]]:
+        """Each file of a domain's: its letter, and whose it is."""
         try:
             names = self._files.scandir(self.folder)
         except OSError as error:
             raise CannotList(f"{self.folder}: {in_words('list', error)}") from error
-        return sorted({domain for name in names if (domain := self._domain(name))})
+        for name in names:
+            if domain := self._domain(name):
+                yield name.removeprefix("userdata-")[0], domain
 
     def _path(self, letter: str, domain: Domain) -> Path:
-        check_domain(domain)
-        return self.folder / f"userdata-{letter}.{domain.domid}.{domain.uuid}.{_KINDS[letter]}"
+        return userdata_path(self.folder, letter, domain)
 
     def _domain(self, name: str) -> Domain | None:
         """Whose file it is; None if it is not one of ours."""

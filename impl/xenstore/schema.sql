@@ -11,7 +11,8 @@ CREATE TABLE nodes (
     children TEXT NOT NULL, -- names, in the order in which they were made
     generation INTEGER NOT NULL,
     ignored TEXT NOT NULL, -- domains whose entries in `permissions` count no longer
-    owner INTEGER NOT NULL
+    owner INTEGER NOT NULL,
+    checksum INTEGER NOT NULL -- of the columns before it
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX nodes_owner ON nodes (owner);

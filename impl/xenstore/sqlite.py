@@ -1,7 +1,8 @@
 """An embedded xenstore in an SQLite file that processes share, and that any death of theirs leaves whole.
 
 Each request, and each commit of a transaction, is one transaction of SQLite's: written ahead, and on the disk when it
-returns. A transaction of xenstore's is kept in its process until then.
+returns. A transaction of xenstore's is kept in its process until then. Who only reads can have a copy in memory, of one
+instant, and touches no file.
 """
 
 from __future__ import annotations
@@ -10,32 +11,61 @@ import asyncio
 import contextlib
 import os
 import sqlite3
-import stat
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from impl.errors import Busy, ConnectionLost, StoreError, XenstoreError
+from impl.errors import Busy, ConnectionLost, DamagedStore, StoreError, XenstoreError
+from impl.holders import PATIENCE, Tells, held_by, tell_nobody
 from impl.ports import Permission
-from impl.xenstore import paths
 from impl.xenstore.adapter import EmbeddedWatch, EmbeddedXenstore
+from impl.xenstore.checksum import Damaged
 from impl.xenstore.engine import Connection, Engine
 from impl.xenstore.limits import Limits
 from impl.xenstore.node import plant
+from impl.xenstore.snapshot import NotMade, read_snapshot, require_own
 from impl.xenstore.sqlite_table import SqliteTable
 from impl.xenstore.watches import Change, Watched
 
 FILE = "xenstore.sqlite"
-VERSION = 1
+VERSION = 2
 BUSY = 10.0
 """Seconds to wait for another process."""
 POLL = 0.02
 """Seconds between looks for changes."""
-_SCHEMA = Path(__file__).with_name("schema.sql")
+SCHEMA = Path(__file__).with_name("schema.sql").read_text()
+_WAYS_OUT = {
+    sqlite3.SQLITE_FULL: "; free some space and run it again",
+    sqlite3.SQLITE_READONLY: "; have the file and its folder writable",
+    sqlite3.SQLITE_CANTOPEN: "; have the file and its folder writable",
+    sqlite3.SQLITE_IOERR: "; see whether the disk is full, or fails (the kernel's log), and run it again",
+}
+_MOST_SAID = 300
+"""Characters of SQLite's messages that are shown."""
+_DAMAGES = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def _code(error: BaseException) -> int:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
+def _way_out(error: BaseException) -> str:
+    return _WAYS_OUT.get(_code(error), "")
 
 
 def _is_busy(error: sqlite3.Error) -> bool:
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+    return _code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def _line(said: object) -> str:
+    """What was said, which may quote what is damaged, as one line that cannot steer a terminal."""
+    text = " ".join(str(said).split())[:_MOST_SAID]
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def _schema(database: sqlite3.Connection) -> set[tuple[str, str, str]]:
+    """The tables and indices: type, name, and the statement that made each."""
+    return set(database.execute("SELECT type, name, coalesce(sql, '') FROM sqlite_master").fetchall())
 
 
 class SqliteStore:
@@ -49,45 +79,85 @@ class SqliteStore:
         domains: Iterable[int] | None = None,
         busy: float = BUSY,
         poll: float = POLL,
+        schema: str = SCHEMA,
+        snapshot: bool = False,
+        tells: Tells = tell_nobody,
+        patience: float = PATIENCE,
     ) -> None:
         """Open it, or make it; the folder is there. StoreError, Busy.
 
         `domains`: those that there are, besides domain 0; None: any that is named. `busy`, `poll`: see above.
+        `schema`: SCHEMA, and what else is kept in the file. `snapshot`: have a copy of it, to read; NotMade.
+        `tells`: is told who has the file, once another process has been waited for `patience` seconds.
         """
         self.path, self.busy, self.interval = folder / FILE, busy, poll
-        self._process, self._closed = os.getpid(), False
-        self._own_file()
-        self._database = sqlite3.connect(self.path, timeout=busy, isolation_level=None)
+        self._process, self._closed, self._snapshot = os.getpid(), False, snapshot
+        self._schema, self._tells, self._patience = schema, tells, min(patience, busy)
+        if not snapshot:
+            self._own_file()
+        image = read_snapshot(self.path, busy) if snapshot else None
+        where = ":memory:" if snapshot else self.path
+        self._database = sqlite3.connect(where, timeout=self._patience, isolation_level=None)
         self._table = SqliteTable(self._database)
         self.engine: Engine = SharedEngine(self._table, limits or Limits(), domains)
         try:
-            self._set_up()
+            if image is None:
+                self._set_up()
+            else:
+                self._set_up_snapshot(image)
+            with self.reading():
+                self._heard = self._table.last_change()
         except BaseException as e:
             self.close()
             if isinstance(e, Busy) or not isinstance(e, sqlite3.Error | XenstoreError):
                 raise
-            raise StoreError(self.path, f"no xenstore of this toolstack's: {e}") from e
-        self._heard = self._table.last_change()
+            if snapshot:
+                raise DamagedStore(self.path, _line(e)) from e
+            cause = e.__cause__ if isinstance(e.__cause__, sqlite3.Error) else e
+            raise StoreError(self.path, f"cannot be opened: {_line(cause)}{_way_out(cause)}") from e
 
     def _own_file(self) -> None:
+        """Make the file if it is not there. It is not opened otherwise: to close it would end this process's locks."""
         try:
-            found = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            with contextlib.suppress(FileExistsError):
+                os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+            require_own(self.path, self.path.lstat())
         except OSError as e:
             raise StoreError(self.path, e.strerror or str(e)) from e
-        try:
-            status = os.fstat(found)
-        finally:
-            os.close(found)
-        if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o077:
-            mode = stat.filemode(status.st_mode)
+
+    def _set_up_snapshot(self, image: bytes) -> None:
+        self._database.deserialize(image)
+        self._database.execute("PRAGMA query_only = ON")
+        with self.reading():
+            if not self._version():
+                raise NotMade(self.path, "it was not finished")
+            self._verify()
+
+    def _version(self) -> int:
+        """The file's version, 0 if nothing is in it yet. StoreError if it is none of ours."""
+        (version,) = self._database.execute("PRAGMA user_version").fetchone()
+        if not version and _schema(self._database):
+            raise StoreError(self.path, "is another program's database: name another folder")
+        if version not in (0, VERSION):
             raise StoreError(
                 self.path,
-                f"must be a file of user {os.geteuid()} alone, and is {mode} of {status.st_uid}: chmod 600 it, or name "
-                "another folder",
+                f"is of version {version}, and this toolstack reads version {VERSION}: name another folder",
             )
+        return int(version)
+
+    def _verify(self) -> None:
+        """Look at all of the file. DamagedStore."""
+        with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as proper:
+            proper.executescript(self._schema)
+            if _schema(proper) != _schema(self._database):
+                raise DamagedStore(self.path, "its tables are not those of this toolstack")
+        (found,) = self._database.execute("PRAGMA integrity_check(1)").fetchone()
+        if found != "ok":
+            raise DamagedStore(self.path, _line(found))
+        self._table.verify()
 
     def _set_up(self) -> None:
-        deadline = time.monotonic() + self.busy
+        start, told = time.monotonic(), False
         while True:
             try:
                 self._database.execute("PRAGMA journal_mode = WAL")
@@ -95,26 +165,43 @@ class SqliteStore:
             except sqlite3.OperationalError as e:  # SQLite does not wait for others here
                 if not _is_busy(e):
                     raise
-                if time.monotonic() > deadline:
+                waited = time.monotonic() - start
+                if waited > self.busy:
                     raise self._busy() from e
+                if waited >= self._patience and not told:
+                    self._tell()
+                    told = True
                 time.sleep(0.01)
         self._database.execute("PRAGMA synchronous = FULL")
         with self.changing():
-            (version,) = self._database.execute("PRAGMA user_version").fetchone()
-            (tables,) = self._database.execute("SELECT count(*) FROM sqlite_master").fetchone()
-            if not version and tables:
-                raise StoreError(self.path, "is another program's database: name another folder")
-            if not version:
-                for statement in _SCHEMA.read_text().split(";\n"):
+            if not self._version():
+                for statement in self._schema.split(";\n"):
                     self._database.execute(statement)
                 self._database.execute(f"PRAGMA user_version = {VERSION}")
-            if version not in (0, VERSION):
-                raise StoreError(self.path, f"is of version {version}, and this toolstack reads version {VERSION}")
-            if self._table.get(paths.ROOT) is None:
                 plant(self._table)
 
     def _busy(self) -> Busy:
-        return Busy(f"{self.path}: another process has had it for {self.busy:g} s")
+        return Busy(f"{self.path}: another process has had it for {self.busy:g} s: {self._holder()}")
+
+    def _holder(self) -> str:
+        return held_by(self.path.with_name(f"{FILE}-shm"), self.path)
+
+    def _tell(self) -> None:
+        self._tells(f"waiting for {self.path}, {self._holder()}")
+
+    def _begin(self, begin: str) -> None:
+        """Begin a transaction of SQLite's; who is in the way is told after a while."""
+        try:
+            self._database.execute(begin)
+        except sqlite3.OperationalError as e:
+            if not _is_busy(e) or self._patience >= self.busy:
+                raise
+            self._tell()
+            self._database.execute(f"PRAGMA busy_timeout = {int(1000 * (self.busy - self._patience))}")
+            try:
+                self._database.execute(begin)
+            finally:
+                self._database.execute(f"PRAGMA busy_timeout = {int(1000 * self._patience)}")
 
     @contextlib.contextmanager
     def _transaction(self, begin: str) -> Iterator[None]:
@@ -123,7 +210,7 @@ class SqliteStore:
         if self._closed:
             raise ConnectionLost(f"{self.path} is closed")
         try:
-            self._database.execute(begin)
+            self._begin(begin)
             try:
                 yield
                 self._database.execute("COMMIT")
@@ -134,7 +221,11 @@ class SqliteStore:
         except sqlite3.Error as e:
             if _is_busy(e):
                 raise self._busy() from e
-            raise XenstoreError(f"{self.path}: {e}") from e
+            if _code(e) in _DAMAGES or "decode to UTF-8" in str(e):
+                raise DamagedStore(self.path, _line(e)) from e
+            raise XenstoreError(f"{self.path}: {_line(e)}{_way_out(e)}") from e
+        except (Damaged, UnicodeDecodeError) as e:  # the latter: SQLite's own message quotes what is no text
+            raise DamagedStore(self.path, _line(e)) from e
 
     def reading(self) -> contextlib.AbstractContextManager[None]:
         """A transaction of SQLite's that changes nothing. Busy, XenstoreError."""
@@ -142,7 +233,7 @@ class SqliteStore:
 
     def changing(self) -> contextlib.AbstractContextManager[None]:
         """A transaction of SQLite's, with no other one beside it. Busy, XenstoreError."""
-        return self._transaction("BEGIN IMMEDIATE")
+        return self._transaction("BEGIN" if self._snapshot else "BEGIN IMMEDIATE")
 
     @property
     def database(self) -> sqlite3.Connection:

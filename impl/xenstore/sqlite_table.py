@@ -5,8 +5,12 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from functools import lru_cache
+from typing import cast
 
+from impl.errors import InvalidRequest
 from impl.ports import Permission
+from impl.xenstore import paths
+from impl.xenstore.checksum import Damaged, checksum, require_checksum
 from impl.xenstore.node import Node
 from impl.xenstore.permissions import from_words
 from impl.xenstore.watches import Change
@@ -14,20 +18,27 @@ from impl.xenstore.watches import Change
 KEPT = 4096
 """How many changes are kept, at least: who looks too late is told that anything may have changed."""
 _SWEPT = 256
-Row = tuple[bytes, str, str, int, str]
+Row = tuple[bytes, str, str, int, str, int, int]
+_COLUMNS = "value, permissions, children, generation, ignored, owner, checksum"
 
 
 @lru_cache(maxsize=1024)
 def _permissions(text: str) -> tuple[Permission, ...]:
-    return from_words(text.split())
+    try:
+        return from_words(text.split())
+    except InvalidRequest as e:
+        raise Damaged(str(e)) from e
 
 
 def _words(permissions: tuple[Permission, ...]) -> str:
     return " ".join(map(str, permissions))
 
 
-def _node(row: Row) -> Node:
-    value, permissions, children, generation, ignored = row
+def _node(path: str, row: Row) -> Node:
+    """The node in a row. Damaged."""
+    value, permissions, children, generation, ignored, owner, expected = row
+    what = f"the row of node {path}"
+    require_checksum(what, expected, path, value, permissions, children, generation, ignored, owner)
     names = tuple(children.split())
     gone = frozenset(map(int, ignored.split())) if ignored else frozenset()
     return Node(value, _permissions(permissions), names, generation, gone)
@@ -41,23 +52,16 @@ class SqliteTable:
 
     def get(self, path: str, /) -> Node | None:
         """The node, if it is there."""
-        query = "SELECT value, permissions, children, generation, ignored FROM nodes WHERE path = ?"
-        row = self._database.execute(query, (path,)).fetchone()
-        return None if row is None else _node(row)
+        row = self._database.execute(f"SELECT {_COLUMNS} FROM nodes WHERE path = ?", (path,)).fetchone()
+        return None if row is None else _node(path, row)
 
     def put(self, path: str, node: Node) -> None:
         """Have this node there."""
         ignored = " ".join(map(str, sorted(node.ignored)))
-        row = (
-            path,
-            node.value,
-            _words(node.permissions),
-            " ".join(node.children),
-            node.generation,
-            ignored,
-            node.owner,
-        )
-        self._database.execute("INSERT OR REPLACE INTO nodes VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+        words, children = _words(node.permissions), " ".join(node.children)
+        row = (path, node.value, words, children, node.generation, ignored, node.owner)
+        query = "INSERT OR REPLACE INTO nodes VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+        self._database.execute(query, (*row, checksum(*row)))
 
     def delete(self, path: str) -> None:
         """Have no node there."""
@@ -76,10 +80,20 @@ class SqliteTable:
 
     def items(self) -> Iterator[tuple[str, Node]]:
         """Every path and node."""
-        query = "SELECT value, permissions, children, generation, ignored, path FROM nodes"
-        for *row, path in self._database.execute(query).fetchall():
-            value, permissions, children, generation, ignored = row
-            yield path, _node((value, permissions, children, generation, ignored))
+        for path, *row in self._database.execute(f"SELECT path, {_COLUMNS} FROM nodes").fetchall():
+            yield path, _node(path, cast("Row", tuple(row)))
+
+    def verify(self) -> None:
+        """Read all of it. Damaged unless each node is as it was written, and the nodes are those that their parents
+        name."""
+        numbers = [int(number) for (number,) in self._database.execute("SELECT last_generation FROM counter")]
+        nodes = dict(self.items())
+        if len(numbers) != 1 or numbers[0] < max((node.generation for node in nodes.values()), default=0):
+            raise Damaged("the number of the last change is not that of the last change")
+        named = {paths.child(path, name) for path, node in nodes.items() for name in node.children}
+        if odd := min((named | {paths.ROOT}) ^ nodes.keys(), default=None):
+            raise Damaged(f"node {odd} is lost" if odd in named else f"node {odd} is in no parent's list")
+        self.changes_after(0)
 
     def record(self, change: Change) -> None:
         """Put a change into the log; the oldest are dropped."""

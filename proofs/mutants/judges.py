@@ -24,8 +24,10 @@ PATIENCE, SHORT_PATIENCE = 300.0, 30.0
 TESTS: Mapping[str, tuple[str, ...]] = {
     "audit/": ("test_audit", "test_audit_hosts", "test_audit_dump", "test_audit_output", "test_audit_followed"),
     "configuration/": ("test_configuration", "test_configuration_kept", "test_retrieve_libxl_made", "test_operations"),
+    "embedded/folder.py": ("test_domain_command", "test_domain_deaths", "test_damaged_store"),
+    "embedded/sqlite.py": ("test_domain_command", "test_domain_deaths", "test_damaged_store"),
     "embedded/": ("test_operations", "test_operations_between", "test_domain_deaths"),
-    "hotplug/": ("test_hotplug", "test_hotplug_stops"),
+    "hotplug/": ("test_hotplug", "test_hotplug_stops", "test_hotplug_script"),
     "kinds.py": ("test_operations", "test_configuration", "test_configuration_kept"),
     "operations/": (
         "test_operations",
@@ -33,19 +35,25 @@ TESTS: Mapping[str, tuple[str, ...]] = {
         "test_hotplug",
         "test_domain_deaths",
         "test_domain_command",
+        "test_xenstore_forgotten",
     ),
+    "templates/reading.py": ("test_lock_waits", "test_reading_changes_nothing"),
     "templates/": ("test_templates_lock", "test_templates", "test_crash_store"),
+    "xenstore/checksum.py": ("test_damaged_store",),
     "xenstore/client.py": ("test_xenstore_client", "test_xenstore_broken_server"),
     "xenstore/link.py": ("test_xenstore_client", "test_xenstore_broken_server"),
     "xenstore/retry.py": ("test_xenstore_retry",),
+    "xenstore/snapshot.py": ("test_xenstore_sqlite", "test_damaged_store"),
     "xenstore/sqlite.py": ("test_xenstore_sqlite", "test_xenstore_transactions", "test_xenstore_power"),
     "xenstore/view.py": ("test_xenstore_transactions", "test_xenstore_semantics"),
+    "xenstore/wal.py": ("test_damaged_store",),
     "xenstore/wire.py": ("test_xenstore_client", "test_xenstore_broken_server"),
 }
 """By a file, or the folder that it is in: the files of tests that judge it, in their order."""
 UNEXPLORED = (
     "audit/", "embedded/folder.py", "embedded/sqlite.py", "hotplug/", "operations/save.py", "templates/",
-    "xenstore/client.py", "xenstore/link.py", "xenstore/sqlite.py", "xenstore/wire.py",
+    "xenstore/checksum.py", "xenstore/client.py", "xenstore/link.py", "xenstore/snapshot.py", "xenstore/sqlite.py",
+    "xenstore/wal.py", "xenstore/wire.py",
 )  # fmt: skip
 """What the exploration does not run: it works on the embedded stores in memory."""
 TESTS_OF_MUTANTS = ("tests/test_crash_store.py::test_a_wrong_store_is_noticed",)

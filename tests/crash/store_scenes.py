@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -14,7 +14,7 @@ from crash.trial import Trial, Wreck
 from impl.errors import DomainNotFound, ToolstackError
 from impl.ports import Domain, Lock
 from impl.templates.files import Files
-from impl.templates.lock import HeldLock, _held, attempt, give_up
+from impl.templates.lock import HeldLock, Waits, _held, attempt, give_up
 from impl.templates.store import TemplateStore
 
 P = ParamSpec("P")
@@ -25,7 +25,7 @@ class GaveUp(Exception):
     """The act has waited long enough."""
 
 
-def impatient() -> Callable[[float], Awaitable[None]]:
+def impatient() -> Waits:
     """A pause that takes no time, and is not taken a third time."""
     left = iter(range(2))
 
@@ -33,7 +33,7 @@ def impatient() -> Callable[[float], Awaitable[None]]:
         if next(left, None) is None:
             raise GaveUp
 
-    return pause
+    return Waits(pause)
 
 
 def try_lock(folder: Path) -> HeldLock | None:
@@ -54,7 +54,7 @@ class TwoHolders:
 
     def act(self, files: Files) -> None:
         """Take the lock, work, and give it up."""
-        asyncio.run(self._act(TemplateStore(self._folder, alive, files, pause=impatient())))
+        asyncio.run(self._act(TemplateStore(self._folder, alive, files, waits=impatient())))
 
     async def _act(self, store: TemplateStore) -> None:
         try:
@@ -109,7 +109,7 @@ class Destroyed:
 
     def act(self, files: Files) -> None:
         """Wait for the lock."""
-        store = TemplateStore(self._folder, self._is_alive, files, pause=impatient())
+        store = TemplateStore(self._folder, self._is_alive, files, waits=impatient())
         try:
             lock = asyncio.run(store.lock(DOMAIN))
             self._got = lock
@@ -140,7 +140,7 @@ def wait_in_vain(trial: Trial) -> None:
     first = try_lock(trial.folder)
     assert first
     try:
-        asyncio.run(TemplateStore(trial.folder, alive, trial.files, pause=impatient()).lock(DOMAIN))
+        asyncio.run(TemplateStore(trial.folder, alive, trial.files, waits=impatient()).lock(DOMAIN))
     except GaveUp:
         pass
     finally:

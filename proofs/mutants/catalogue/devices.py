@@ -77,6 +77,11 @@ DEVICES = (
         "the free number is looked for before the lock is got", "test_operations_between", "4600d75604",
     ),
     Mutant(
+        "attach-over-the-forgotten", ATTACH,
+        "        await existence.require_known(t.xenstore, domain)  #", "        #",
+        "a device is attached over one that a restarted xenstored has forgotten", "test_xenstore_forgotten",
+    ),
+    Mutant(
         "attach-late-layout", ATTACH,
         "        layout(domain, device, whole)  # an entry that cannot be written is refused before anything is\n", "",
         "an entry that cannot be written is refused when the template has it already", "test_operations_between",

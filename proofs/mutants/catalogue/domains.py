@@ -77,7 +77,7 @@ CREATIONS = (
     ),
     Mutant(
         "sweep-takes-the-living", SWEEP,
-        "            if not await t.hypervisor.alive(domain):\n", "            if True:\n",
+        "            if await t.hypervisor.ended(domain):\n", "            if True:\n",
         "whether the domain is gone is not looked at again once its lock is got", "test_operations_between",
     ),
     Mutant(

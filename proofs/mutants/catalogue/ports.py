@@ -157,8 +157,13 @@ HOST = (
     ),
     Mutant(
         "script-left-running", SCRIPT,
-        "        process.kill()\n        await process.wait()\n", "",
+        "            _kill_group(process.pid)\n            await process.wait()\n", "",
         "a script that takes too long runs on", "test_hotplug_stops",
+    ),
+    Mutant(
+        "script-children-left-running", SCRIPT,
+        "        os.killpg(pid, signal.SIGKILL)\n", "        os.kill(pid, signal.SIGKILL)\n",
+        "what a script that takes too long has started runs on", "test_hotplug_script", hangs=True,
     ),
     Mutant(
         "audit-believes-permissions", AUDIT_STORE,

@@ -7,6 +7,9 @@ from proofs.mutants.mutant import Mutant
 STORE, LOCK, FILES = "templates/store.py", "templates/lock.py", "templates/files.py"
 RETRY, CLIENT, LINK = "xenstore/retry.py", "xenstore/client.py", "xenstore/link.py"
 SQLITE, VIEW = "xenstore/sqlite.py", "xenstore/view.py"
+SNAPSHOT, CHECKSUM, WAL = (f"xenstore/{name}.py" for name in ("snapshot", "checksum", "wal"))
+HOST, FOLDER = "embedded/sqlite.py", "embedded/folder.py"
+READING = "templates/reading.py"
 EMBEDDED = "embedded/templates.py"
 
 TEMPLATES = (
@@ -75,11 +78,11 @@ TEMPLATES = (
     ),
     Mutant(
         "life-before-the-wait", STORE,
-        "        lock = await take(self._files, path, domain, current_owner(self), self._pause)\n"
+        "        lock = await take(self._files, path, domain, current_owner(self), self._waits)\n"
         "        with self._given_up_on_error(lock):\n            self._settle(lock)\n            if born:\n"
         "                await self._check_life(domain)\n        return lock",
         "        if born:\n            await self._check_life(domain)\n"
-        "        lock = await take(self._files, path, domain, current_owner(self), self._pause)\n"
+        "        lock = await take(self._files, path, domain, current_owner(self), self._waits)\n"
         "        with self._given_up_on_error(lock):\n            self._settle(lock)\n        return lock",
         "whether the domain is alive is looked at before the wait only", "test_crash_store", "a788fe0cd8",
     ),
@@ -274,7 +277,7 @@ XENSTORE = (
     ),
     Mutant(
         "sqlite-not-exclusive", SQLITE,
-        '        return self._transaction("BEGIN IMMEDIATE")', '        return self._transaction("BEGIN")',
+        'self._transaction("BEGIN" if self._snapshot else "BEGIN IMMEDIATE")', 'self._transaction("BEGIN")',
         "two processes can read what both will change", "test_xenstore_sqlite",
     ),
     Mutant(
@@ -289,9 +292,34 @@ XENSTORE = (
         "a child uses what its parent opened", "test_xenstore_sqlite",
     ),
     Mutant(
-        "sqlite-open-to-others", SQLITE,
+        "sqlite-open-to-others", SNAPSHOT,
         " or status.st_mode & 0o077:", ":",
         "a file is believed that others can read and write", "test_xenstore_sqlite",
+    ),
+    Mutant(
+        "row-unchecked", CHECKSUM,
+        "    if checksum(*values) != expected:\n", "    if False:\n",
+        "a row is believed that is not what was written", "test_damaged_store",
+    ),
+    Mutant(
+        "log-cut-in-the-middle", WAL,
+        "damaged=_more_was_committed(text, frame, start, salts))", "damaged=False)",
+        "a log that lost a change in its middle is taken for one that a power cut has ended", "test_damaged_store",
+    ),
+    Mutant(
+        "stranger-is-gone", HOST,
+        "        return row is not None\n", "        return True\n",
+        "a domain of which nothing is known is taken for one that is gone", "test_domain_command",
+    ),
+    Mutant(
+        "lost-host-is-new", FOLDER,
+        "        if known and not domains & set(known):\n", "        if False:\n",
+        "a record that knows none of the templates' domains is believed", "test_damaged_store",
+    ),
+    Mutant(
+        "glimpse-of-a-changed", READING,
+        "        return same_lock and stands(", "        return same_lock or stands(",
+        "a template that was replaced while it was read counts as read under the lock", "test_lock_waits",
     ),
     Mutant(
         "client-sends-again", CLIENT,

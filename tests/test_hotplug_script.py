@@ -1,0 +1,161 @@
+"""Hotplug scripts that do not behave: what is waited for, what is kept of what they print, and what is killed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import resource
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from impl.errors import HotplugFailed, TimedOut
+from impl.hotplug import tail
+from impl.hotplug.script import MOST_QUOTED, run_script
+from impl.kinds import DISK, Device
+
+BACKEND = "/local/domain/0/backend/vbd/1/51712"
+ROOT_DISK = Device(DISK, "51712")
+
+
+class Script:
+    """A script, and the processes that it names in a file."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path, self.named = folder / "block", folder / "pids"
+
+    async def run(self, body: str) -> None:
+        """Run it; `$PIDS` is the file for the processes that it starts."""
+        self.path.write_text(f"#!/bin/sh\nPIDS={self.named}\n{body}\n")
+        self.path.chmod(0o700)
+        await run_script(str(self.path), "add", BACKEND, ROOT_DISK)
+
+    def pids(self) -> list[int]:
+        return [int(line) for line in self.named.read_text().split()] if self.named.exists() else []
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Iterator[Script]:
+    """A script; what it has left behind is killed in the end."""
+    found = Script(tmp_path)
+    yield found
+    for pid in found.pids():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def is_running(pid: int) -> bool:
+    """True if the process is there, and is no zombie that only waits for its parent."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.parametrize("keeps", ["", "2>/dev/null", ">/dev/null", ">/dev/null 2>&1"], ids=["both", "1", "2", "none"])
+@pytest.mark.parametrize("ends", [0, 3])
+def test_a_daemon_is_not_waited_for_and_not_killed(script: Script, keeps: str, ends: int) -> None:
+    body = f"sleep 600 {keeps} &\necho $! >$PIDS\necho the reason >&2\nexit {ends}"
+    if ends:
+        with pytest.raises(HotplugFailed, match=r"\(3\): 'the reason'$"):
+            asyncio.run(script.run(body))
+    else:
+        asyncio.run(script.run(body))
+    (daemon,) = script.pids()
+    assert is_running(daemon)
+
+
+def test_a_daemon_that_prints_for_ever_does_not_keep_us(script: Script) -> None:
+    with pytest.raises(HotplugFailed, match=r"failed \(3\)"):
+        asyncio.run(script.run("yes >&2 &\necho $! >$PIDS\nexit 3"))
+
+
+def test_what_a_script_prints_takes_neither_memory_nor_disk(
+    script: Script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "none"))  # there is no place for a file of it
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(HotplugFailed, match=r"\(7\): 'the last line'$"):
+        asyncio.run(script.run("head -c 64M /dev/zero >&2\necho >&2; echo the last line >&2\nexit 7"))
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before  # KiB
+    assert grown < 16 << 10
+
+
+def test_of_a_long_line_the_end_is_quoted(script: Script) -> None:
+    with pytest.raises(HotplugFailed) as failed:
+        asyncio.run(script.run("head -c 100000 /dev/zero | tr '\\0' x >&2; printf END >&2\nexit 1"))
+    quoted = str(failed.value).rpartition(": ")[2]
+    assert quoted == repr("x" * (MOST_QUOTED - 3) + "END")
+    assert MOST_QUOTED < tail.KEPT
+
+
+@pytest.mark.parametrize(
+    ("printed", "quoted"),
+    [
+        (r"\033[2Jgone", r"'\x1b[2Jgone'"),
+        (r"a\ab\rc", r"'c'"),
+        (r"\342\200\256txt", r"'\u202etxt'"),
+        (r"\377\376", "'\ufffd\ufffd'"),
+        (r"\n \n", "nothing on standard error"),
+        ("", "nothing on standard error"),
+    ],
+)
+def test_nothing_that_is_quoted_steers_a_terminal(script: Script, printed: str, quoted: str) -> None:
+    with pytest.raises(HotplugFailed) as failed:
+        asyncio.run(script.run(f"printf '{printed}' >&2\nexit 1"))
+    assert str(failed.value).endswith(f"failed (1): {quoted}")
+    assert str(failed.value).isprintable()
+
+
+FAMILY = "sleep 600 &\necho $! >$PIDS.new\n(sleep 600; true) &\necho $! >>$PIDS.new\nmv $PIDS.new $PIDS\nwait"
+
+
+def test_a_script_that_takes_too_long_is_killed_with_its_children(
+    script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def until_it_is_under_way() -> None:
+        with pytest.raises(TimedOut, match=r"block add` of disk xvda took more than 0\.5 s"):
+            await script.run(FAMILY)
+        for pid in script.pids():
+            while is_running(pid):  # a signal that was sent may take its time
+                await asyncio.sleep(0.001)
+
+    monkeypatch.setattr("impl.hotplug.script.TIMEOUT", 0.5)
+    asyncio.run(until_it_is_under_way())
+
+
+def test_a_script_whose_caller_is_cancelled_is_killed_with_its_children(script: Script) -> None:
+    async def cancel() -> None:
+        running = asyncio.create_task(script.run(FAMILY))
+        while not script.named.exists():
+            await asyncio.sleep(0.001)
+        running.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await running
+        assert running.cancelled()
+        assert len(script.pids()) == 2
+        for pid in script.pids():
+            while is_running(pid):
+                await asyncio.sleep(0.001)
+
+    asyncio.run(cancel())
+
+
+def test_no_descriptor_is_left_open(script: Script) -> None:
+    async def all_ways() -> None:
+        before = {link.name for link in Path("/proc/self/fd").iterdir()}
+        await script.run("exit 0")
+        with pytest.raises(HotplugFailed):
+            await script.run("exit 1")
+        with pytest.raises(HotplugFailed):
+            await run_script("/none/such", "add", BACKEND, ROOT_DISK)
+        assert {link.name for link in Path("/proc/self/fd").iterdir()} == before
+
+    async def warm() -> None:
+        await script.run("exit 0")  # what asyncio opens once is open
+
+    asyncio.run(warm())
+    asyncio.run(all_ways())

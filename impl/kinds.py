@@ -54,6 +54,8 @@ class Device:
             key = self.kind.to_key(self.index)
         except InvalidArgument:
             return f"{self.kind} {self.index}"
+        if self.kind is PCI:
+            return f"{self.kind} {key['domain']:04x}:{key['bus']:02x}:{key['dev']:02x}.{key['func']}"
         return f"{self.kind} {'/'.join(str(v) for v in key.values())}"
 
 

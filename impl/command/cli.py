@@ -24,7 +24,7 @@ from impl.configuration.template import Template
 from impl.configuration.text import MOST_BYTES
 from impl.embedded.folder import HostFolder
 from impl.errors import DomainNotFound, InvalidArgument, MalformedConfiguration, StoreError
-from impl.kinds import DISK, NIC, Device, Json
+from impl.kinds import DISK, NIC, USBDEV, Device, Json
 from impl.operations import attach as plugging
 from impl.operations import knobs, media, sweep
 from impl.operations.create import MOST_VCPUS
@@ -193,19 +193,15 @@ def attach(work: Work, which: str, kind: str, spec: tuple[str, ...]) -> None:
 @domain.command()
 @click.argument("which", metavar="DOMAIN")
 @click.argument("kind")
-@click.argument("device")
+@click.argument("device", nargs=-1, required=True)
 @click.option("--force", is_flag=True, help="Whether or not the guest lets it go.")
 @pass_work
-def detach(work: Work, which: str, kind: str, device: str, *, force: bool) -> None:
-    """Detach a device: `detach vm1 disk xvdb`, `detach vm1 nic 0`, `detach vm1 pci 0000:03:00.1`.
-
-    A USB device is named by its controller and port, as in 0/1. An interface can also be named by its MAC address, and
-    a TPM by its uuid.
-    """
+def detach(work: Work, which: str, kind: str, device: tuple[str, ...], *, force: bool) -> None:
+    """Detach a device, by vdev, number, PCI address, CTRL/PORT; an interface by its MAC too, a TPM by its uuid."""
 
     async def act(t: Toolstack, found: Domain) -> None:
         what = kind_named(kind)
-        one = await find_device(t, found, what, device)
+        one = await find_device(t, found, what, "/".join(device) if what is USBDEV else " ".join(device))
         await plugging.detach(t, found, one, force=force)
         click.echo(f"detached {one}")
 

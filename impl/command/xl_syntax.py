@@ -16,13 +16,14 @@ from impl.errors import MalformedConfiguration
 
 _TOKEN = re.compile(
     r"""(?P<skip>[ \t]+)|(?P<name>[a-z][._0-9a-z]*)|(?P<number>[0-9][0-9a-fx]*)
-    |(?P<string>'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*")|(?P<comment>\#[^\n]*\n?)|(?P<mark>\+=|[=\[\],;\n])""",
+    |(?P<string>'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*")|(?P<comment>\#[^\n]*\n)|(?P<mark>\+=|[=\[\],;\n])""",
     re.VERBOSE,
 )
 _ESCAPE = re.compile(r"\\(.)")
 _LETTERS = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\", '"': '"', "'": "'"}
 _WHY = {
     "\r": "a carriage return: the lines of the file must end in a line feed alone",
+    "#": "a comment must end with a line feed, and the last one of the file has none",
     "\\": "a backslash: a list goes on in the next line without one",
 }
 MOST_NESTED = 8

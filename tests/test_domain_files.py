@@ -114,7 +114,7 @@ def test_options_beside_a_file(empty: Host, tmp_path: Path) -> None:
         ("vif = [ '', \\\n'' ]", "line 1: a backslash: a list goes on in the next line without one"),
         ("name = 'a'\nvif = [ , '' ]", "line 2: ',' stands where a value"),
         ("name = 'a'\nvif = [ [ 'bridge=a' ] ]", "line 2: `vif`: [0] must be a text, and is a list"),
-        ("name = 'a'\nvif = [ '', 'bridge' ]", "line 2: `vif`: [1]: nic 'bridge': word 1, 'bridge', is not of the form"),
+        ("name = 'a'\nvif = [ '', 'bridge' ]", "line 2: `vif`: [1]: nic 'bridge': word 1, 'bridge', is not"),
         ("name = 'a'\nmemory = 32\nmemory += 3", "line 3: `memory`: a number cannot be added to"),
         ("name = 'a'\nmaxmem = 64\nmemory = 65", "line 3: `memory`: `memory` is 65 MiB: from 1 to the limit"),
         ("name = 'a'\nbuilder = 'hvm'\ntype = 'pv'", "line 2: `builder`: it contradicts type = 'pv'"),
@@ -160,7 +160,30 @@ def test_lists_are_nested_to_a_limit() -> None:
         parse(f"a = {'[' * 100_000}", "a.cfg")
 
 
-WORDS = ["name", "memory", "vcpus", "disk", "vif", "=", "+=", "[", "]", ",", ";", "\n", "'/a,raw,xvda'", '"b"', "'\\x'"]
+WORDS = [
+    "name",
+    "memory",
+    "vnc",
+    "kernel",
+    "pci",
+    "vsnd",
+    "rdm",
+    "'strategy=host'",
+    "'1:0.0'",
+    "vcpus",
+    "disk",
+    "vif",
+    "=",
+    "+=",
+    "[",
+    "]",
+    ",",
+    ";",
+    "\n",
+    "'/a,raw,xvda'",
+    '"b"',
+    "'\\x'",
+]
 MORE = [" ", "\\", "'", '"', "#", "0", "12", "0x1g", "é"]
 
 

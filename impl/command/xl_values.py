@@ -139,11 +139,6 @@ def irq(item: str) -> Json:
     return number(0, MOST_UINT32 - 1)(item)
 
 
-def path(item: str) -> Json:
-    """A device tree's path, as an entry of `dtdevs`."""
-    return {"path": item}
-
-
 def colours(value: Value) -> Json:
     """Colours of the last-level cache: numbers, and ranges of them such as 2-6."""
     found: list[Json] = []

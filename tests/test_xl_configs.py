@@ -145,6 +145,7 @@ def test_what_is_not_kept_is_named_once(tmp_path: Path) -> None:
     assert result.exit_code == 0
     assert result.stderr.splitlines() == [
         f"{path}: ignoring kernel=, as xl does: hvmloader is what an hvm domain starts with anyway",
+        f"{path}: kept in the template alone, no such device is made here: channel",
         f"{path}: not kept here, and ignored: vnuma, cpus, cpuid, pvshim, e820_host, foo.bar",
     ]
     value = host.retrieve("a").value
@@ -194,6 +195,14 @@ def test_the_top_levels_framebuffer_is_a_pv_domains_alone(kind: str) -> None:
     found = read_config(f"{BASE}type = '{kind}'\nvnc = 1\n", "a.cfg")
     assert "vfbs" not in found.value
     assert found.ignored == (() if kind == "hvm" else ("vnc",))
+
+
+def test_the_top_levels_framebuffer_comes_with_a_keyboard() -> None:
+    found = read_config(f"{BASE}vnc = 1\nvncdisplay = 2\nkeymap = 'de'\n", "a.cfg")
+    assert found.value["vfbs"] == [{"devid": 0, "vnc": {"enable": "True", "display": 2}, "sdl": {}, "keymap": "de"}]
+    assert found.value["vkbs"] == [{}]
+    assert found.notes == ("kept in the template alone, no such device is made here: vnc",)
+    assert read_config(f"{BASE}vnc = 0\nvncdisplay = 2\n", "a.cfg").ignored == ("vncdisplay",)
 
 
 def test_a_setting_is_taken_once() -> None:

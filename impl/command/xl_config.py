@@ -127,12 +127,16 @@ def _kernel(given: Settings, kind: str) -> None:
 
 
 def _devices(given: Settings, kind: str) -> None:
+    alone: list[str] = []
     for key, (array, read_one, numbered) in UNATTACHED.items():
         entries = given.take(key, _entries(read_one)) or []
         if entries:
+            alone.append(key)
             given.put((array,), [{"devid": n, **entry} if numbered else entry for n, entry in enumerate(entries)])
-    if kind == "pv" and not given.found(("vfbs",)):
-        _top_level_framebuffer(given)
+    if kind == "pv" and not given.found(("vfbs",)) and _top_level_framebuffer(given):
+        alone.append("vnc")
+    if alone:
+        given.notes.append(f"kept in the template alone, no such device is made here: {', '.join(alone)}")
     defaults = _for_all_pci(given)
     keyboards: list[dict[str, Json]] = [{} for _ in _list(given.found(("vfbs",)))]
     for key, what in LISTS.items():
@@ -149,16 +153,18 @@ def _list(found: Json) -> list[Json]:
     return found if isinstance(found, list) else []
 
 
-def _top_level_framebuffer(given: Settings) -> None:
-    """`vnc = 1` of a pv domain is a framebuffer, and its keyboard, as in `vfb`."""
-    if given.has("vnc") and given.take("vnc", boolean) == "True":
-        parts: dict[str, dict[str, Json]] = {"vnc": {"enable": "True"}, "sdl": {}}
-        for name in ("vnclisten", "vncpasswd", "vncdisplay", "vncunused", "sdl", "opengl", "display", "xauthority"):
-            key = KEYS[name]
-            if (found := given.take(name, key.read)) not in (None, 0):
-                parts[key.place[-2]][key.place[-1]] = found
-        keymap = given.take("keymap", text)
-        given.put(("vfbs",), [{"devid": 0, **parts, **({} if keymap is None else {"keymap": keymap})}])
+def _top_level_framebuffer(given: Settings) -> bool:
+    """`vnc = 1` of a pv domain is a framebuffer, and its keyboard, as in `vfb`. False if it is not in the file."""
+    if not given.has("vnc") or given.take("vnc", boolean) != "True":
+        return False
+    parts: dict[str, dict[str, Json]] = {"vnc": {"enable": "True"}, "sdl": {}}
+    for name in ("vnclisten", "vncpasswd", "vncdisplay", "vncunused", "sdl", "opengl", "display", "xauthority"):
+        key = KEYS[name]
+        if (found := given.take(name, key.read)) not in (None, key.default):
+            parts[key.place[-2]][key.place[-1]] = found
+    keymap = given.take("keymap", text)
+    given.put(("vfbs",), [{"devid": 0, **parts, **({} if keymap is None else {"keymap": keymap})}])
+    return True
 
 
 def _for_all_pci(given: Settings) -> dict[str, Json]:

@@ -205,6 +205,12 @@ def test_the_top_levels_framebuffer_comes_with_a_keyboard() -> None:
     assert read_config(f"{BASE}vnc = 0\nvncdisplay = 2\n", "a.cfg").ignored == ("vncdisplay",)
 
 
+def test_the_colours_of_a_cache_are_bounded() -> None:
+    ranges = ", ".join(["'0-4000'"] * 2)
+    with pytest.raises(MalformedConfiguration, match="line 3: `llc_colors`: there are more than 4096 colours"):
+        read_config(f"{BASE}llc_colors = [ {ranges} ]\n", "a.cfg")
+
+
 def test_a_setting_is_taken_once() -> None:
     settings = Settings(parse("serial = 'pty'\nfoo = 1\n", "a.cfg"), "a.cfg")
     read_hvm(settings)

@@ -13,7 +13,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from xl_spelled import spelled
 
-from impl.command.xl_devices import device_entry
+from impl.command.xl_devices import MOST_CHARACTERS, device_entry
 from impl.command.xl_words import shown
 from impl.errors import InvalidArgument
 from impl.kinds import DISK, KINDS, NIC, P9, PCI, USBCTRL, USBDEV, VDISPL, VKB, VSND, VTPM, Json, Kind
@@ -235,3 +235,10 @@ def test_a_long_text_is_cut_in_a_message() -> None:
     assert len(str(refused.value)) < 400
     assert shown("x" * 60) == repr("x" * 60)
     assert len(shown("x" * 10**6)) < 100
+
+
+def test_a_spelling_is_read_up_to_a_length() -> None:
+    flags = "cdrom, " * (MOST_CHARACTERS // 7 - 10)
+    assert device_entry(DISK, f"{flags}vdev=hdc")["is_cdrom"] == 1
+    with pytest.raises(InvalidArgument, match=f"it has more than {MOST_CHARACTERS} characters"):
+        device_entry(DISK, "vdev=hdc,cdrom", " " * MOST_CHARACTERS)

@@ -18,6 +18,8 @@ from impl.errors import InvalidArgument
 from impl.kinds import DISK, KINDS, NIC, P9, PCI, USBCTRL, USBDEV, VDISPL, VKB, VSND, VTPM, Json, Kind
 
 _ALSO = {"block": DISK, "cdrom": DISK, "vif": NIC, "network": NIC, "9p": P9, "9pfs": P9, "usb": USBDEV}
+MOST_CHARACTERS = 1 << 16
+"""The longest spelling that is read: xenstore could keep nothing as long, and the time to scan a disk's is bounded."""
 _CONTROLLERS = ("auto", "pv", "devicemodel", "qusb")
 
 
@@ -34,15 +36,15 @@ def device_entry(kind: Kind, *specs: str) -> dict[str, Json]:
     each read by themselves; the parameters of all other kinds stand between commas, or are words of their own.
     InvalidArgument names the device, the word and what is wrong with it."""
     try:
-        if kind is DISK:
-            return disk(specs)
-        if kind is VSND:
-            return sound_card(specs)
-        if kind is PCI:
-            return pci(",".join(specs))
-        return _READERS[kind.name]([word for spec in specs for word in words(spec)])
+        _require_short(specs)
+        return _READERS[kind.name](specs)
     except InvalidArgument as e:
         raise InvalidArgument(f"{kind} {shown(' '.join(specs))}: {e}") from None
+
+
+def _require_short(specs: Sequence[str]) -> None:
+    if sum(map(len, specs)) > MOST_CHARACTERS:
+        raise InvalidArgument(f"it has more than {MOST_CHARACTERS} characters")
 
 
 def vtpm(given_words: Sequence[str]) -> dict[str, Json]:
@@ -103,12 +105,20 @@ def usbdev(given_words: Sequence[str]) -> dict[str, Json]:
     return {**entry, "type.hostdev": {"hostbus": bus, "hostaddr": address}}
 
 
-_READERS: Mapping[str, Callable[[list[str]], dict[str, Json]]] = {
-    NIC.name: nic,
-    VTPM.name: vtpm,
-    USBCTRL.name: usbctrl,
-    USBDEV.name: usbdev,
-    P9.name: p9,
-    VDISPL.name: vdispl,
-    VKB.name: vkb,
+def _in_words(read: Callable[[list[str]], dict[str, Json]]) -> Callable[[Sequence[str]], dict[str, Json]]:
+    """A reader of spellings, with a reader of their words between commas."""
+    return lambda specs: read([word for spec in specs for word in words(spec)])
+
+
+_READERS: Mapping[str, Callable[[Sequence[str]], dict[str, Json]]] = {
+    DISK.name: disk,
+    VSND.name: sound_card,
+    PCI.name: lambda specs: pci(",".join(specs)),
+    NIC.name: _in_words(nic),
+    VTPM.name: _in_words(vtpm),
+    USBCTRL.name: _in_words(usbctrl),
+    USBDEV.name: _in_words(usbdev),
+    P9.name: _in_words(p9),
+    VDISPL.name: _in_words(vdispl),
+    VKB.name: _in_words(vkb),
 }

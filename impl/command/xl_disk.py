@@ -96,7 +96,9 @@ class _Scanner:
         elif rule == "target":
             self._set("target", value.removesuffix(","))
         elif rule == "unknown":
-            raise InvalidArgument(f"there is no parameter {shown(key)} here: there are {', '.join(_PARAMETERS)}")
+            raise InvalidArgument(
+                f"there is no parameter {shown(key)} here: there are {', '.join(_PARAMETERS)}, {', '.join(_FLAGS)}"
+            )
         elif rule == "prefix":
             self._prefix(key)
         elif rule == "unknown prefix":

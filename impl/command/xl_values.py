@@ -15,6 +15,8 @@ from impl.kinds import Json
 
 MOST_KIB = 10**12
 """The most memory, in KiB, that is read as an amount."""
+MOST_COLOURS = 1 << 12
+"""The most colours of a cache that are read, and the largest."""
 Reader = Callable[[Value], Json]
 _RANGE = re.compile(r"(?:0[xX])?([0-9a-fA-F]{1,8})(?:-(?:0[xX])?([0-9a-fA-F]{1,8}))?")
 _FRAMES = re.compile(r"(?:0[xX])?([0-9a-fA-F]{1,15}),(?:0[xX])?([0-9a-fA-F]{1,15})(?:@(?:0[xX])?([0-9a-fA-F]{1,15}))?")
@@ -144,8 +146,10 @@ def colours(value: Value) -> Json:
     found: list[Json] = []
     for item in items(value):
         first, _, last = item.partition("-")
-        low, high = number(0, 1 << 16)(first), number(0, 1 << 16)(last or first)
+        low, high = number(0, MOST_COLOURS)(first), number(0, MOST_COLOURS)(last or first)
         if high < low:
             raise InvalidArgument(f"{shown(item)} is no range of colours: it is such as 2-6")
+        if len(found) + high - low >= MOST_COLOURS:
+            raise InvalidArgument(f"there are more than {MOST_COLOURS} colours")
         found += range(low, high + 1)
     return found

@@ -50,10 +50,14 @@ class Device:
     index: str
 
     def __str__(self) -> str:
+        """As `confsync domain detach` takes it: the kind, and what the device is known by."""
         try:
             key = self.kind.to_key(self.index)
         except InvalidArgument:
             return f"{self.kind} {self.index}"
+        if self.kind is PCI:
+            segment, bus, dev, func = self.index.split("-")
+            return f"{self.kind} {segment}:{bus}:{dev}.{func}"
         return f"{self.kind} {'/'.join(str(v) for v in key.values())}"
 
 

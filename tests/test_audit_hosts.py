@@ -87,7 +87,7 @@ def no_script(made: Made, state: str) -> None:
 WRONG: dict[str, tuple[Edit, list[str]]] = {
     "a disk without an entry": (drop_entry("disks", 0), [f"xenstore_has_template {GUEST} disk hda"]),
     "a nic without an entry": (drop_entry("nics", 0), [f"xenstore_has_template {GUEST} nic 0"]),
-    "a pci device without an entry": (drop_entry("pcidevs", 1), [f"xenstore_has_template {GUEST} pci 1/4/31/7"]),
+    "a pci device without an entry": (drop_entry("pcidevs", 1), [f"xenstore_has_template {GUEST} pci 0001:04:1f.7"]),
     "a usb device without an entry": (drop_entry("usbdevs", 0), [f"xenstore_has_template {GUEST} usbdev 0/1"]),
     "a usb controller without an entry": (drop_entry("usbctrls", 0), [f"xenstore_has_template {GUEST} usbctrl 0"]),
     "a vtpm without an entry": (drop_entry("vtpms", 0, PV), [f"xenstore_has_template {PV} vtpm 0"]),

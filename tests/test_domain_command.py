@@ -44,7 +44,7 @@ def test_attach_and_detach_of_each_kind(host: Host) -> None:
         ("nic", "bridge=xenbr0", "0", "nic 0"),
         ("vif", "", "0", "nic 0"),
         ("usbctrl", "type=pv,ports=4", "0", "usbctrl 0"),
-        ("pci", "03:00.0", "03:00.0", "pci 0/3/0/0"),
+        ("pci", "03:00.0", "03:00.0", "pci 0000:03:00.0"),
         ("vtpm", "backend=0", "0", "vtpm 0"),
         ("vkb", "backend-type=linux,unique-id=k", "0", "vkb 0"),
         ("9pfs", "tag=t,path=/p,security_model=none", "0", "p9 0"),
@@ -112,12 +112,12 @@ def test_knobs(host: Host) -> None:
     host.refused(2, "must be the target, 262144 KiB, or more", "mem-max", "vm2", "1m")
     host.refused(2, "has 1, numbered from 0", "vcpu-set", "vm2", "2")
     host.refused(2, "is no name", "rename", "vm2", "a/b")
-    for size in ("0", "-1", "x", "1e3", "9" * 30, "9999999t"):
+    for size in ("0", "-1", "x", "1e3", "9" * 30, "9999999t", "1MB", "1 m", "1023b", "m", ""):
         host.refused(2, "Invalid value for 'SIZE'", "mem-set", "vm2", "--", size)
 
 
 @pytest.mark.parametrize(
-    ("size", "kib"), [("1024", 1024), ("2048b", 2), ("512k", 512), ("1m", 1024), ("1MB", 1024), ("1G", 1 << 20)]
+    ("size", "kib"), [("1024", 1 << 20), ("2048b", 2), ("512k", 512), ("1m", 1024), ("1M", 1024), ("1G", 1 << 20)]
 )
 def test_amounts_of_memory(host: Host, size: str, kib: int) -> None:
     host.ok("mem-max", "vm1", "4g")

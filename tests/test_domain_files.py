@@ -10,7 +10,8 @@ from domain_host import UUID, Host
 from hypothesis import given
 from hypothesis import strategies as st
 
-from impl.command.xl_config import parse, read_config
+from impl.command.xl_config import read_config
+from impl.command.xl_syntax import MOST_NESTED, Value, parse
 from impl.errors import MalformedConfiguration
 
 
@@ -36,7 +37,7 @@ disk = [
 
     ',,hdc,cdrom', ]
 disk += [ '/d.img,raw,xvdd,rw' ]
-vif = [ 'mac=00:16:3e:01:02:03,bridge=xenbr0', \
+vif = [ 'mac=00:16:3e:01:02:03,bridge=xenbr0',
         '' ]
 on_crash = 'rename-restart'
 vnc = 1
@@ -68,7 +69,7 @@ def test_a_file_as_real_people_write_them(empty: Host, tmp_path: Path) -> None:
     assert isinstance(nics, list)
     assert nics[0] == {"mac": "00:16:3e:01:02:03", "bridge": "xenbr0", "devid": 0, "nictype": "vif"}
     assert [nic["devid"] for nic in nics if isinstance(nic, dict)] == [0, 1]
-    assert found["on_crash"] == "rename_restart"
+    assert found["on_crash"] == "restart_rename"
 
 
 def test_options_beside_a_file(empty: Host, tmp_path: Path) -> None:
@@ -90,24 +91,39 @@ def test_options_beside_a_file(empty: Host, tmp_path: Path) -> None:
         ("name = 'a' 'b'", "stands where the line must end"),
         ("name = 'a'\ndisk = [ 'x' 'y' ]", "line 2: "),
         ("name = 'a'\ndisk = [ 'x',", "line 2: "),
-        ("name = 'a'\ndisk = 'x'", "`disk` must be a list"),
+        ("name = 'a'\ndisk = 'x'", "line 2: `disk`: it must be a list"),
         ("name = 'a'\ndisk = [ '/x' ]", "it has no vdev"),
-        ("name = 'a'\nmemory = 'lots'", "`memory` must be a whole number"),
-        ("name = 'a'\nmemory = 12z", "'12z' is no number"),
-        (f"name = 'a'\nmemory = {'9' * 5000}", "is no number"),
-        (f"name = 'a'\nmemory = '{'9' * 5000}'", "`memory` must be a whole number"),
+        ("name = 'a'\nmemory = 'lots'", "line 2: `memory`: it is 'lots', and must be a whole number"),
+        ("name = 'a'\nmemory = 12z", "line 2: 'z' stands where the line must end"),
+        (f"name = 'a'\nmemory = {'9' * 5000}", "`memory`: it is '9999"),
+        (f"name = 'a'\nmemory = '{'9' * 5000}'", "(5000 characters), and must be a whole number"),
         ("name = 'a'\nmemory = -1", "cannot stand here"),
         ("name = 'a'\nmaxmem = 10", "the limit"),
         ("name = 'a'\nvcpus = 4\nmaxvcpus = 2", "4 vcpus of 2"),
-        ("name = 'a'\nvcpus = 1000000000", "there must be 1 to 512"),
-        ("name = 'a'\ntype = 'xyz'", "`type` is 'xyz'"),
-        ("name = 5", "`name` must be a text in quotes"),
-        ("name = [ 'a' ]", "`name` must be a text in quotes"),
-        ("name = 'a\\0'", "is no ASCII character"),
-        ("name = 'a\\xff'", "is no ASCII character"),
-        ("name = 'a\\q'", "there is no escape '\\\\q'"),
-        ("name = 'a'\nname += [ 'b' ]", "line 2: `name` cannot be added to"),
+        ("name = 'a'\nvcpus = 1000000000", "`vcpus`: it is '1000000000', and must be a whole number from 1 to 512"),
+        ("name = 'a'\ntype = 'xyz'", "`type`: 'xyz' is no value here: there are pv, hvm, pvh"),
+        ("name = [ 'a' ]", "line 1: `name`: it must be one value, and is a list"),
+        ("name = 'a\\0'", "xl can read no number for a character"),
+        ("name = 'a\\xff'", "xl can read no number for a character"),
+        ("name = 'a\\q'", "there is no such escape"),
+        ("name = 'a'\nname += [ 'b' ]", "line 2: 'name' cannot be added to"),
         ("import os", "line 1: "),
+        ("name = 'a' # no end", "line 1: a comment must end with a line feed"),
+        ("Name = 'a'", "line 1: 'N' cannot stand here"),
+        ("name = 'a'\r\n", "line 1: a carriage return"),
+        ("vif = [ '', \\\n'' ]", "line 1: a backslash: a list goes on in the next line without one"),
+        ("name = 'a'\nvif = [ , '' ]", "line 2: ',' stands where a value"),
+        ("name = 'a'\nvif = [ [ 'bridge=a' ] ]", "line 2: `vif`: [0] must be a text, and is a list"),
+        ("name = 'a'\nvif = [ '', 'bridge' ]", "line 2: `vif`: [1]: nic 'bridge': word 1, 'bridge', is not"),
+        ("name = 'a'\nmemory = 32\nmemory += 3", "line 3: `memory`: a number cannot be added to"),
+        ("name = 'a'\nmaxmem = 64\nmemory = 65", "line 3: `memory`: `memory` is 65 MiB: from 1 to the limit"),
+        ("name = 'a'\nbuilder = 'hvm'\ntype = 'pv'", "line 2: `builder`: it contradicts type = 'pv'"),
+        ("name = 'a'\nbuilder = 'linux'", "'linux' is no value here: there are hvm, generic"),
+        ("name = 'a'\non_crash = 'rename_restart'", "there are destroy, restart, rename-restart"),
+        ("name = 'a'\nfirmware = 'pvgrub64'", "only an hvm domain has one here: write kernel"),
+        ("name = 'a'\ntimer_mode = 1", "`timer_mode`: a pv domain has none"),
+        ("name = 'a'\nacpi = 'yes'", "`acpi`: it is 'yes', and must be a whole number"),
+        ("name = 'a'\nuuid = '{02c1497c-0060-444c-9188-579296d5d4d0}'", "is no uuid"),
         ("name = 'a'\x00", "cannot stand here"),
         ("", "the domain needs a name"),
     ],
@@ -118,16 +134,56 @@ def test_files_that_are_no_configuration(empty: Host, tmp_path: Path, text: str,
     empty.refused(2, said, "create", path)
 
 
+def values(text: str) -> dict[str, Value]:
+    return {name: setting.value for name, setting in parse(text, "a.cfg").items()}
+
+
 def test_escapes_in_both_quotes() -> None:
-    text = r"""a = 'it\'s \x41\102\t\\'; b = "it's \"\a\b\f\n\r\v\"" """
-    assert parse(text, "a.cfg") == {"a": "it's AB\t\\", "b": 'it\'s "\a\b\f\n\r\v"'}
+    text = r"""a = 'it\'s \t\\'; b = "it's \"\a\b\f\n\r\v\"" """
+    assert values(text) == {"a": "it's \t\\", "b": 'it\'s "\a\b\f\n\r\v"'}
 
 
 def test_the_last_of_two_values_counts() -> None:
-    assert parse("a = 1\na = [ 'x' ]\na += [ 'y', ]\nb += 'z'", "a.cfg") == {"a": ["x", "y"], "b": "z"}
+    text = "a = 1\na = [ 'x' ]\na += [ 'y', ]\nb += 'z'"
+    assert values(text) == {"a": ["x", "y"], "b": "z"}
+    assert {name: (s.line, s.added) for name, s in parse(text, "a.cfg").items()} == {"a": (3, True), "b": (4, True)}
 
 
-WORDS = ["name", "memory", "vcpus", "disk", "vif", "=", "+=", "[", "]", ",", ";", "\n", "'/a,raw,xvda'", '"b"', "'\\x'"]
+def test_lists_hold_texts_numbers_and_lists() -> None:
+    text = "a = [ [ 'x', 5 ],\n\n [ ], 0x1f # comment\n , ]; b.c_d=[]\n#end\n"
+    assert values(text) == {"a": [["x", "5"], [], "0x1f"], "b.c_d": []}
+
+
+def test_lists_are_nested_to_a_limit() -> None:
+    assert values(f"a = {'[' * MOST_NESTED}{']' * MOST_NESTED}")
+    with pytest.raises(MalformedConfiguration, match=f"more than {MOST_NESTED} lists deep"):
+        parse(f"a = {'[' * 100_000}", "a.cfg")
+
+
+WORDS = [
+    "name",
+    "memory",
+    "vnc",
+    "kernel",
+    "pci",
+    "vsnd",
+    "rdm",
+    "'strategy=host'",
+    "'1:0.0'",
+    "vcpus",
+    "disk",
+    "vif",
+    "=",
+    "+=",
+    "[",
+    "]",
+    ",",
+    ";",
+    "\n",
+    "'/a,raw,xvda'",
+    '"b"',
+    "'\\x'",
+]
 MORE = [" ", "\\", "'", '"', "#", "0", "12", "0x1g", "é"]
 
 

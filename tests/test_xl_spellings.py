@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from impl.command.xl_config import LISTS
-from impl.command.xl_devices import device_entry, device_index, kind_named
+from impl.command.xl_devices import device_entry, kind_named
+from impl.command.xl_names import device_index
 from impl.errors import InvalidArgument
 from impl.kinds import DISK, KINDS, NIC, PCI, USBCTRL, USBDEV, VKB, Json, Kind, device_of
 from impl.vdev import device_number, virtual_name
@@ -47,10 +48,16 @@ DIFFERENCES: dict[tuple[str, str], Differs] = {
         {"pdev_path": "", "vdev": "hdc", "format": "empty", "removable": 1, "is_cdrom": 1},
         "an empty drive is spelled in three ways, and is the same entry in all of them",
     ),
-    ("disk", " /x , raw , xvda , w "): Differs(
-        {"pdev_path": "/x", "vdev": "xvda", "format": "raw", "readwrite": 1},
-        "xl takes the blanks for a part of the format's name, and refuses it",
+    ("disk", "trusted,vdev=xvda,target=/x"): Differs(
+        {"pdev_path": "/x", "vdev": "xvda", "format": "raw", "readwrite": 1, "trusted": "True"},
+        "newer than this xl, which takes the word for the target",
     ),
+    ("disk", "untrusted,vdev=xvda,target=/x"): Differs(
+        {"pdev_path": "/x", "vdev": "xvda", "format": "raw", "readwrite": 1, "trusted": "False"},
+        "newer than this xl, which takes the word for the target",
+    ),
+    ("vif", "trusted=0"): Differs("no parameter 'trusted'", "xl drops what it does not know"),
+    ("vif", "trusted=1"): Differs("no parameter 'trusted'", "xl drops what it does not know"),
     ("vif", "mac=zz"): Differs("is no MAC address", "xl drops what it cannot read, and the guest gets another address"),
     ("vif", "foo=bar"): Differs("no parameter 'foo'", "xl drops what it does not know: a slip of the pen is not seen"),
     ("vif", "type=nope"): Differs("is no type", "xl drops it"),
@@ -120,10 +127,10 @@ def test_every_difference_is_one_of_the_table() -> None:
         (PCI, "00:00.8", "is no PCI address"),
         (PCI, "00:00.0,permissive", "not of the form key=value"),
         (USBCTRL, "type=usb9", "'usb9' is no type: there are auto, pv"),
-        (USBDEV, "type=nope,hostbus=1,hostaddr=2,controller=0,port=1", "can only be hostdev"),
+        (USBDEV, "type=nope,hostbus=1,hostaddr=2,controller=0,port=1", "'nope' is no type: there are hostdev"),
         (USBDEV, "controller=0,port=1,hostbus=1", "needs hostbus and hostaddr"),
         (USBDEV, "controller=0,hostbus=1,hostaddr=2", "has no port"),
-        (VKB, "backend-type=x", "'x' is no backend type: there are qemu, linux"),
+        (VKB, "backend-type=x", "'x' is no backend-type: there are qemu, linux"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_by_name(kind: Kind, spelling: str, said: str) -> None:
@@ -158,6 +165,8 @@ def test_kinds_have_xls_names_too() -> None:
         (DISK, "51728", "51728"),
         (NIC, "3", "3"),
         (PCI, "03:1f.7", "0000-03-1f-7"),
+        (PCI, "0001:03:1f.7", "0001-03-1f-7"),
+        (PCI, "03:00.1@5,permissive=1", "0000-03-00-1"),
         (USBDEV, "1/4", "1/port/4"),
     ],
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -16,14 +15,16 @@ import click
 from rich.cells import cell_len, set_cell_size
 
 from impl.command.listing import listing
+from impl.command.size import MiB
 from impl.command.work import Work, name_of, told
-from impl.command.xl_config import MOST_KIB, read_config
-from impl.command.xl_devices import device_entry, device_index, kind_named
+from impl.command.xl_config import read_config
+from impl.command.xl_devices import device_entry, kind_named
+from impl.command.xl_names import device_index, find_device
 from impl.configuration.template import Template
 from impl.configuration.text import MOST_BYTES
 from impl.embedded.folder import HostFolder
 from impl.errors import DomainNotFound, InvalidArgument, MalformedConfiguration, StoreError
-from impl.kinds import DISK, NIC, Device, Json
+from impl.kinds import DISK, NIC, USBDEV, Device, Json
 from impl.operations import attach as plugging
 from impl.operations import knobs, media, sweep
 from impl.operations.create import MOST_VCPUS
@@ -38,8 +39,6 @@ from terminal.commands import Group
 from terminal.text import near_file, quoted, value
 
 STATE = "confsync-state"
-_SIZE = re.compile(r"([0-9]{1,18})([bkmgt]?)b?", re.IGNORECASE)
-_SHIFTS = {"b": -10, "": 0, "k": 0, "m": 10, "g": 20, "t": 30}
 
 
 class Row(TypedDict):
@@ -54,22 +53,6 @@ class Row(TypedDict):
 
 pass_work = click.make_pass_decorator(Work)
 SPEC = click.argument("spec", nargs=-1)
-
-
-class KiB(click.ParamType[int]):
-    """An amount of memory, in KiB unless it says otherwise, as xl reads it [`parse_mem_size_kb`]."""
-
-    name = "size"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        found = _SIZE.fullmatch(str(value))
-        if not found:
-            self.fail(f"{quoted(value)} is no amount of memory, such as 262144, 256m or 1g", param, ctx)
-        shift = _SHIFTS[found[2].lower()]
-        kib = int(found[1]) << shift if shift >= 0 else int(found[1]) >> -shift
-        if not 0 < kib <= MOST_KIB:
-            self.fail(f"{quoted(value)} is {kib} KiB, and must be from 1 to {MOST_KIB}", param, ctx)
-        return kib
 
 
 class Spoken(Group):
@@ -118,7 +101,7 @@ def domain(ctx: click.Context, folder: Path, delay: float) -> None:
 @click.option("--json", "from_json", type=click.Path(path_type=Path, dir_okay=False), help="A libxl JSON file.")
 @click.option("--name", help="The domain's name.")
 @click.option("--uuid", help="Its uuid; a new one if it is given nowhere.")
-@click.option("--memory", type=KiB(), help="Its memory, in KiB or with a unit: 256m.")
+@click.option("--memory", type=MiB(), help="Its memory, in MiB or with a unit: 256, 1g.")
 @click.option("--vcpus", type=click.IntRange(1, MOST_VCPUS), help="How many vcpus it has.")
 @click.option("--disk", "disks", multiple=True, metavar="SPEC", help="A disk: /a.img,raw,xvda,rw. Repeatable.")
 @click.option("--vif", "vifs", multiple=True, metavar="SPEC", help="A network interface: bridge=xenbr0. Repeatable.")
@@ -174,6 +157,8 @@ def _described(config: Path | None, from_json: Path | None) -> Template:
         found = read_config(_read(config).decode(), str(config))
     except UnicodeDecodeError as e:
         raise MalformedConfiguration(str(config), f"byte {e.start}", "it is not UTF-8") from None
+    for note in found.notes:
+        click.echo(f"{config}: {note}", err=True)
     if found.ignored:
         click.echo(f"{config}: not kept here, and ignored: {', '.join(found.ignored)}", err=True)
     return Template.of(found.value, str(config))
@@ -202,7 +187,7 @@ def attach(work: Work, which: str, kind: str, spec: tuple[str, ...]) -> None:
 
     async def act(t: Toolstack, found: Domain) -> None:
         what = kind_named(kind)
-        device = await plugging.attach(t, found, what, device_entry(what, ",".join(spec)))
+        device = await plugging.attach(t, found, what, device_entry(what, *spec))
         click.echo(f"attached {device}")
 
     work.on_domain(which, act)
@@ -211,15 +196,15 @@ def attach(work: Work, which: str, kind: str, spec: tuple[str, ...]) -> None:
 @domain.command()
 @click.argument("which", metavar="DOMAIN")
 @click.argument("kind")
-@click.argument("device")
+@click.argument("device", nargs=-1, required=True)
 @click.option("--force", is_flag=True, help="Whether or not the guest lets it go.")
 @pass_work
-def detach(work: Work, which: str, kind: str, device: str, *, force: bool) -> None:
-    """Detach a device: `detach vm1 disk xvdb`, `detach vm1 nic 0`, `detach vm1 usbdev 0/1`."""
+def detach(work: Work, which: str, kind: str, device: tuple[str, ...], *, force: bool) -> None:
+    """Detach a device, by vdev, number, PCI address, CTRL/PORT; an interface by its MAC too, a TPM by its uuid."""
 
     async def act(t: Toolstack, found: Domain) -> None:
         what = kind_named(kind)
-        one = Device(what, device_index(what, device))
+        one = await find_device(t, found, what, "/".join(device) if what is USBDEV else " ".join(device))
         await plugging.detach(t, found, one, force=force)
         click.echo(f"detached {one}")
 
@@ -264,14 +249,14 @@ def rename(work: Work, which: str, name: str) -> None:
 def _amount_command(name: str, says: str, set_it: Callable[[Toolstack, Domain, int], Awaitable[None]]) -> None:
     @domain.command(name, help=says)
     @click.argument("which", metavar="DOMAIN")
-    @click.argument("size", type=KiB())
+    @click.argument("size", type=MiB())
     @pass_work
     def set_amount(work: Work, which: str, size: int) -> None:
         work.on_domain(which, lambda t, found: set_it(t, found, size))
 
 
-_amount_command("mem-set", "Set a domain's memory target, in KiB or with a unit: 256m.", knobs.set_memory_target)
-_amount_command("mem-max", "Set the most memory a domain can be given, in KiB or with a unit.", knobs.set_memory_limit)
+_amount_command("mem-set", "Set a domain's memory target, in MiB or with a unit: 256, 1g.", knobs.set_memory_target)
+_amount_command("mem-max", "Set the most memory a domain can be given, in MiB or with a unit.", knobs.set_memory_limit)
 
 
 @domain.command("vcpu-set")

@@ -1,226 +1,212 @@
-"""A domain's configuration file as xl reads it, to a template [xl.cfg(5); libxlu_cfg_l.l, libxlu_cfg_y.y]."""
+"""A domain's configuration file as xl reads it, to a template [xl.cfg(5); parse_config_data]."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from impl.command import xl_hvm
 from impl.command.xl_devices import device_entry
-from impl.errors import InvalidArgument, MalformedConfiguration
-from impl.kinds import DISK, NIC, P9, PCI, USBCTRL, USBDEV, VDISPL, VKB, VTPM, Json, Kind
-from impl.operations.create import MOST_VCPUS
+from impl.command.xl_keys import KEYS, ON, ON_OTHERWISE
+from impl.command.xl_lists import LISTS as UNATTACHED
+from impl.command.xl_pci import FLAGS, pci
+from impl.command.xl_settings import Settings
+from impl.command.xl_syntax import Value, parse
+from impl.command.xl_values import boolean, items, mebibytes, name_of, named, number, text
+from impl.command.xl_words import uuid_text
+from impl.errors import InvalidArgument
+from impl.kinds import DISK, NIC, P9, PCI, USBCTRL, USBDEV, VDISPL, VKB, VSND, VTPM, Json, Kind
+from impl.operations.create import MEMORY_KB, MOST_VCPUS
 
-_TOKEN = re.compile(
-    r"""(?P<skip>[ \t\r]+|\#[^\n]*|\\\n)|(?P<name>[A-Za-z_][A-Za-z0-9_]*)|(?P<number>[0-9][0-9a-zA-Z]*)
-    |(?P<string>'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*")|(?P<mark>\+=|[=\[\],;\n])""",
-    re.VERBOSE,
-)
-_ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|([0-7]{1,3})|(.))")
-_LETTERS = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\", '"': '"', "'": "'"}
-Value = str | int | list[str]
-MOST_KIB = 10**12
-"""The most memory, in KiB, that is read as an amount; and the largest number."""
-_NUMBER = re.compile(r"[0-9]{1,18}")
 LISTS: Mapping[str, Kind] = {
     "disk": DISK, "vif": NIC, "vtpm": VTPM, "pci": PCI, "usbctrl": USBCTRL, "usbdev": USBDEV, "p9": P9, "vkb": VKB,
-    "vdispl": VDISPL,
+    "vdispl": VDISPL, "vsnd": VSND,
 }  # fmt: skip
 """The lists of devices, and of what kind."""
+TYPES = ("pv", "hvm", "pvh")
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """What a file says. `ignored`: the keys in it that are not about anything that is kept here."""
+    """What a file says."""
 
     value: dict[str, Json]
     ignored: tuple[str, ...]
+    """The keys in it that are not about anything that is kept for a domain of this type."""
+    notes: tuple[str, ...] = ()
+    """What else whoever wrote the file should know."""
 
 
-def read_config(text: str, source: str) -> Read:
-    """The template's value for an xl configuration. MalformedConfiguration names the file, the line and the reason."""
-    given = parse(text, source)
-    try:
-        return _template(given)
-    except InvalidArgument as e:
-        raise MalformedConfiguration(source, "", str(e)) from None
+def read_config(content: str, source: str) -> Read:
+    """The template's value for an xl configuration. MalformedConfiguration names the file, the line, the key and the
+    reason."""
+    given = Settings(parse(content, source), source)
+    kind = _type(given)
+    given.put(("c_info", "type"), kind)
+    given.put(("b_info",), {})
+    if uuid := given.take("uuid", lambda value: uuid_text(text(value))):
+        given.put(("c_info", "uuid"), uuid)
+    _labels(given)
+    _memory(given)
+    _vcpus(given)
+    _kernel(given, kind)
+    for name, key in KEYS.items():
+        if kind in key.types and (found := given.take(name, key.read)) not in (None, key.default):
+            given.put(key.place, found)
+    if kind == "hvm":
+        xl_hvm.read(given)
+    elif given.has("firmware"):
+        raise given.wrong("firmware", "only an hvm domain has one here: write kernel = '/path/of/pvgrub64.bin' instead")
+    elif kind == "pv" and given.has("timer_mode"):
+        raise given.wrong("timer_mode", "a pv domain has none")
+    _devices(given, kind)
+    for name, read in ON.items():
+        action = given.take(name, read) or ON_OTHERWISE.get(name, "destroy")
+        if action != "destroy":
+            given.put((name,), action)
+    return Read(given.value, given.left, tuple(given.notes))
 
 
-def parse(text: str, source: str) -> dict[str, Value]:
-    """Names and values. MalformedConfiguration."""
-    tokens = _Tokens(text, source)
-    given: dict[str, Value] = {}
-    while tokens.skip_ends():
-        name = tokens.take("name", "a name, such as memory")
-        adds = tokens.peek() == ("mark", "+=")
-        tokens.mark("+=" if adds else "=")
-        value = _value(tokens)
-        given[name] = _added(tokens, name, given[name], value) if adds and name in given else value
-        tokens.end()
-    return given
+def _type(given: Settings) -> str:
+    kind = given.take("type", name_of(*TYPES, any_case=False))
+    built = given.take("builder", named({"hvm": "hvm", "generic": "pv"}))
+    if kind and built and kind != built:
+        raise given.wrong("builder", f"it contradicts type = {str(kind)!r}")
+    return str(kind or built or "pv")
 
 
-def _added(tokens: _Tokens, name: str, before: Value, more: Value) -> Value:
-    """What `+=` makes of both [xlu__cfg_concat_vals]."""
-    if isinstance(before, list) and isinstance(more, list):
-        return [*before, *more]
-    if isinstance(before, str) and isinstance(more, str):
-        return before + more
-    raise tokens.wrong(f"`{name}` cannot be added to: only a list to a list, and a text to a text")
+def _labels(given: Settings) -> None:
+    """The domain's label for XSM: `seclabel` is the one it runs with, and is made with too unless `init_seclabel` says
+    another."""
+    first, label = given.take("init_seclabel", text), given.take("seclabel", text)
+    if first is not None or label is not None:
+        given.put(("c_info", "ssid_label"), label if first is None else first)
+    if first is not None and label is not None:
+        given.put(("b_info", "exec_ssid_label"), label)
 
 
-def _value(tokens: _Tokens) -> Value:
-    kind, text = tokens.peek()
-    if (kind, text) == ("mark", "["):
-        tokens.next()
-        return list(_items(tokens))
-    if kind == "number":
-        tokens.next()
+def _memory(given: Settings) -> None:
+    memory = given.take("memory", mebibytes)
+    limit = given.take("maxmem", mebibytes)
+    target = MEMORY_KB if memory is None else memory
+    most = target if limit is None else limit
+    if not 0 < target <= most:
+        key = "memory" if memory is not None else "maxmem"
+        raise given.wrong(key, f"`memory` is {target >> 10} MiB: from 1 to the limit, `maxmem`, {most >> 10}")
+    given.put(("b_info", "max_memkb"), most)
+    given.put(("b_info", "target_memkb"), target)
+
+
+def _vcpus(given: Settings) -> None:
+    count = number(1, MOST_VCPUS)
+    given_online, given_most = given.take("vcpus", count), given.take("maxvcpus", count)
+    online = given_online or 1
+    most = given_most or online
+    if online > most:
+        raise given.wrong("maxvcpus", f"{online} vcpus of {most}: no more can be online than there are")
+    given.put(("b_info", "max_vcpus"), most)
+    given.put(("b_info", "avail_vcpus"), [*range(online)])
+
+
+def _kernel(given: Settings, kind: str) -> None:
+    kernel = given.take("kernel", text)
+    if kernel is not None and kind == "hvm" and kernel.rpartition("/")[2] == "hvmloader":
+        given.notes.append("ignoring kernel=, as xl does: hvmloader is what an hvm domain starts with anyway")
+    elif kernel is not None:
+        given.put(("b_info", "kernel"), kernel)
+    line, root, extra = (given.take(key, text) for key in ("cmdline", "root", "extra"))
+    if line is not None:
+        if root is not None or extra is not None:
+            given.notes.append("ignoring root= and extra= in favour of cmdline=")
+    elif root is not None:
+        line = f"root={root}" if extra is None else f"root={root} {extra}"
+    else:
+        line = extra
+    if line is not None:
+        given.put(("b_info", "cmdline"), line)
+
+
+def _devices(given: Settings, kind: str) -> None:
+    alone: list[str] = []
+    for key, (array, read_one, numbered) in UNATTACHED.items():
+        entries = given.take(key, _entries(read_one)) or []
+        if entries:
+            alone.append(key)
+            given.put((array,), [{"devid": n, **entry} if numbered else entry for n, entry in enumerate(entries)])
+    if kind == "pv" and not given.found(("vfbs",)) and _top_level_framebuffer(given):
+        alone.append("vnc")
+    if alone:
+        given.notes.append(f"kept in the template alone, no such device is made here: {', '.join(alone)}")
+    defaults = _for_all_pci(given)
+    keyboards: list[dict[str, Json]] = [{} for _ in _list(given.found(("vfbs",)))]
+    for key, what in LISTS.items():
+        found = given.take(key, _reader(what, defaults)) or []
+        if what is VKB:
+            found = keyboards + found
+        if found:
+            given.put((what.array,), [*found])
+    if kind == "pv" and given.found((PCI.array,)):
+        given.put(("b_info", "type.pv", "e820_host"), "True")
+
+
+def _list(found: Json) -> list[Json]:
+    return found if isinstance(found, list) else []
+
+
+def _top_level_framebuffer(given: Settings) -> bool:
+    """`vnc = 1` of a pv domain is a framebuffer, and its keyboard, as in `vfb`. False if it is not in the file."""
+    if not given.has("vnc") or given.take("vnc", boolean) != "True":
+        return False
+    parts: dict[str, dict[str, Json]] = {"vnc": {"enable": "True"}, "sdl": {}}
+    for name in ("vnclisten", "vncpasswd", "vncdisplay", "vncunused", "sdl", "opengl", "display", "xauthority"):
+        key = KEYS[name]
+        if (found := given.take(name, key.read)) not in (None, key.default):
+            parts[key.place[-2]][key.place[-1]] = found
+    keymap = given.take("keymap", text)
+    given.put(("vfbs",), [{"devid": 0, **parts, **({} if keymap is None else {"keymap": keymap})}])
+    return True
+
+
+def _for_all_pci(given: Settings) -> dict[str, Json]:
+    """What the file says of all its PCI devices, which each can say otherwise."""
+    flags = {flag: given.take(f"pci_{flag}", boolean) for flag in FLAGS}
+    found: dict[str, Json] = {flag: value == "True" for flag, value in flags.items() if value is not None}
+    policy = given.found(("b_info", "type.hvm", "rdm", "policy"))
+    return found if policy is None else {**found, "rdm_policy": policy}
+
+
+def _reader(kind: Kind, pci_defaults: Mapping[str, Json]) -> Callable[[Value], list[dict[str, Json]]]:
+    """A reader of a list of devices of a kind."""
+    if kind is VSND:
+        return _sound_cards
+    if kind is PCI:
+        return _entries(lambda spec: pci(spec, pci_defaults))
+    return _entries(lambda spec: device_entry(kind, spec))
+
+
+def _entries(read_one: Callable[[str], dict[str, Json]]) -> Callable[[Value], list[dict[str, Json]]]:
+    """A reader of a list of devices, with a reader of one. InvalidArgument says which device is wrong."""
+
+    def read(value: Value) -> list[dict[str, Json]]:
+        found: list[dict[str, Json]] = []
+        for at, spec in enumerate(items(value)):
+            try:
+                found.append(read_one(spec))
+            except InvalidArgument as e:
+                raise InvalidArgument(f"[{at}]: {e}") from None
+        return found
+
+    return read
+
+
+def _sound_cards(value: Value) -> list[dict[str, Json]]:
+    """Each card is a list of its items."""
+    if not isinstance(value, list) or not all(isinstance(card, list) for card in value):
+        raise InvalidArgument("it must be a list of lists, such as [ [ 'card,short-name=Main', 'pcm' ] ]")
+    found: list[dict[str, Json]] = []
+    for at, card in enumerate(value):
         try:
-            return int(text, 0)
-        except ValueError:
-            raise tokens.wrong(f"{text!r} is no number") from None
-    return tokens.string("a value: a number, a text in quotes, or a list in [ ]")
-
-
-def _items(tokens: _Tokens) -> Iterator[str]:
-    while True:
-        while tokens.peek() == ("mark", "\n"):
-            tokens.next()
-        if tokens.peek() == ("mark", "]"):
-            tokens.next()
-            return
-        yield tokens.string("a text in quotes, or ]")
-        while tokens.peek() == ("mark", "\n"):
-            tokens.next()
-        if tokens.peek() != ("mark", "]"):
-            tokens.mark(",")
-
-
-class _Tokens:
-    """The words of a file, one after another."""
-
-    def __init__(self, text: str, source: str) -> None:
-        self._source, self._line = source, 1
-        self._found: list[tuple[str, str, int]] = []
-        at = 0
-        while at < len(text):
-            match = _TOKEN.match(text, at)
-            if not match or match.lastgroup is None:
-                raise self.wrong(f"{text[at]!r} cannot stand here")
-            if match.lastgroup != "skip":
-                self._found.append((match.lastgroup, match[0], self._line))
-            self._line += match[0].count("\n")
-            at = match.end()
-        self._next = 0
-
-    def wrong(self, reason: str) -> MalformedConfiguration:
-        return MalformedConfiguration(self._source, f"line {self._line}", reason)
-
-    def peek(self) -> tuple[str, str]:
-        if self._next == len(self._found):
-            return "end", "the end of the file"
-        kind, text, self._line = self._found[self._next]
-        return kind, text
-
-    def next(self) -> None:
-        self._next += 1
-
-    def take(self, kind: str, what: str) -> str:
-        found, text = self.peek()
-        if found != kind:
-            raise self.wrong(f"{text.strip() or 'the end of the line'!r} stands where {what} must")
-        self.next()
-        return text
-
-    def string(self, what: str) -> str:
-        """A text in quotes, without them and its escapes [xlu__cfgl_dequote]."""
-        return _ESCAPE.sub(self._unescaped, self.take("string", what)[1:-1])
-
-    def _unescaped(self, found: re.Match[str]) -> str:
-        code, octal, letter = found.groups()
-        if not letter:
-            number = int(code, 16) if code else int(octal, 8)
-            if not 0 < number < 128:
-                raise self.wrong(f"{found[0]!r} is no ASCII character: write the character itself")
-            return chr(number)
-        if letter not in _LETTERS:
-            raise self.wrong(f"there is no escape {found[0]!r}: a backslash itself is written twice")
-        return _LETTERS[letter]
-
-    def mark(self, wanted: str) -> None:
-        if self.peek() != ("mark", wanted):
-            raise self.wrong(f"{self.peek()[1].strip() or 'the end of the line'!r} stands where {wanted!r} must")
-        self.next()
-
-    def end(self) -> None:
-        if self.peek()[0] != "end" and self.peek()[1] not in ("\n", ";"):
-            raise self.wrong(f"{self.peek()[1]!r} stands where the line must end")
-
-    def skip_ends(self) -> bool:
-        """False at the end of the file."""
-        while self.peek() in (("mark", "\n"), ("mark", ";")):
-            self.next()
-        return self.peek()[0] != "end"
-
-
-def _template(given: dict[str, Value]) -> Read:
-    left = dict(given)
-    info: dict[str, Json] = {"type": _type(left)}
-    build: dict[str, Json] = {}
-    for key in ("name", "uuid"):
-        if key in left:
-            info[key] = _text(key, left.pop(key))
-    memory = _whole("memory", left.pop("memory", 128)) * 1024
-    limit = _whole("maxmem", left.pop("maxmem", memory // 1024)) * 1024
-    if not 0 < memory <= limit <= MOST_KIB:
-        raise InvalidArgument(f"`memory` is {memory // 1024} MiB: from 1 to the limit, `maxmem`, {limit // 1024}")
-    build |= {"target_memkb": memory, "max_memkb": limit}
-    online = _whole("vcpus", left.pop("vcpus", 1))
-    build["max_vcpus"] = most = _whole("maxvcpus", left.pop("maxvcpus", online))
-    if not 1 <= online <= most <= MOST_VCPUS:
-        raise InvalidArgument(
-            f"{online} vcpus of {most}: there must be 1 to {MOST_VCPUS}, and no more online than that"
-        )
-    build["avail_vcpus"] = list(range(online))
-    for key in ("kernel", "ramdisk", "cmdline"):
-        if key in left:
-            build[key] = _text(key, left.pop(key))
-    scheduling: dict[str, Json] = {
-        ours: _whole(key, left.pop(key)) for key, ours in (("cpu_weight", "weight"), ("cap", "cap")) if key in left
-    }
-    if scheduling:
-        build["sched_params"] = scheduling
-    value: dict[str, Json] = {"c_info": info, "b_info": build}
-    for key, kind in LISTS.items():
-        texts = left.pop(key, [])
-        if not isinstance(texts, list):
-            raise InvalidArgument(f"`{key}` must be a list, such as {key} = [ '...' ]")
-        if texts:
-            value[kind.array] = [device_entry(kind, text) for text in texts]
-    for key in ("on_poweroff", "on_reboot", "on_crash"):
-        if key in left:
-            value[key] = _text(key, left.pop(key)).replace("-", "_")
-    return Read(value, tuple(left))
-
-
-def _type(left: dict[str, Value]) -> str:
-    builder = left.pop("builder", None)
-    kind = _text("type", left.pop("type", "hvm" if builder == "hvm" else "pv"))
-    if kind not in ("pv", "hvm", "pvh"):
-        raise InvalidArgument(f"`type` is {kind!r}, and must be pv, hvm or pvh")
-    return kind
-
-
-def _text(key: str, value: Value) -> str:
-    if not isinstance(value, str):
-        raise InvalidArgument(f"`{key}` must be a text in quotes")
-    return value
-
-
-def _whole(key: str, value: Value) -> int:
-    if isinstance(value, str) and _NUMBER.fullmatch(value):
-        value = int(value)
-    if not isinstance(value, int) or value > MOST_KIB:
-        raise InvalidArgument(f"`{key}` must be a whole number, up to {MOST_KIB}")
-    return value
+            found.append(device_entry(VSND, *items(card)))
+        except InvalidArgument as e:
+            raise InvalidArgument(f"[{at}]: {e}") from None
+    return found

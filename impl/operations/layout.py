@@ -44,6 +44,8 @@ def layout(domain: Domain, device: Device, entry: Entry, backend_domid: int = 0)
     front = {"backend": backend, "backend-id": str(backend_domid), "state": INITIALISING}
     back = {"frontend": frontend, "frontend-id": str(domain.domid), "online": "1", "state": INITIALISING}
     more_front, more_back = _SPECIFIC[device.kind.name](device, entry)
+    if entry.get("trusted") == "False":
+        more_front["trusted"] = "0"
     return Layout(backend_domid, frontend, backend, front | more_front, back | more_back)
 
 
@@ -87,7 +89,7 @@ def _disk(device: Device, entry: Entry) -> tuple[Nodes, Nodes]:
         "type": "qdisk" if qdisk else "phy",
         "mode": "w" if entry.get("readwrite") and not cdrom else "r",
         "device-type": kind,
-        "specification": "xen",
+        "specification": _text(entry, "specification") or "xen",
     }
     if qdisk:
         del back["script"]

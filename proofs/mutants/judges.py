@@ -38,6 +38,14 @@ TESTS: Mapping[str, tuple[str, ...]] = {
         "test_xenstore_forgotten",
     ),
     "templates/reading.py": ("test_lock_waits", "test_reading_changes_nothing"),
+    "command/": (
+        "test_xl_grammar",
+        "test_xl_configs",
+        "test_xl_spellings",
+        "test_domain_files",
+        "test_domain_names",
+        "test_domain_command",
+    ),
     "templates/": ("test_templates_lock", "test_templates", "test_crash_store"),
     "xenstore/checksum.py": ("test_damaged_store",),
     "xenstore/client.py": ("test_xenstore_client", "test_xenstore_broken_server"),
@@ -51,7 +59,7 @@ TESTS: Mapping[str, tuple[str, ...]] = {
 }
 """By a file, or the folder that it is in: the files of tests that judge it, in their order."""
 UNEXPLORED = (
-    "audit/", "embedded/folder.py", "embedded/sqlite.py", "hotplug/", "operations/save.py", "templates/",
+    "audit/", "command/", "embedded/folder.py", "embedded/sqlite.py", "hotplug/", "operations/save.py", "templates/",
     "xenstore/checksum.py", "xenstore/client.py", "xenstore/link.py", "xenstore/snapshot.py", "xenstore/sqlite.py",
     "xenstore/wal.py", "xenstore/wire.py",
 )  # fmt: skip

@@ -6,10 +6,11 @@ from proofs.mutants.catalogue.devices import DEVICES
 from proofs.mutants.catalogue.domains import CREATIONS, READINGS
 from proofs.mutants.catalogue.equivalent import EQUIVALENT
 from proofs.mutants.catalogue.ports import CONFIGURATION, HOST
+from proofs.mutants.catalogue.spellings import SPELLINGS
 from proofs.mutants.catalogue.stores import TEMPLATES, XENSTORE
 from proofs.mutants.mutant import Mutant
 
-ALL: tuple[Mutant, ...] = (*DEVICES, *CREATIONS, *READINGS, *TEMPLATES, *XENSTORE, *CONFIGURATION, *HOST)
+ALL: tuple[Mutant, ...] = (*DEVICES, *CREATIONS, *READINGS, *TEMPLATES, *XENSTORE, *CONFIGURATION, *HOST, *SPELLINGS)
 MUTANTS: dict[str, Mutant] = {m.id: m for m in ALL}
 """By their names."""
 SAMPLE = (

@@ -26,9 +26,9 @@ from impl.errors import DomainNotFound, InvalidArgument, MalformedConfiguration,
 from impl.kinds import DISK, NIC, Device, Json
 from impl.operations import attach as plugging
 from impl.operations import knobs, media, sweep
-from impl.operations.create import MOST_VCPUS
 from impl.operations.create import create as create_domain
 from impl.operations.destroy import destroy as destroy_domain
+from impl.operations.door import MOST_VCPUS
 from impl.operations.retrieve import retrieve as retrieve_configuration
 from impl.operations.save import restore as restore_domain
 from impl.operations.save import save as save_domain

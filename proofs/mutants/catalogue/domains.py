@@ -67,7 +67,7 @@ CREATIONS = (
     ),
     Mutant(
         "create-no-scheduling", CREATE,
-        "        if whole.sched_params:\n", "        if False:\n",
+        "        if scheduling(whole):\n", "        if False:\n",
         "the scheduler's parameters are not set", "test_operations_between", "3b4adbadb9",
     ),
     Mutant(
@@ -364,7 +364,7 @@ READINGS = (
     ),
     Mutant(
         "save-stays-paused", SAVE,
-        "        except UNWINDS:\n            await t.hypervisor.unpause(domain)\n", "        except UNWINDS:\n",
+        "                await _run_on_after(t, domain, failed)\n", "                pass\n",
         "a save that fails leaves the domain paused", "test_operations",
     ),
     Mutant(

@@ -104,7 +104,7 @@ def test_files_that_cannot_be_read(empty: Host, tmp_path: Path) -> None:
 
 
 def test_a_host_that_is_not_made(empty: Host) -> None:
-    empty.refused(2, "there is no host here: `confsync domain create` makes one", "list")
+    empty.refused(2, "create --name vm1` makes one", "list")
     assert not empty.folder.exists()
 
 

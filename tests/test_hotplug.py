@@ -103,7 +103,7 @@ def test_a_device_connects_and_disconnects(bench: Bench) -> None:
         for device in (Device(PCI, "0000-03-00-0"), Device(USBDEV, "0/port/1"), Device(USBCTRL, "0")):
             await detach(t, domain, device)
         assert [str(d) for d in (await retrieve(t, domain)).template.devices()] == [
-            "disk xvda", "disk hdc", "nic 0", "pci 0/4/0/0",
+            "disk xvda", "disk hdc", "nic 0", "pci 0000:04:00.0",
         ]  # fmt: skip
 
     bench.play(work)

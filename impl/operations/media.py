@@ -12,7 +12,7 @@ from impl.errors import DeviceNotFound, InvalidArgument, MalformedConfiguration,
 from impl.kinds import DISK, Device, Entry
 from impl.operations import entries
 from impl.operations.door import require_good_asked, require_room
-from impl.operations.guarded import locked, read_template, replace_template
+from impl.operations.guarded import UNWINDS, locked, read_template, replace_template
 from impl.operations.layout import params
 from impl.operations.transact import transact
 from impl.ports import Domain, Toolstack
@@ -35,7 +35,15 @@ async def insert(t: Toolstack, domain: Domain, drive: Device, path: str, form: s
         require_room(template.put(drive, entry))
         await replace_template(t, lock, template.put(drive, entry))
         await transact(t, lambda x: entries.load(x, domain, drive, medium))
-        await t.hotplug.insert(domain, drive, medium)
+        try:
+            await t.hotplug.insert(domain, drive, medium)
+        except UNWINDS as failed:
+            vdev = drive.kind.to_key(drive.index)["vdev"]
+            failed.add_note(
+                f"{drive} holds the medium for all but the guest: `confsync domain eject {domain.domid} {vdev}`, "
+                "then insert it again"
+            )
+            raise
 
 
 async def eject(t: Toolstack, domain: Domain, drive: Device) -> None:

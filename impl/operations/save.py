@@ -12,7 +12,7 @@ from impl.operations.guarded import UNWINDS, locked
 from impl.operations.lifecycle import Stage, require_whole, set_stage
 from impl.operations.retrieve import retrieve_locked
 from impl.operations.transact import transact
-from impl.ports import Domain, Toolstack
+from impl.ports import Domain, Lock, Toolstack
 
 
 async def save(
@@ -40,10 +40,18 @@ async def save(
                 await _run_on_after(t, domain, failed)
             raise
         if not checkpoint:
-            await destroy_locked(t, lock, domain)
+            await _destroy(t, lock, domain)
         elif ours:
             await _run_on(t, domain)
         return found.template
+
+
+async def _destroy(t: Toolstack, lock: Lock, domain: Domain) -> None:
+    try:
+        await destroy_locked(t, lock, domain)
+    except UNWINDS as failed:
+        failed.add_note(f"{domain} is saved, and not yet destroyed: `confsync domain destroy {domain.domid}`")
+        raise
 
 
 def _synthesized(domain: Domain, device: str) -> str:

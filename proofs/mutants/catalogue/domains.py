@@ -359,7 +359,7 @@ READINGS = (
     ),
     Mutant(
         "save-unlocks-early", SAVE,
-        "            await destroy_locked(t, lock, domain)\n", "            pass\n        del lock\n",
+        "            await _destroy(t, lock, domain)\n", "            pass\n        del lock\n",
         "the domain that was saved is not destroyed", "test_operations",
     ),
     Mutant(

@@ -321,8 +321,9 @@ READINGS = (
     ),
     Mutant(
         "list-error-is-empty", EXISTENCE,
+        "    except (XenstoreError, InvalidArgument) as e:\n"
         '        raise CannotList(f"{domain}: what exists cannot be read: {e}") from e',
-        "        return {k: [] for k in kinds or KINDS.values()}",
+        "    except (XenstoreError, InvalidArgument):\n        return {k: [] for k in kinds or KINDS.values()}",
         "what cannot be listed is taken for nothing", "test_operations", "f07d02f1c4",
     ),
     Mutant(
@@ -366,6 +367,16 @@ READINGS = (
         "save-stays-paused", SAVE,
         "                await _run_on_after(t, domain, failed)\n", "                pass\n",
         "a save that fails leaves the domain paused", "test_operations",
+    ),
+    Mutant(
+        "save-unpauses-the-users", SAVE,
+        "        ours = left_paused or not await t.hypervisor.paused(domain)\n", "        ours = True\n",
+        "a domain that its user has paused runs after a checkpoint", "test_advice",
+    ),
+    Mutant(
+        "half-made-is-whole", "operations/lifecycle.py",
+        "    if found in _HALF:\n        raise", "    if False:\n        raise",
+        "a domain that is half made is saved, and unpaused", "test_advice",
     ),
     Mutant(
         "save-made-up", SAVE,

@@ -11,7 +11,7 @@ from impl.operations.destroy import destroy_locked
 from impl.operations.door import MOST_VCPUS, require_good_name, require_good_template, scheduling
 from impl.operations.existence import named, require_known
 from impl.operations.guarded import UNWINDS, locked, replace_template
-from impl.operations.lifecycle import Stage, set_stage
+from impl.operations.lifecycle import Stage
 from impl.operations.sweep import sweep
 from impl.operations.transact import transact
 from impl.ports import Domain, Lock, Permission, Requests, Toolstack
@@ -68,7 +68,7 @@ async def _furnish(t: Toolstack, lock: Lock, domain: Domain, whole: Template) ->
         await t.hotplug.allocate(domain, _order(whole))
         if scheduling(whole):
             await t.hypervisor.set_scheduling(domain, scheduling(whole))
-        await transact(t, lambda x: set_stage(x, domain, Stage.WHOLE))
+        await entries.remove(t.xenstore, paths.lifecycle(domain.domid))
         await t.hypervisor.unpause(domain)
     except UNWINDS as failed:
         try:

@@ -24,6 +24,12 @@ class DomainNotFound(ToolstackError):
     code = "ERROR_DOMAIN_NOTFOUND"
 
 
+class NotReady(ToolstackError):
+    """The domain is half made or half destroyed."""
+
+    code = "ERROR_NOT_READY"
+
+
 class DeviceExists(ToolstackError):
     """The slot is taken."""
 

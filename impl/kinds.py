@@ -17,6 +17,10 @@ Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 Entry = Mapping[str, Json]
 """A device as the template has it."""
 MOST_DEVID = 2**31 - 1
+MOST_DOMID = 0x7FEF
+"""The largest number of a domain [DOMID_FIRST_RESERVED, xen/include/public/xen.h]."""
+MOST_PORT = 31
+"""The most ports of a USB controller, which are numbered from 1 [USBIF_MAX_PORTNR, xen/include/public/io/usbif.h]."""
 _INDEX = re.compile(r"0|[1-9][0-9]{0,9}")
 
 
@@ -61,10 +65,12 @@ class Device:
         return f"{self.kind} {'/'.join(str(v) for v in key.values())}"
 
 
-def _whole(entry: Entry, name: str, most: int = MOST_DEVID, otherwise: int | None = None) -> int:
+def _whole(entry: Entry, name: str, most: int = MOST_DEVID, otherwise: int | None = None, *, least: int = 0) -> int:
     value = entry.get(name, otherwise)
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= most:
-        raise InvalidArgument(f"`{name}` is {value!r}, and must be a whole number from 0 to {most}")
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        shown = repr(value)
+        shown = shown if len(shown) <= 40 else f"{shown[:40]}..."
+        raise InvalidArgument(f"`{name}` is {shown}, and must be a whole number from {least} to {most}")
     return value
 
 
@@ -110,14 +116,16 @@ def _pci_key(index: str) -> dict[str, Json]:
 
 
 def _usb_index(entry: Entry) -> str:
-    return f"{_whole(entry, 'ctrl')}/port/{_whole(entry, 'port', 255)}"
+    return f"{_whole(entry, 'ctrl')}/port/{_whole(entry, 'port', MOST_PORT, least=1)}"
 
 
 def _usb_key(index: str) -> dict[str, Json]:
     ctrl, middle, port = [*index.split("/"), "", ""][:3]
-    if middle != "port":
+    if index.count("/") != 2 or middle != "port":
         raise InvalidArgument(f"{index!r} is no USB device's port")
-    return {"ctrl": _number(ctrl), "port": _number(port)}
+    if not 1 <= (number := _number(port)) <= MOST_PORT:
+        raise InvalidArgument(f"{index!r} is no USB device's port: the ports are 1 to {MOST_PORT}")
+    return {"ctrl": _number(ctrl), "port": number}
 
 
 def _by_devid(name: str, array: str, folder: str) -> Kind:

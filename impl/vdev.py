@@ -12,13 +12,15 @@ _MOST_DISK, _MOST_PARTITION = (1 << 20) - 1, 255
 _NAME = re.compile(r"(xvd|hd|sd)([a-z]{1,5})([1-9][0-9]{0,2})?")
 _D_P = re.compile(r"d(0|[1-9][0-9]{0,6})p(0|[1-9][0-9]{0,2})")
 
-_PLAIN = re.compile(r"[1-9][0-9]{0,8}")
+_PLAIN = re.compile(r"[1-9][0-9]{0,8}|0[xX][0-9a-fA-F]{1,8}")
 
 
 def device_number(vdev: str) -> int:
-    """The number of a disk such as xvda, hdc, sdb2, d0p0 or 51712. InvalidArgument if it is no such name."""
+    """The number of a disk such as xvda, hdc, sdb2, d0p0, 51712 or 0xca00. InvalidArgument if no disk has the name or
+    the number."""
     if _PLAIN.fullmatch(vdev):
-        return int(vdev)
+        virtual_name(plain := int(vdev, 0))
+        return plain
     if found := _D_P.fullmatch(vdev):
         disk, partition = int(found[1]), int(found[2])
         family = "xvd"
@@ -51,7 +53,7 @@ def virtual_name(number: int) -> str:
     """The name of the disk with this number. InvalidArgument if no disk has it, or another number is its own."""
     name = _any_name(number) if number > 0 else None
     if name is None or device_number(name) != number:
-        raise InvalidArgument(f"{number} is no disk's number")
+        raise InvalidArgument(f"{number} is no disk's number: one is such as 51712, which is xvda's")
     return name
 
 

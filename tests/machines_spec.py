@@ -151,7 +151,7 @@ class Spec:
                 index = self._numbered(kind, entry, taken)
                 taken.add(index)
                 one.devices[kind, index] = _settled(entry)
-        wrong |= {"DeviceNotFound" for key in one.devices if key[0] == "usbdev" and not _controller(one, key)}
+        wrong |= {"InvalidArgument" for key in one.devices if key[0] == "usbdev" and not _has_port(one, key)}
         if wrong:
             raise Refused(*wrong)
         if failed:
@@ -188,6 +188,8 @@ class Spec:
             wrong.add("DeviceExists")
         if kind == "usbdev" and (not (at := _controller(one, key)) or at in one.closing):
             wrong.add("DeviceNotFound")
+        elif kind == "usbdev" and not _has_port(one, key):
+            wrong.add("InvalidArgument")
         if wrong:
             raise Refused(*wrong)
         one.devices[key] = _settled(entry)
@@ -290,6 +292,12 @@ def _controller(one: One, key: Key) -> Key | None:
     """The controller of a USB device."""
     found = ("usbctrl", key[1].partition("/")[0])
     return found if found in one.devices else None
+
+
+def _has_port(one: One, key: Key) -> bool:
+    """True if the controller of the USB device is there, and has its port."""
+    at = _controller(one, key)
+    return at is not None and int(key[1].rpartition("/")[2]) <= int(cast("int", one.devices[at].get("ports") or 8))
 
 
 def _settled(entry: Entry) -> Entry:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from impl.errors import DeviceExists
 from impl.kinds import Device
 from impl.operations import existence, knobs, media, paths
+from impl.operations.door import require_good_name
 from impl.operations.guarded import locked, read_template
 from impl.operations.media import insert as true_insert
 from impl.operations.retrieve import Retrieved, retrieve_locked
@@ -86,7 +87,7 @@ async def by_the_template(t: Toolstack, domain: Domain) -> Retrieved:
 async def forgets(t: Toolstack, domain: Domain, name: str) -> None:
     """A rename that says it was done, and did nothing."""
     async with locked(t, domain):
-        knobs.require_good_name(name)
+        require_good_name(name)
 
 
 async def denies(t: Toolstack, domain: Domain, drive: Device, image: str) -> None:

@@ -136,14 +136,16 @@ def test_save_and_restore(host: Host, tmp_path: Path) -> None:
     host.ok("save", "vm1", file, "--checkpoint")
     assert file.read_bytes() == before.encode()
     assert json.loads(host.ok("list", "--format=json"))[0]["paused"] is False
-    host.refused(1, f"{file}: File exists", "save", "vm1", file)
+    (tmp_path / "other").write_bytes(b"{}")
+    host.refused(1, f"{tmp_path / 'other'}: is there, and holds something else", "save", "vm1", tmp_path / "other")
+    assert (tmp_path / "other").read_bytes() == b"{}"
     host.refused(1, "No such file or directory", "save", "vm1", tmp_path / "no" / "where")
     assert json.loads(host.ok("list", "--format=json"))[0]["paused"] is False
     host.refused(1, "there is a domain with the uuid", "restore", file)
     file.rename(tmp_path / "first")
     host.ok("save", "vm1", file)
     assert host.ok("list", "--format=json") == "[]\n"
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["first", "saved", "state"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["first", "other", "saved", "state"]
     assert host.ok("restore", file) == f"created domain 1, {UUID}\n"
     assert host.retrieve().value == before.value
 
@@ -164,6 +166,7 @@ def test_list(host: Host) -> None:
     ]
     assert json.loads(host.ok("list", "--format=json"))[1] == {
         "domid": 2, "name": "two", "uuid": OTHER, "memory_kb": 65536, "paused": False,
+        "state": "running",
     }  # fmt: skip
 
 

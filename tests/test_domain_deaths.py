@@ -161,6 +161,7 @@ def test_an_interrupt_ends_a_creation_and_takes_back_what_was_made(empty: Host) 
     assert process.stderr.readline().startswith("allocate ")
     process.send_signal(signal.SIGINT)
     ((code, out, err),) = ends(process)
-    assert (code, out, err) == (130, "", "interrupted: run it again to finish what was begun\n")
+    again = f"confsync domain --state {empty.folder} --delay=60 {' '.join(CREATE)}"
+    assert (code, out, err) == (130, "", f"interrupted\n  run it again: `{again}`\n")
     assert json.loads(empty.ok("list", "--format=json")) == []
     assert list(empty.templates.iterdir()) == []

@@ -441,12 +441,15 @@ def test_a_malformed_template_is_never_overwritten(host: EmbeddedHost, domain: D
     for act in (
         lambda: attach(host.t, domain, NIC, {}),
         lambda: detach(host.t, domain, Device(NIC, "0")),
-        lambda: media.eject(host.t, domain, CDROM),
+        lambda: media.insert(host.t, domain, CDROM, "/d.iso"),
         lambda: retrieve(host.t, domain),
     ):
         with pytest.raises(MalformedConfiguration):
             run(act())
         assert path.read_bytes() == text
+    run(media.eject(host.t, domain, CDROM))
+    run(detach(host.t, domain, CDROM, force=True))
+    assert path.read_bytes() == text
     assert host.files() == [path.name]
 
 

@@ -287,7 +287,7 @@ def test_what_could_not_be_restored_is_not_saved(host: EmbeddedHost, domain: Dom
     async def keep(_template: Template) -> None:
         pytest.fail("it was kept")
 
-    with pytest.raises(ToolstackError, match="the template says nothing of nic 5"):
+    with pytest.raises(ToolstackError, match="its template has no entry for nic 5"):
         run(save(host.t, domain, keep))
     assert not run(host.hypervisor.paused(domain))
 

@@ -22,9 +22,9 @@ from impl.errors import (
     TemplateMissing,
     ToolstackError,
 )
+from impl.kinds import MOST_DOMID
 from impl.ports import Domain
 from impl.templates.files import Files
-from impl.templates.proper import MOST_DOMID
 from impl.templates.store import TemplateStore
 
 P = ParamSpec("P")

@@ -3,42 +3,44 @@
 from __future__ import annotations
 
 import json
-import os
+import re
+import shlex
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import TypedDict
 from uuid import uuid4
 
 import click
+from click.core import ParameterSource
 from rich.cells import cell_len, set_cell_size
 
+from impl.command.advice import PROGRAM, after_creation, note_unfinished
+from impl.command.lifetime import destroy, pause, restore, save, unpause
 from impl.command.listing import listing
 from impl.command.size import MiB
-from impl.command.work import Work, name_of, told
+from impl.command.work import Work, name_of, pass_work, read_file
 from impl.command.xl_config import read_config
 from impl.command.xl_devices import device_entry, kind_named
 from impl.command.xl_names import device_index, find_device
+from impl.configuration.defaults import parse_uuid
 from impl.configuration.template import Template
-from impl.configuration.text import MOST_BYTES
 from impl.embedded.folder import HostFolder
-from impl.errors import DomainNotFound, InvalidArgument, MalformedConfiguration, StoreError
-from impl.kinds import DISK, NIC, USBDEV, Device, Json
+from impl.errors import DeviceExists, DomainNotFound, InvalidArgument, MalformedConfiguration
+from impl.kinds import DISK, NIC, USBDEV, Device, Json, Kind, device_of
 from impl.operations import attach as plugging
-from impl.operations import knobs, media, sweep
-from impl.operations.create import MOST_VCPUS
+from impl.operations import knobs, lifecycle, media, sweep
 from impl.operations.create import create as create_domain
-from impl.operations.destroy import destroy as destroy_domain
+from impl.operations.door import MOST_VCPUS
 from impl.operations.retrieve import retrieve as retrieve_configuration
-from impl.operations.save import restore as restore_domain
-from impl.operations.save import save as save_domain
 from impl.ports import Domain, Toolstack
-from impl.templates.files import Files
 from terminal.commands import Group
-from terminal.text import near_file, quoted, value
+from terminal.text import quoted
 
 STATE = "confsync-state"
+GIVEN = "impl.command.cli.given"
+"""Where click keeps the words that the command was given."""
+_NODE = re.compile(r"[A-Za-z0-9_@-]+(?:/port/[A-Za-z0-9_@-]+)?")
 
 
 class Row(TypedDict):
@@ -49,9 +51,9 @@ class Row(TypedDict):
     uuid: str
     memory_kb: int
     paused: bool
+    state: str
 
 
-pass_work = click.make_pass_decorator(Work)
 SPEC = click.argument("spec", nargs=-1)
 
 
@@ -64,6 +66,7 @@ class Spoken(Group):
                 argument.encode()
             except UnicodeEncodeError:
                 ctx.fail(f"{quoted(argument)} is not UTF-8")
+        ctx.meta[GIVEN] = [*args]
         return super().parse_args(ctx, args)
 
 
@@ -93,7 +96,9 @@ def domain(ctx: click.Context, folder: Path, delay: float) -> None:
 
     Exit codes: 0 done; 1 refused or failed, libxl's name of the error is printed; 2 bad input.
     """
-    ctx.obj = Work(folder, delay)
+    given = ctx.get_parameter_source("folder") is ParameterSource.COMMANDLINE
+    program = shlex.join([*PROGRAM.split(), "--state", str(folder)]) if given else PROGRAM
+    ctx.obj = Work(folder, delay, program, shlex.join([*PROGRAM.split(), *ctx.meta[GIVEN]]))
 
 
 @domain.command()
@@ -119,7 +124,7 @@ def create(
 ) -> None:
     """Create a domain from an xl configuration file, a libxl JSON file, or options alone."""
 
-    with told(asked=True):
+    with work.told(asked=True):
         value = dict(_described(config, from_json).value)
         _overlay(value, "c_info", {"name": name, "uuid": uuid})
         _overlay(value, "b_info", {"target_memkb": memory, "max_memkb": memory, "max_vcpus": vcpus})
@@ -133,12 +138,13 @@ def create(
         whole = whole.with_knobs(uuid=whole.uuid or str(uuid4()))
         if not whole.name:
             raise InvalidArgument("the domain needs a name: give --name, or `name` in its configuration")
+        uuid_made = parse_uuid(whole.uuid or "")
 
     async def act(host: HostFolder) -> None:
         made = await create_domain(host.toolstack, whole)
         click.echo(f"created domain {made.domid}, {made.uuid}")
 
-    work.on_host(act, make=True)
+    work.on_host(act, make=True, after=lambda host: after_creation(host.toolstack, uuid_made))
 
 
 def _overlay(value: dict[str, Json], part: str, some: Mapping[str, Json]) -> None:
@@ -150,11 +156,11 @@ def _described(config: Path | None, from_json: Path | None) -> Template:
     if config and from_json:
         raise InvalidArgument("give an xl configuration or --json, not both")
     if from_json:
-        return Template.parse(_read(from_json), str(from_json))
+        return Template.parse(read_file(from_json), str(from_json))
     if not config:
         return Template.of({"c_info": {"type": "pv"}, "b_info": {}}, "the options")
     try:
-        found = read_config(_read(config).decode(), str(config))
+        found = read_config(read_file(config).decode(), str(config))
     except UnicodeDecodeError as e:
         raise MalformedConfiguration(str(config), f"byte {e.start}", "it is not UTF-8") from None
     for note in found.notes:
@@ -162,19 +168,6 @@ def _described(config: Path | None, from_json: Path | None) -> Template:
     if found.ignored:
         click.echo(f"{config}: not kept here, and ignored: {', '.join(found.ignored)}", err=True)
     return Template.of(found.value, str(config))
-
-
-def _read(path: Path) -> bytes:
-    """What the file holds; not more than can be a configuration, since a device has no end."""
-    try:
-        with path.open("rb") as file:
-            found = file.read(MOST_BYTES + 1)
-    except OSError as e:
-        said = [f"{value(path)}: {e.strerror}", near_file(path)]
-        raise InvalidArgument("; ".join(filter(None, said))) from None
-    if len(found) > MOST_BYTES:
-        raise MalformedConfiguration(str(path), "", f"it is larger than {MOST_BYTES} bytes")
-    return found
 
 
 @domain.command()
@@ -187,7 +180,12 @@ def attach(work: Work, which: str, kind: str, spec: tuple[str, ...]) -> None:
 
     async def act(t: Toolstack, found: Domain) -> None:
         what = kind_named(kind)
-        device = await plugging.attach(t, found, what, device_entry(what, *spec))
+        entry = device_entry(what, *spec)
+        try:
+            device = await plugging.attach(t, found, what, entry)
+        except DeviceExists as e:
+            await note_unfinished(t, found, device_of(what, entry), e)
+            raise
         click.echo(f"attached {device}")
 
     work.on_domain(which, act)
@@ -197,18 +195,28 @@ def attach(work: Work, which: str, kind: str, spec: tuple[str, ...]) -> None:
 @click.argument("which", metavar="DOMAIN")
 @click.argument("kind")
 @click.argument("device", nargs=-1, required=True)
-@click.option("--force", is_flag=True, help="Whether or not the guest lets it go.")
+@click.option("--force", is_flag=True, help="Whether or not the guest lets it go, and even if it is damaged.")
 @pass_work
 def detach(work: Work, which: str, kind: str, device: tuple[str, ...], *, force: bool) -> None:
     """Detach a device, by vdev, number, PCI address, CTRL/PORT; an interface by its MAC too, a TPM by its uuid."""
 
     async def act(t: Toolstack, found: Domain) -> None:
         what = kind_named(kind)
-        one = await find_device(t, found, what, "/".join(device) if what is USBDEV else " ".join(device))
+        one = await _meant(t, found, what, "/".join(device) if what is USBDEV else " ".join(device), force=force)
         await plugging.detach(t, found, one, force=force)
         click.echo(f"detached {one}")
 
     work.on_domain(which, act)
+
+
+async def _meant(t: Toolstack, domain: Domain, kind: Kind, text: str, *, force: bool) -> Device:
+    """The device that is named; with force, what is no device's name is the name of its node in xenstore."""
+    try:
+        return await find_device(t, domain, kind, text)
+    except InvalidArgument:
+        if not force or not _NODE.fullmatch(text):
+            raise
+        return Device(kind, text)
 
 
 @domain.command()
@@ -294,55 +302,6 @@ def retrieve(work: Work, which: str) -> None:
     work.read_domain(which, act)
 
 
-@domain.command()
-@click.argument("which", metavar="DOMAIN")
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--checkpoint", is_flag=True, help="Let it run on.")
-@pass_work
-def save(work: Work, which: str, file: Path, *, checkpoint: bool) -> None:
-    """Save a domain's configuration and destroy it."""
-
-    async def keep(template: Template) -> None:
-        try:
-            with NamedTemporaryFile(dir=file.parent, prefix=f".{file.name}.") as part:
-                part.write(template.encode())
-                part.flush()
-                os.fsync(part.fileno())
-                os.link(part.name, file)  # never over a file that is there
-            Files().fsync_folder(file.parent)
-        except OSError as e:
-            raise StoreError(file, e.strerror or str(e)) from None
-
-    async def act(t: Toolstack, found: Domain) -> None:
-        await save_domain(t, found, keep, checkpoint=checkpoint)
-
-    work.on_domain(which, act)
-
-
-@domain.command()
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@pass_work
-def restore(work: Work, file: Path) -> None:
-    """Create the domain that `save` has saved."""
-
-    with told(asked=True):
-        template = Template.parse(_read(file), str(file))
-
-    async def act(host: HostFolder) -> None:
-        made = await restore_domain(host.toolstack, template)
-        click.echo(f"created domain {made.domid}, {made.uuid}")
-
-    work.on_host(act, make=True)
-
-
-@domain.command()
-@click.argument("which", metavar="DOMAIN")
-@pass_work
-def destroy(work: Work, which: str) -> None:
-    """Destroy a domain, whole or half made or half destroyed."""
-    work.on_domain(which, destroy_domain)
-
-
 @domain.command("list")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @pass_work
@@ -355,8 +314,11 @@ def list_domains(work: Work, form: str) -> None:
         for d in await t.hypervisor.domains():
             with suppress(DomainNotFound):  # destroyed since
                 memory, paused = await t.hypervisor.memory(d), await t.hypervisor.paused(d)
-                name = await name_of(t, d)
-                rows.append({"domid": d.domid, "name": name, "uuid": d.uuid, "memory_kb": memory, "paused": paused})
+                state = lifecycle.in_words(await lifecycle.stage(t.xenstore, d), paused=paused)
+                rows.append({
+                    "domid": d.domid, "name": await name_of(t, d), "uuid": d.uuid, "memory_kb": memory,
+                    "paused": paused, "state": state,
+                })  # fmt: skip
         return rows
 
     rows = work.read_host(act)
@@ -364,11 +326,12 @@ def list_domains(work: Work, form: str) -> None:
         click.echo(json.dumps(rows, indent=2))
         return
     width = max((cell_len(row["name"]) for row in rows), default=4)
-    click.echo(f"{set_cell_size('Name', max(width, 4))}  {'ID':>5}  {'Mem':>7}  State    UUID")
+    states = max((len(row["state"]) for row in rows), default=7)
+    states = max(states, 7)
+    click.echo(f"{set_cell_size('Name', max(width, 4))}  {'ID':>5}  {'Mem':>7}  {'State':{states}}  UUID")
     for row in rows:
         name, mib = set_cell_size(row["name"], max(width, 4)), row["memory_kb"] // 1024
-        state = "paused" if row["paused"] else "running"
-        click.echo(f"{name}  {row['domid']:5}  {mib:7}  {state:7}  {row['uuid']}")
+        click.echo(f"{name}  {row['domid']:5}  {mib:7}  {row['state']:{states}}  {row['uuid']}")
 
 
 @domain.command("sweep")
@@ -399,3 +362,7 @@ def xenstore(work: Work) -> None:
             click.echo(line)
 
     work.read_host(act)
+
+
+for _command in (destroy, pause, restore, save, unpause):
+    domain.add_command(_command)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import shlex
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,17 +12,24 @@ from typing import TypeVar
 
 import click
 
-from impl.embedded.folder import HostFolder, open_folder, read_domain, read_folder
+from impl.command.advice import PROGRAM
+from impl.configuration.text import MOST_BYTES
+from impl.embedded.folder import HostFolder, no_host, open_folder, read_domain, read_folder
 from impl.errors import DomainNotFound, InvalidArgument, MalformedConfiguration, StoreError, ToolstackError
 from impl.kinds import Device
 from impl.operations import paths
 from impl.operations.existence import named, read_text
 from impl.ports import Domain, Toolstack
 from impl.templates.proper import check_folder
-from terminal.text import quoted
+from terminal.text import near_file, quoted, value
 
 EXIT_FAILED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 130
 T = TypeVar("T")
+After = Callable[[HostFolder], Awaitable[str | None]]
+
+
+async def nothing(_host: HostFolder) -> None:
+    """There is nothing to do but to run it again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,40 +39,66 @@ class Work:
     folder: Path
     delay: float
     """Seconds that each step of hotplug takes."""
+    program: str = PROGRAM
+    """What calls a command on this host: with `--state`, if that was given."""
+    command: str = ""
+    """The command as it was given, to be run again."""
 
-    def on_host(self, act: Callable[[HostFolder], Awaitable[T]], *, make: bool = False) -> T:
-        """Open the folder, run `act`; exits with what its failure means. `make`: make a folder that is not there."""
-        with told():
+    def on_host(self, act: Callable[[HostFolder], Awaitable[T]], *, make: bool = False, after: After = nothing) -> T:
+        """Open the folder, run `act`; exits with what its failure means. `make`: make a folder that is not there.
+        `after`: what to do if it is interrupted, where running it again is not the way."""
+        with self.told():
             self._check_folder(make=make)
             with open_folder(self.folder, self._behave, make=make, tells=_tell) as host:
-                return asyncio.run(_awaited(act(host)))
+                return _run(act(host), lambda: after(host))
 
-    def on_domain(self, which: str, act: Callable[[Toolstack, Domain], Awaitable[T]]) -> T:
+    @contextmanager
+    def told(self, *, asked: bool = False) -> Iterator[None]:
+        """Exit with what a failure means, in words. `asked`: a malformed configuration is one that was given."""
+        try:
+            yield
+        except ToolstackError as e:
+            bad_input = isinstance(e, InvalidArgument) or (asked and isinstance(e, MalformedConfiguration))
+            self._say(f"{e.code}: {e}", getattr(e, "__notes__", ()))
+            sys.exit(EXIT_BAD_INPUT if bad_input else EXIT_FAILED)
+        except KeyboardInterrupt as e:
+            self._say("interrupted", notes := getattr(e, "__notes__", ()))
+            if not notes:
+                click.echo(f"  run it again: `{self.command}`", err=True)
+            sys.exit(EXIT_INTERRUPTED)
+
+    def _say(self, what: str, notes: Sequence[str]) -> None:
+        for text in (what, *(f"  {note}" for note in notes)):
+            click.echo(text.replace(f"`{PROGRAM} ", f"`{self.program} "), err=True)
+
+    def on_domain(
+        self,
+        which: str,
+        act: Callable[[Toolstack, Domain], Awaitable[T]],
+        after: Callable[[Toolstack, Domain], Awaitable[str | None]] | None = None,
+    ) -> T:
         """The same, on the domain of this number, name or uuid."""
+        meant: list[Domain] = []
 
         async def found(host: HostFolder) -> T:
-            try:
-                one = await find_domain(host.toolstack, which)
-            except DomainNotFound as e:
-                raise DomainNotFound(f"{e}: `{self._spelled('list')}` shows those there are") from None
-            return await act(host.toolstack, one)
+            meant.append(await find_domain(host.toolstack, which))
+            return await act(host.toolstack, meant[0])
 
-        return self.on_host(found)
+        async def advice(host: HostFolder) -> str | None:
+            return await after(host.toolstack, meant[0]) if after and meant else None
 
-    def _spelled(self, command: str) -> str:
-        """A command on this folder, as it is typed."""
-        return f"confsync domain --state {shlex.quote(str(self.folder))} {command}"
+        return self.on_host(found, after=advice)
 
     def read_host(self, act: Callable[[HostFolder], Awaitable[T]]) -> T:
         """Run `act` on the folder as it is at one instant; nothing in it is changed."""
-        with told():
+        with self.told():
             self._check_folder(make=False)
             with read_folder(self.folder) as host:
                 return asyncio.run(_awaited(act(host)))
 
     def read_domain(self, which: str, act: Callable[[Toolstack, Domain], Awaitable[T]]) -> T:
         """Run `act` on the domain of this number, name or uuid, as if its lock were held; nothing is changed."""
-        with told():
+        with self.told():
             self._check_folder(make=False)
             return asyncio.run(read_domain(self.folder, lambda t: find_domain(t, which), act, tells=_tell))
 
@@ -76,8 +108,7 @@ class Work:
             check_folder(self.folder, self.folder.stat())
         except FileNotFoundError:
             if not make:
-                create = self._spelled("create --name vm1")
-                raise InvalidArgument(f"{self.folder}: there is no host here: `{create}` makes one") from None
+                raise no_host(self.folder) from None
         except OSError as e:
             raise StoreError(self.folder, e.strerror or str(e)) from None
 
@@ -88,20 +119,27 @@ class Work:
             await asyncio.sleep(self.delay)
 
 
-@contextmanager
-def told(*, asked: bool = False) -> Iterator[None]:
-    """Exit with what a failure means, in words. `asked`: a malformed configuration is one that was given."""
+pass_work = click.make_pass_decorator(Work)
+
+
+def _run(work: Awaitable[T], after: Callable[[], Awaitable[str | None]]) -> T:
+    """Run it. A KeyboardInterrupt gets notes of what to do: those of the operation that it ended, or `after`'s."""
+    notes: list[str | None] = []
+
+    async def noted() -> T:
+        try:
+            return await work
+        except asyncio.CancelledError as e:
+            notes.extend(getattr(e, "__notes__", ()))
+            raise
+
     try:
-        yield
-    except ToolstackError as e:
-        bad_input = isinstance(e, InvalidArgument) or (asked and isinstance(e, MalformedConfiguration))
-        click.echo(f"{e.code}: {e}", err=True)
-        for note in getattr(e, "__notes__", ()):
-            click.echo(f"  {note}", err=True)
-        sys.exit(EXIT_BAD_INPUT if bad_input else EXIT_FAILED)
-    except KeyboardInterrupt:
-        click.echo("interrupted: run it again to finish what was begun", err=True)
-        sys.exit(EXIT_INTERRUPTED)
+        return asyncio.run(noted())
+    except KeyboardInterrupt as e:
+        for note in notes or [asyncio.run(_awaited(after()))]:
+            if note:
+                e.add_note(note)
+        raise
 
 
 def _tell(text: str) -> None:
@@ -110,6 +148,19 @@ def _tell(text: str) -> None:
 
 async def _awaited(work: Awaitable[T]) -> T:
     return await work
+
+
+def read_file(path: Path) -> bytes:
+    """What the file holds; not more than can be a configuration, since a device has no end."""
+    try:
+        with path.open("rb") as file:
+            found = file.read(MOST_BYTES + 1)
+    except OSError as e:
+        said = [f"{value(path)}: {e.strerror}", near_file(path)]
+        raise InvalidArgument("; ".join(filter(None, said))) from None
+    if len(found) > MOST_BYTES:
+        raise MalformedConfiguration(str(path), "", f"it is larger than {MOST_BYTES} bytes")
+    return found
 
 
 async def find_domain(t: Toolstack, which: str) -> Domain:

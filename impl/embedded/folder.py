@@ -168,7 +168,7 @@ def _templates(path: Path, files: Files | None) -> list[Domain]:
 
 def no_host(path: Path) -> InvalidArgument:
     """The error for a folder without a host."""
-    return InvalidArgument(f"{path}: there is no host here: `confsync domain create` makes one")
+    return InvalidArgument(f"{path}: there is no host here: `confsync domain create --name vm1` makes one")
 
 
 def _lost(path: Path, known: list[Domain], reason: str) -> StoreError:

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from impl.embedded.host import Guest, Host, View, living
 from impl.errors import DomainNotFound, HypervisorRefused
+from impl.kinds import MOST_DOMID
 from impl.ports import Domain
-from impl.templates.proper import MOST_DOMID
 
 
 class EmbeddedHypervisor:

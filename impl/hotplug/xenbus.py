@@ -15,7 +15,7 @@ from impl.errors import HotplugFailed, TimedOut
 from impl.hotplug.script import MOST_QUOTED, Runs, run_script
 from impl.kinds import DISK, NIC, PCI, USBDEV, Device
 from impl.operations import paths
-from impl.operations.existence import exists, is_closing, is_known, read_text
+from impl.operations.existence import exists, is_closing, is_known, pointers, read_text
 from impl.operations.layout import CLOSED, CONNECTED, INIT_WAIT, RECONFIGURING
 from impl.ports import Domain, Xenstore
 
@@ -61,7 +61,7 @@ class XenbusHotplug:
 
     async def _allocate(self, domain: Domain, device: Device) -> None:
         node = paths.existing(domain, device)
-        backend = await read_text(self.xenstore, f"{node}/backend")
+        _, backend = await pointers(self.xenstore, domain, node)
         if device.kind is USBDEV or not backend:
             return  # the backend watches its ports
         state = await self._wait(f"{backend}/state", (INIT_WAIT, CONNECTED, CLOSED, ""), self.connect_timeout, device)
@@ -76,7 +76,7 @@ class XenbusHotplug:
         node = paths.existing(domain, device)
         if not await is_closing(self.xenstore, domain, device):
             raise HotplugFailed(f"{domain}: {device} is not marked to go away")
-        backend = await read_text(self.xenstore, f"{node}/backend")
+        _, backend = await pointers(self.xenstore, domain, node)
         if device.kind is USBDEV or not backend:
             return
         done = (INIT_WAIT, CONNECTED, CLOSED, "") if device.kind is PCI else (CLOSED, "")
@@ -87,7 +87,7 @@ class XenbusHotplug:
             await self.xenstore.write(f"{backend}/state", CLOSED.encode())
 
     async def held(self, domain: Domain, device: Device) -> bool:
-        backend = await read_text(self.xenstore, f"{paths.existing(domain, device)}/backend")
+        _, backend = await pointers(self.xenstore, domain, paths.existing(domain, device))
         if device.kind is USBDEV or not backend:
             return False
         state = await read_text(self.xenstore, f"{backend}/state")

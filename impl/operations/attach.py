@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable
 
 from impl.configuration.defaults import complete
-from impl.errors import DeviceExists
+from impl.errors import DeviceExists, MalformedConfiguration, TemplateMissing
 from impl.kinds import Device, Entry, Kind
 from impl.operations import entries, existence
-from impl.operations.guarded import locked, read_template, replace_template, require_proper_entry
-from impl.operations.layout import layout
+from impl.operations.door import require_good_asked, require_room
+from impl.operations.guarded import UNWINDS, locked, read_template, replace_template
 from impl.operations.transact import transact
 from impl.ports import Domain, Requests, Toolstack
 
@@ -18,19 +18,26 @@ async def attach(t: Toolstack, domain: Domain, kind: Kind, entry: Entry) -> Devi
     """Attach a device that is described by `entry`; one without a number gets the lowest that is free. The template
     is written first, then xenstore, then the lock is dropped, and only then is anything allocated.
 
-    DeviceExists; InvalidArgument; DomainNotFound. After HotplugFailed or TimedOut the device exists, in part
-    connected: detach it."""
+    DeviceExists; DeviceNotFound: the controller of a USB device; InvalidArgument; DomainNotFound. After HotplugFailed
+    or TimedOut the device exists, in part connected: a note says how to detach it."""
+    require_good_asked(kind, entry, domain.uuid)
     async with locked(t, domain) as lock:
         template = await read_template(t, domain)
         device, whole = complete(kind, entry, domain.uuid, await _taken(t, domain, kind))
-        layout(domain, device, whole)  # an entry that cannot be written is refused before anything is
-        require_proper_entry(kind, whole)
         if await existence.exists(t.xenstore, domain, device):
             raise DeviceExists(f"{domain} has {device} already")
         await existence.require_known(t.xenstore, domain)  # one that was started anew knows of no device
+        await entries.require_partners(t.xenstore, domain, device, whole)
+        require_room(template.put(device, whole))
         await replace_template(t, lock, template.put(device, whole))
         await transact(t, lambda x: _enter(x, domain, device, whole))
-    await t.hotplug.allocate(domain, [device])
+    try:
+        await t.hotplug.allocate(domain, [device])
+    except UNWINDS as failed:
+        failed.add_note(
+            f"{device} is attached in part: `confsync domain detach {domain.domid} {device}`, then attach it again"
+        )
+        raise
     return device
 
 
@@ -45,11 +52,18 @@ async def _taken(t: Toolstack, domain: Domain, kind: Kind) -> frozenset[str]:
 
 async def detach(t: Toolstack, domain: Domain, device: Device, *, force: bool = False) -> None:
     """Detach a device: tell the backend, disconnect, and under the lock leave xenstore and then the template.
-    `force`: whether or not the guest lets it go.
+    `force`: whether or not the guest lets it go, and even if the template is missing or damaged: it is left so.
 
     DeviceNotFound; InvalidArgument; DomainNotFound. After HotplugFailed or TimedOut the device exists and is going
     away: detach it again."""
+    try:
+        await _detach(t, domain, device, force=force)
+    except (TemplateMissing, MalformedConfiguration):
+        if not force:
+            raise
 
+
+async def _detach(t: Toolstack, domain: Domain, device: Device, *, force: bool) -> None:
     def held() -> Awaitable[bool]:
         return t.hotplug.held(domain, device)
 

@@ -8,18 +8,17 @@ from impl.errors import HypervisorRefused, InvalidArgument, MalformedConfigurati
 from impl.kinds import USBDEV, Device
 from impl.operations import entries, paths
 from impl.operations.destroy import destroy_locked
+from impl.operations.door import MOST_VCPUS, require_good_name, require_good_template, scheduling
 from impl.operations.existence import named, require_known
-from impl.operations.guarded import UNWINDS, locked, replace_template, require_proper
-from impl.operations.knobs import require_good_name
-from impl.operations.layout import layout
+from impl.operations.guarded import UNWINDS, locked, replace_template
+from impl.operations.lifecycle import Stage
 from impl.operations.sweep import sweep
 from impl.operations.transact import transact
 from impl.ports import Domain, Lock, Permission, Requests, Toolstack
 
+__all__ = ["MOST_VCPUS", "create"]
 TRIES = 16
 """How often another number is asked for, when somebody else was faster."""
-MOST_VCPUS = 512
-"""The most vcpus that a domain is made with: more than any HVM guest has, and a bound for what goes to xenstore."""
 MEMORY_KB = 131072
 """The memory a domain gets whose configuration does not say [`libxl__domain_build_info_setdefault`]."""
 
@@ -37,28 +36,15 @@ async def create(t: Toolstack, template: Template) -> Domain:
         whole = complete_all(template, uuid)
     except MalformedConfiguration as e:
         raise InvalidArgument(str(e)) from e
-    require_proper(whole)
-    _require_vcpus(whole)
+    require_good_template(whole)
+    _memory(whole)
     for _ in range(TRIES):
         domain = Domain(await t.hypervisor.free_domid(), uuid)
         async with locked(t, domain, born=False) as lock:
-            for device in whole.devices():
-                layout(domain, device, whole.find(device) or {})
             if await _make(t, domain, whole):
                 await _furnish(t, lock, domain, whole)
                 return domain
     raise HypervisorRefused(f"no number for a new domain was got in {TRIES} tries: try again")
-
-
-def _require_vcpus(whole: Template) -> None:
-    """InvalidArgument unless there is a vcpu, and one of them is online."""
-    there = 1 if whole.max_vcpus is None else whole.max_vcpus
-    if not 0 < there <= MOST_VCPUS:
-        raise InvalidArgument(f"{there} vcpus: it must be from 1 to {MOST_VCPUS}")
-    online = whole.avail_vcpus
-    if online is not None and (not online or not set(online) <= set(range(there))):
-        numbers = ", ".join(map(str, online)) or "none"
-        raise InvalidArgument(f"vcpus {numbers} online: there are {there}, numbered from 0, and one must be online")
 
 
 async def _make(t: Toolstack, domain: Domain, whole: Template) -> bool:
@@ -80,14 +66,15 @@ async def _furnish(t: Toolstack, lock: Lock, domain: Domain, whole: Template) ->
         await replace_template(t, lock, whole)
         await transact(t, lambda x: _enter_all(x, domain, whole))
         await t.hotplug.allocate(domain, _order(whole))
-        if whole.sched_params:
-            await t.hypervisor.set_scheduling(domain, _whole_numbers(whole))
+        if scheduling(whole):
+            await t.hypervisor.set_scheduling(domain, scheduling(whole))
+        await entries.remove(t.xenstore, paths.lifecycle(domain.domid))
         await t.hypervisor.unpause(domain)
     except UNWINDS as failed:
         try:
             await destroy_locked(t, lock, domain)
         except ToolstackError as also:
-            failed.add_note(f"and {domain} is left half made, destroy it: {also}")
+            failed.add_note(f"and {domain} is left half made ({also}): `confsync domain destroy {domain.domid}`")
         raise
 
 
@@ -99,10 +86,6 @@ def _memory(whole: Template) -> tuple[int, int]:
         least = f"more than the graphics card's, {whole.video_memkb} KiB, and at most the limit, {limit} KiB"
         raise InvalidArgument(f"a memory target of {target} KiB: it must be {least}")
     return target, limit
-
-
-def _whole_numbers(whole: Template) -> dict[str, int]:
-    return {k: v for k, v in (whole.sched_params or {}).items() if isinstance(v, int) and not isinstance(v, bool)}
 
 
 def _order(whole: Template) -> list[Device]:
@@ -135,6 +118,7 @@ async def _introduce(x: Requests, domain: Domain, whole: Template) -> None:
         f"{home}/memory/videoram": str(video),
         f"{home}/device": "",
         f"{paths.devices(domain.domid)}": "",
+        paths.lifecycle(domain.domid): Stage.CREATING.value,
     }
     vcpus = whole.max_vcpus or 1
     online = set(range(vcpus) if whole.avail_vcpus is None else whole.avail_vcpus)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from impl.kinds import Device
 from impl.operations import entries, existence, paths
 from impl.operations.guarded import locked
+from impl.operations.lifecycle import Stage, set_stage
+from impl.operations.remnants import expunge_remnants, is_odd
 from impl.operations.transact import transact
 from impl.ports import Domain, Lock, Requests, Toolstack
 
@@ -29,20 +31,25 @@ async def destroy_locked(t: Toolstack, lock: Lock, domain: Domain) -> None:
 
 
 async def _devices(t: Toolstack, domain: Domain) -> list[Device]:
-    """What exists; USB devices before their controllers."""
-    by_kind = await existence.devices(t.xenstore, domain)
-    there = [device for devices in by_kind.values() for device in devices]
+    """All that stands where devices do, whatever its name; USB devices before their controllers."""
+    there = await existence.everything(t.xenstore, domain)
     return sorted(there, key=lambda device: "/port/" not in device.index)
 
 
 async def _close_all(x: Requests, domain: Domain, there: list[Device]) -> None:
+    """Mark the domain, unless xenstore has forgotten it or the number is another domain's by now, and each device."""
+    if await existence.is_known(x, domain):
+        await set_stage(x, domain, Stage.DESTROYING)
     for device in there:
         await entries.close(x, domain, device)
 
 
 async def _leave_all(x: Requests, domain: Domain, there: list[Device]) -> None:
+    odd = await is_odd(x, domain, there)
     for device in there:
         await entries.expunge(x, domain, device)
+    if odd:
+        await expunge_remnants(x, domain)
     await entries.remove(x, paths.devices(domain.domid))
 
 

@@ -5,18 +5,21 @@ Each body can be run again after a conflict: it looks at everything anew.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 
 from impl.configuration.media import says_empty
 from impl.errors import DeviceExists, DeviceNotFound, HotplugFailed, InvalidArgument
 from impl.kinds import PCI, USBCTRL, USBDEV, Device, Entry
 from impl.operations import paths
+from impl.operations.door import require_port
 from impl.operations.existence import (
     exists,
     is_closing,
     named,
     names,
     plugged,
+    pointers,
     read_text,
     require,
     require_known,
@@ -44,6 +47,14 @@ async def enter(x: Requests, domain: Domain, device: Device, entry: Entry) -> No
         await _write(x, node, {"frontend": plan.frontend, "backend": plan.backend, **ours})
 
 
+async def require_partners(x: Requests, domain: Domain, device: Device, entry: Entry) -> None:
+    """DeviceNotFound or InvalidArgument unless the backend's domain is there, and a USB device's controller and
+    port."""
+    await _backend_domid(x, entry)
+    if device.kind is USBDEV:
+        await _require_controller(x, domain, device)
+
+
 async def _backend_domid(x: Requests, entry: Entry) -> int:
     """The number of the backend's domain [`libxl__resolve_domid`]. InvalidArgument if no domain has the name."""
     backend = driver_domain(entry)
@@ -62,7 +73,9 @@ async def mark_closing(x: Requests, domain: Domain, device: Device) -> None:
     await require_known(x, domain)
     await require(x, domain, device)
     if device.kind is USBCTRL and (busy := await plugged(x, domain, device)):
-        raise InvalidArgument(f"{domain}: {device} has {busy[0]}: detach that first")
+        raise InvalidArgument(
+            f"{domain}: {device} has {busy[0]}: detach that first: `confsync domain detach {domain.domid} {busy[0]}`"
+        )
     await close(x, domain, device)
 
 
@@ -70,7 +83,7 @@ async def close(x: Requests, domain: Domain, device: Device) -> None:
     """Say that a device that exists goes away."""
     node = paths.existing(domain, device)
     await x.write(f"{node}/online", b"0")
-    await _tell(x, node, device)
+    await _tell(x, domain, device)
 
 
 async def leave(x: Requests, domain: Domain, device: Device, held: Callable[[], Awaitable[bool]]) -> None:
@@ -91,7 +104,7 @@ async def leave(x: Requests, domain: Domain, device: Device, held: Callable[[], 
 async def expunge(x: Requests, domain: Domain, device: Device) -> None:
     """Remove what xenstore has of the device, however little that is."""
     node = paths.existing(domain, device)
-    frontend, backend = await _pointers(x, node)
+    frontend, backend = await pointers(x, domain, node)
     if device.kind is USBDEV:
         await _vacate(x, domain, device)
     elif device.kind is PCI:
@@ -125,7 +138,10 @@ async def refuse_unless_empty(x: Requests, domain: Domain, drive: Device) -> Non
     """As `require_drive`; DeviceExists unless xenstore says that the drive is empty."""
     await require_drive(x, domain, drive)
     if not await drive_is_empty(x, domain, drive):
-        raise DeviceExists(f"{domain}: {drive} holds a medium: eject it first")
+        raise DeviceExists(
+            f"{domain}: {drive} holds a medium: eject it first: "
+            f"`confsync domain eject {domain.domid} {drive.kind.to_key(drive.index)['vdev']}`"
+        )
 
 
 async def drive_is_empty(x: Requests, domain: Domain, drive: Device) -> bool:
@@ -135,15 +151,10 @@ async def drive_is_empty(x: Requests, domain: Domain, drive: Device) -> bool:
 
 async def _write_medium(x: Requests, domain: Domain, drive: Device, medium: str) -> None:
     node = paths.existing(domain, drive)
-    _, backend = await _pointers(x, node)
+    _, backend = await pointers(x, domain, node)
     await x.write(f"{node}/params", medium.encode())
     if backend and await read_text(x, backend) is not None:
         await x.write(f"{backend}/params", medium.encode())
-
-
-async def _pointers(x: Requests, node: str) -> tuple[str | None, str | None]:
-    """The folders of frontend and backend, by the toolstack's own copy."""
-    return await read_text(x, f"{node}/frontend"), await read_text(x, f"{node}/backend")
 
 
 async def _own(x: Requests, folder: str, owner: Permission, other: Permission) -> None:
@@ -156,14 +167,16 @@ async def _write(x: Requests, folder: str, nodes: Nodes) -> None:
         await x.write(f"{folder}/{name}", value.encode())
 
 
-async def _tell(x: Requests, node: str, device: Device) -> None:
+async def _tell(x: Requests, domain: Domain, device: Device) -> None:
     """Tell the backend, unless the driver domain has taken away what it is told by."""
-    _, backend = await _pointers(x, node)
+    node = paths.existing(domain, device)
+    _, backend = await pointers(x, domain, node)
     if not backend or await read_text(x, backend) is None:
         return
     if device.kind is PCI:
-        number = await read_text(x, f"{node}/number")
-        await x.write(f"{backend}/state-{number}", CLOSING.encode())
+        number = await _number(x, node)
+        if number is not None:
+            await x.write(f"{backend}/state-{number}", CLOSING.encode())
         await x.write(f"{backend}/state", RECONFIGURING.encode())
     elif device.kind is not USBDEV:
         await x.write(f"{backend}/online", b"0")
@@ -186,10 +199,8 @@ async def remove(x: Requests, path: str) -> None:
 
 
 async def _enter_usb(x: Requests, domain: Domain, device: Device, plan: Layout) -> None:
-    controller = paths.controller(domain, device)
-    if await read_text(x, controller) is None or await read_text(x, f"{controller}/online") == "0":
-        raise DeviceNotFound(f"{domain} has no USB controller for {device}")
-    _, backend = await _pointers(x, controller)
+    await _require_controller(x, domain, device)
+    _, backend = await pointers(x, domain, paths.controller(domain, device))
     port = device.index.rpartition("/")[2]
     node, busid = paths.existing(domain, device), plan.back["busid"].encode()
     await x.write(node, busid)
@@ -198,8 +209,16 @@ async def _enter_usb(x: Requests, domain: Domain, device: Device, plan: Layout) 
         await x.write(f"{backend}/port/{port}", busid)
 
 
+async def _require_controller(x: Requests, domain: Domain, device: Device) -> None:
+    controller = paths.controller(domain, device)
+    if await read_text(x, controller) is None or await read_text(x, f"{controller}/online") == "0":
+        raise DeviceNotFound(f"{domain} has no USB controller for {device}")
+    most = await read_text(x, f"{controller}/num-ports") or ""
+    require_port(device, int(device.index.rpartition("/")[2]), int(most) if re.fullmatch("[0-9]{1,2}", most) else 0)
+
+
 async def _vacate(x: Requests, domain: Domain, device: Device) -> None:
-    _, backend = await _pointers(x, paths.existing(domain, device))
+    _, backend = await pointers(x, domain, paths.existing(domain, device))
     port = f"{backend}/port/{device.index.rpartition('/')[2]}"
     if backend and await read_text(x, port) is not None:
         await x.write(port, b"")
@@ -208,7 +227,14 @@ async def _vacate(x: Requests, domain: Domain, device: Device) -> None:
 async def _numbers(x: Requests, domain: Domain) -> dict[str, int]:
     """The place that each PCI device has at the backend, by the toolstack's own copy: `num_devs` is the backend's."""
     folder = paths.of_kind(domain.domid, PCI)
-    return {i: int(await read_text(x, f"{folder}/{i}/number") or 0) for i in await names(x, folder)}
+    found = {i: await _number(x, f"{folder}/{i}") for i in await names(x, folder)}
+    return {i: number for i, number in found.items() if number is not None}
+
+
+async def _number(x: Requests, node: str) -> int | None:
+    """A PCI device's place at the backend; None if that cannot be read."""
+    text = await read_text(x, f"{node}/number") or "0"
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
 
 
 async def _enter_pci(x: Requests, domain: Domain, device: Device, plan: Layout) -> None:
@@ -234,16 +260,16 @@ async def _enter_pci(x: Requests, domain: Domain, device: Device, plan: Layout) 
 async def _leave_pci(x: Requests, domain: Domain, device: Device) -> None:
     """The device goes from the toolstack's own copy too: by that the last one is known, which takes the bus along."""
     numbers = await _numbers(x, domain)
-    number = numbers.pop(device.index)
+    number = numbers.pop(device.index, None)
     node = paths.existing(domain, device)
-    frontend, backend = await _pointers(x, node)
+    frontend, backend = await pointers(x, domain, node)
     await remove(x, node)
-    others = {i: (await _pointers(x, f"{paths.of_kind(domain.domid, PCI)}/{i}"))[1] for i in numbers}
+    others = {i: (await pointers(x, domain, f"{paths.of_kind(domain.domid, PCI)}/{i}"))[1] for i in numbers}
     numbers = {i: n for i, n in numbers.items() if others[i] == backend}
     for folder, last in ((frontend, not others), (backend, not numbers)):
         if folder and last:
             await _prune(x, folder, paths.parent(paths.parent(paths.parent(folder))))
     if numbers and backend and await read_text(x, backend) is not None:
-        for name in ("key", "dev", "opts", "state"):
+        for name in ("key", "dev", "opts", "state") if number is not None else ():
             await remove(x, f"{backend}/{name}-{number}")
         await x.write(f"{backend}/num_devs", str(max(numbers.values()) + 1).encode())

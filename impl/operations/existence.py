@@ -68,18 +68,44 @@ async def devices(x: Requests, domain: Domain, *kinds: Kind) -> dict[Kind, list[
         raise CannotList(f"{domain}: what exists cannot be read: {e}") from e
 
 
-async def _indices(x: Requests, domain: Domain, kind: Kind) -> list[str]:
+async def everything(x: Requests, domain: Domain) -> list[Device]:
+    """All that stands where devices do, with names that are no device's too: for what removes it. CannotList."""
+    try:
+        return [Device(k, i) for k in KINDS.values() for i in await _listed(x, domain, k)]
+    except XenstoreError as e:
+        raise CannotList(f"{domain}: what exists cannot be read: {e}") from e
+
+
+async def _listed(x: Requests, domain: Domain, kind: Kind) -> list[str]:
     folder = paths.of_kind(domain.domid, kind)
     found = list(await names(x, folder))
     if kind is USBDEV:
         found = [f"{ctrl}/port/{port}" for ctrl in found for port in await names(x, f"{folder}/{ctrl}/port")]
         found = [index for index in found if await read_text(x, f"{folder}/{index}")]
+    return found
+
+
+async def _indices(x: Requests, domain: Domain, kind: Kind) -> list[str]:
+    found = await _listed(x, domain, kind)
     for index in found:
         try:
             kind.to_key(index)
         except InvalidArgument as e:
-            raise InvalidArgument(f"{folder}/{index}: {e}") from None
+            path, number = f"{paths.of_kind(domain.domid, kind)}/{index}", domain.domid
+            raise InvalidArgument(
+                f"{path}: {e}; remove it: `confsync domain detach {number} {kind} {index} --force`"
+            ) from None
     return found
+
+
+async def pointers(x: Requests, domain: Domain, node: str) -> tuple[str | None, str | None]:
+    """The folders of frontend and backend, by the toolstack's own copy; None for one that is not there, or that is
+    no folder of a device of this domain: nothing is written or removed by such a pointer."""
+    frontend, backend = await read_text(x, f"{node}/frontend"), await read_text(x, f"{node}/backend")
+    return (
+        frontend if frontend and paths.is_frontend(frontend, domain.domid) else None,
+        backend if backend and paths.is_backend(backend, domain.domid) else None,
+    )
 
 
 async def plugged(x: Requests, domain: Domain, controller: Device) -> list[Device]:

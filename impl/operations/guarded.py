@@ -57,7 +57,11 @@ def require_proper(template: Template) -> None:
 
 def require_proper_entry(kind: Kind, entry: Entry) -> None:
     """The same, of one device's entry."""
-    require_proper(Template.of({kind.array: [dict(entry)]}, "the configuration"))
+    try:
+        template = Template.of({kind.array: [dict(entry)]}, "the configuration")
+    except MalformedConfiguration as e:
+        raise InvalidArgument(f"this cannot be kept in a template: {e}") from e
+    require_proper(template)
 
 
 async def require_alive(t: Toolstack, domain: Domain) -> None:

@@ -7,12 +7,11 @@ from collections.abc import Collection
 
 from impl.errors import DomainNotFound, InvalidArgument, ToolstackError
 from impl.operations import paths
+from impl.operations.door import require_amount, require_good_name, require_good_scheduling
 from impl.operations.existence import named, names, read_text, require_known
 from impl.operations.guarded import UNWINDS, locked
 from impl.operations.transact import transact
 from impl.ports import Domain, Requests, Toolstack
-
-MOST_NAME = 255
 
 
 async def rename(t: Toolstack, domain: Domain, name: str) -> None:
@@ -28,12 +27,6 @@ async def rename(t: Toolstack, domain: Domain, name: str) -> None:
 
     async with locked(t, domain):
         await transact(t, body)
-
-
-def require_good_name(name: str) -> None:
-    """InvalidArgument unless a domain can have this name."""
-    if not name or not name.isprintable() or "/" in name or len(name.encode()) > MOST_NAME:
-        raise InvalidArgument(f"{name!r} is no name: 1 to {MOST_NAME} printable characters, and no slash")
 
 
 async def set_memory_target(t: Toolstack, domain: Domain, kb: int) -> None:
@@ -71,6 +64,7 @@ async def _require_target(x: Requests, domain: Domain, kb: int) -> int:
 
 async def set_memory_limit(t: Toolstack, domain: Domain, kb: int) -> None:
     """Set the most memory the domain can be given, in KiB. InvalidArgument if it has been given more."""
+    require_amount("the memory limit", kb)
 
     async def body(x: Requests) -> None:
         await require_known(x, domain)
@@ -118,7 +112,9 @@ async def set_vcpus(t: Toolstack, domain: Domain, online: Collection[int]) -> No
 
 
 async def set_scheduling(t: Toolstack, domain: Domain, parameters: dict[str, int]) -> None:
-    """Set the scheduler's parameters that are named. InvalidArgument if the scheduler knows no such parameter."""
+    """Set the scheduler's parameters that are named. InvalidArgument if the scheduler knows no such parameter, or no
+    such value of it."""
+    require_good_scheduling(parameters)
     async with locked(t, domain):
         known = await t.hypervisor.scheduling(domain)
         if unknown := sorted(parameters.keys() - known.keys()):

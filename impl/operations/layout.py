@@ -105,7 +105,7 @@ def _nic(device: Device, entry: Entry) -> tuple[Nodes, Nodes]:
         "handle": device.index,
         "type": _text(entry, "nictype") or "vif",
     }
-    mtu = {"mtu": str(entry["mtu"])} if "mtu" in entry else {}
+    mtu = {"mtu": str(_whole(entry, "mtu", 0))} if entry.get("mtu") is not None else {}
     return {"handle": device.index, "mac": mac, "trusted": "1"} | mtu, {k: v for k, v in back.items() if v} | mtu
 
 
@@ -114,10 +114,14 @@ def _vtpm(device: Device, entry: Entry) -> tuple[Nodes, Nodes]:
 
 
 def _usbctrl(_device: Device, entry: Entry) -> tuple[Nodes, Nodes]:
-    ports = _whole(entry, "ports", 8)
-    free = {f"port/{n}": "" for n in range(1, ports + 1)}
-    kind = _text(entry, "type") or "pv"
-    return {}, {"type": kind, "usb-ver": str(_whole(entry, "version", 2)), "num-ports": str(ports)} | free
+    free = {f"port/{n}": "" for n in range(1, ports(entry) + 1)}
+    kind, version = _text(entry, "type") or "pv", _whole(entry, "version", 2) or 2
+    return {}, {"type": kind, "usb-ver": str(version), "num-ports": str(ports(entry))} | free
+
+
+def ports(controller: Entry) -> int:
+    """How many ports a USB controller has; 0 is not given, as it is to libxl [libxl__device_usbctrl_setdefault]."""
+    return _whole(controller, "ports", 8) or 8
 
 
 def _usbdev(_device: Device, entry: Entry) -> tuple[Nodes, Nodes]:
@@ -191,14 +195,15 @@ def _text(entry: Entry, name: str) -> str:
 
 
 def _whole(entry: Entry, name: str, otherwise: int) -> int:
-    value = entry.get(name, otherwise)
+    value = entry.get(name)
+    value = otherwise if value is None else value
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**31:
         raise InvalidArgument(f"`{name}` is {value!r}, and must be a whole number")
     return value
 
 
 def _section(entry: Entry, name: str) -> Mapping[str, Json]:
-    value = entry.get(name, {})
+    value = entry.get(name) or {}
     if not isinstance(value, Mapping):
         raise InvalidArgument(f"`{name}` is {value!r}, and must be an object")
     return value

@@ -8,16 +8,19 @@ the template says [C1], and an exchange is an eject and an insert [C2].
 from __future__ import annotations
 
 from impl.configuration.template import Template, emptied, is_empty
-from impl.errors import DeviceNotFound, InvalidArgument
-from impl.kinds import Device, Entry
+from impl.errors import DeviceNotFound, InvalidArgument, MalformedConfiguration, TemplateMissing
+from impl.kinds import DISK, Device, Entry
 from impl.operations import entries
-from impl.operations.guarded import locked, read_template, replace_template, require_proper_entry
+from impl.operations.door import require_good_asked, require_room
+from impl.operations.guarded import UNWINDS, locked, read_template, replace_template
 from impl.operations.layout import params
 from impl.operations.transact import transact
 from impl.ports import Domain, Toolstack
 
 MEDIUM = ("pdev_path", "format")
 """The fields of a drive's entry that are about its medium."""
+LONGEST_VDEV = "d1048575p255"
+"""The disk whose number is the longest, and with it the path in xenstore."""
 
 
 async def insert(t: Toolstack, domain: Domain, drive: Device, path: str, form: str = "raw") -> None:
@@ -29,17 +32,26 @@ async def insert(t: Toolstack, domain: Domain, drive: Device, path: str, form: s
         await entries.refuse_unless_empty(t.xenstore, domain, drive)
         entry = {**_entry(template, domain, drive), "pdev_path": path, "format": form}
         medium = params(entry)
-        require_proper_entry(drive.kind, entry)
+        require_room(template.put(drive, entry))
         await replace_template(t, lock, template.put(drive, entry))
         await transact(t, lambda x: entries.load(x, domain, drive, medium))
-        await t.hotplug.insert(domain, drive, medium)
+        try:
+            await t.hotplug.insert(domain, drive, medium)
+        except UNWINDS as failed:
+            vdev = drive.kind.to_key(drive.index)["vdev"]
+            failed.add_note(
+                f"{drive} holds the medium for all but the guest: `confsync domain eject {domain.domid} {vdev}`, "
+                "then insert it again"
+            )
+            raise
 
 
 async def eject(t: Toolstack, domain: Domain, drive: Device) -> None:
-    """Take the medium out of the drive; nothing if it is empty. DeviceNotFound, InvalidArgument."""
+    """Take the medium out of the drive; nothing if it is empty. A template that cannot be read is left as it is.
+    DeviceNotFound, InvalidArgument."""
     async with locked(t, domain) as lock:
-        template = await read_template(t, domain)
-        entry = _entry(template, domain, drive)
+        template = await _readable(t, domain)
+        entry = template.find(drive) or {}
         await entries.require_drive(t.xenstore, domain, drive)
         await t.hotplug.eject(domain, drive)
         await transact(t, lambda x: entries.unload(x, domain, drive))
@@ -57,6 +69,15 @@ async def swap(t: Toolstack, domain: Domain, drive: Device, path: str, form: str
 def _require_medium(path: str, form: str) -> None:
     if is_empty({"pdev_path": path, "format": form}):
         raise InvalidArgument("a medium needs a path: to have the drive empty, eject what is in it")
+    require_good_asked(DISK, {"vdev": LONGEST_VDEV, "pdev_path": path, "format": form, "is_cdrom": True}, "")
+
+
+async def _readable(t: Toolstack, domain: Domain) -> Template:
+    """The domain's template; one without devices if it is missing or damaged: that keeps no medium in a drive."""
+    try:
+        return await read_template(t, domain)
+    except (TemplateMissing, MalformedConfiguration):
+        return Template.of({}, "no template")
 
 
 def _entry(template: Template, domain: Domain, drive: Device) -> Entry:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from impl.kinds import USBDEV, Device, Kind
 from impl.ports import Domain
 
@@ -24,6 +26,11 @@ def vm(uuid: str) -> str:
 def private(domid: int) -> str:
     """What only the toolstack can write [`libxl__xs_libxl_path`]."""
     return f"/libxl/{domid}"
+
+
+def lifecycle(domid: int) -> str:
+    """The mark of a domain that is not whole, or that a save has paused."""
+    return f"{private(domid)}/lifecycle"
 
 
 def devices(domid: int) -> str:
@@ -52,6 +59,16 @@ def memory(domid: int, what: str) -> str:
 
 def vcpu(domid: int, number: int) -> str:
     return f"{home(domid)}/cpu/{number}/availability"
+
+
+def is_frontend(path: str, domid: int) -> bool:
+    """True for a folder where a device of the domain has its frontend."""
+    return re.fullmatch(rf"{home(domid)}/device/[A-Za-z0-9_@-]+/[A-Za-z0-9_@-]+", path) is not None
+
+
+def is_backend(path: str, domid: int) -> bool:
+    """True for a folder where a device of the domain has its backend, in whatever domain."""
+    return re.fullmatch(rf"{DOMAINS}/[0-9]+/backend/[A-Za-z0-9_@-]+/{domid}/[A-Za-z0-9_@-]+", path) is not None
 
 
 def parent(path: str) -> str:

@@ -9,6 +9,7 @@ import stat
 from pathlib import Path
 
 from impl.errors import InvalidArgument, StoreError
+from impl.kinds import MOST_DOMID
 from impl.ports import Domain
 
 _WAYS_OUT = {
@@ -35,8 +36,6 @@ _KINDS = [
 ]
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
-MOST_DOMID = 0x7FEF
-"""The largest number of a domain [DOMID_FIRST_RESERVED, xen/include/public/xen.h]."""
 
 
 def check_domain(domain: Domain) -> None:

@@ -10,7 +10,7 @@ from typing import cast
 
 from crash.operation_table import LISTS, UUID, Configuration, Keep, Operation, base
 from impl.configuration.template import Template
-from impl.errors import CannotList, TemplateMissing, ToolstackError
+from impl.errors import CannotList, NotReady, TemplateMissing, ToolstackError
 from impl.kinds import DISK, Json
 from impl.operations.create import create
 from impl.operations.destroy import destroy
@@ -108,6 +108,10 @@ class Oracle:
             found = None
         try:
             await o.do(t, place.keep)
+        except NotReady as refusal:
+            if not o.half or (o.keeps and place.saved() != o.before):
+                return [f"run again, it refuses though the domain is whole or not kept: {refusal}"]
+            await destroy(t, await _domain(t))
         except o.refusals as refusal:
             if found != o.after:
                 return [f"run again, it refuses though it was not done: {type(refusal).__name__}: {refusal}"]

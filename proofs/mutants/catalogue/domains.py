@@ -67,7 +67,7 @@ CREATIONS = (
     ),
     Mutant(
         "create-no-scheduling", CREATE,
-        "        if whole.sched_params:\n", "        if False:\n",
+        "        if scheduling(whole):\n", "        if False:\n",
         "the scheduler's parameters are not set", "test_operations_between", "3b4adbadb9",
     ),
     Mutant(
@@ -322,8 +322,9 @@ READINGS = (
     ),
     Mutant(
         "list-error-is-empty", EXISTENCE,
+        "    except (XenstoreError, InvalidArgument) as e:\n"
         '        raise CannotList(f"{domain}: what exists cannot be read: {e}") from e',
-        "        return {k: [] for k in kinds or KINDS.values()}",
+        "    except (XenstoreError, InvalidArgument):\n        return {k: [] for k in kinds or KINDS.values()}",
         "what cannot be listed is taken for nothing", "test_operations", "f07d02f1c4",
     ),
     Mutant(
@@ -360,13 +361,23 @@ READINGS = (
     ),
     Mutant(
         "save-unlocks-early", SAVE,
-        "            await destroy_locked(t, lock, domain)\n", "            pass\n        del lock\n",
+        "            await _destroy(t, lock, domain)\n", "            pass\n        del lock\n",
         "the domain that was saved is not destroyed", "test_operations",
     ),
     Mutant(
         "save-stays-paused", SAVE,
-        "        except UNWINDS:\n            await t.hypervisor.unpause(domain)\n", "        except UNWINDS:\n",
+        "                await _run_on_after(t, domain, failed)\n", "                pass\n",
         "a save that fails leaves the domain paused", "test_operations",
+    ),
+    Mutant(
+        "save-unpauses-the-users", SAVE,
+        "        ours = left_paused or not await t.hypervisor.paused(domain)\n", "        ours = True\n",
+        "a domain that its user has paused runs after a checkpoint", "test_advice",
+    ),
+    Mutant(
+        "half-made-is-whole", "operations/lifecycle.py",
+        "    if found in _HALF:\n        raise", "    if False:\n        raise",
+        "a domain that is half made is saved, and unpaused", "test_advice",
     ),
     Mutant(
         "save-made-up", SAVE,

@@ -93,8 +93,8 @@ CONFIGURATION = (
     ),
     Mutant(
         "usb-no-controller", KINDS,
-        "    return f\"{_whole(entry, 'ctrl')}/port/{_whole(entry, 'port', 255)}\"",
-        "    return f\"0/port/{_whole(entry, 'port', 255)}\"",
+        "    return f\"{_whole(entry, 'ctrl')}/port/{_whole(entry, 'port', MOST_PORT, least=1)}\"",
+        "    return f\"0/port/{_whole(entry, 'port', MOST_PORT, least=1)}\"",
         "one port of two USB controllers is one", "test_configuration_kept",
     ),
 )  # fmt: skip

@@ -19,14 +19,18 @@ from model.step import Design
 from proofs.lemma import Lemma
 from proofs.obligation import Kind
 from proofs.proof import Proof
+from proofs.relation import Relation
 from proofs.smtlib import SAYS, Answer, Script, answers, scripts
+from proofs.system import System
 
-FORMAT, VERSION = "confsync certificate", 1
+FORMAT, VERSION = "confsync certificate", 2
 """What `index.json` begins with."""
 FOLDER = "obligations"
 BY_THE_FRAME = "by the frame"
 """How a transition is shown of which there is no obligation: it writes nothing that a lemma speaks of."""
-CONTENTS = {"README.md", "index.json", "check.sh", FOLDER}
+CONTENTS = {"README.md", "index.json", "check.sh", "check.py", FOLDER}
+READER = Path(__file__).with_name("certificate_reader.py")
+"""What checks a certificate without confsync; each has a copy."""
 """All that is in a certificate's folder."""
 
 
@@ -100,6 +104,7 @@ def _write(proof: Proof, folder: Path) -> None:
     (folder / "README.md").write_text(_readme(proof, written), encoding="utf-8")
     (folder / "check.sh").write_text(CHECK, encoding="ascii")
     (folder / "check.sh").chmod(folder.stat().st_mode & 0o777)
+    (folder / "check.py").write_bytes(READER.read_bytes())
 
 
 def _path(script: Script) -> str:
@@ -110,7 +115,8 @@ def index_of(proof: Proof, written: list[Script]) -> dict[str, object]:
     """All that `index.json` says; its schema is `proofs/certificate.schema.json`."""
     names, relation = proof.names, proof.found.induction.relation
     numbers = {lemma: i + 1 for i, lemma in enumerate(proof.lemmas)}
-    return {
+    system = System(proof.found.induction)
+    index: dict[str, object] = {
         "format": FORMAT,
         "version": VERSION,
         "solver": f"Z3 {z3.get_version_string()}",
@@ -118,21 +124,25 @@ def index_of(proof: Proof, written: list[Script]) -> dict[str, object]:
             "name": proof.design.name,
             "says": proof.design.says.strip(),
             "operations": list(_operations(proof.design)),
+            "steps": dict(_steps(relation)),
         },
         "locations": ["idle", *relation.names[1:]],
-        "transitions": list(_transitions(proof, written)),
+        "transitions": list(_transitions(proof, written, system)),
         "properties": [_property(proof, name, numbers, written) for name in proof.verdicts],
         "invariant": [
             {
                 "number": number,
                 "at": names.where(lemma),
                 "says": names.says(lemma),
+                "formula": system.lemma(lemma),
                 "assumed_in": [_path(s) for s in written if lemma in s.uses],
             }
             for lemma, number in numbers.items()
         ],
+        "claims": [system.claim(c) for c in proof.found.claims if c.name not in proof.found.refused],
         "obligations": [_obligation(s, numbers) for s in written],
     }
+    return index | {"system": system.of_all()}
 
 
 def _operations(design: Design) -> Iterator[dict[str, object]]:
@@ -140,11 +150,18 @@ def _operations(design: Design) -> Iterator[dict[str, object]]:
         yield {
             "name": name,
             "steps": [str(s) for s in operation.steps],
-            "clean_up": [str(undo) for undo in operation.clean_up],
+            "clean_up": [{"once": str(u.of), "steps": [str(s) for s in u.steps]} for u in operation.clean_up],
         }
 
 
-def _transitions(proof: Proof, written: list[Script]) -> Iterator[dict[str, object]]:
+def _steps(relation: Relation) -> Iterator[tuple[str, dict[str, bool]]]:
+    """What has to be known of a step to tell which transitions there are: whether a guard of it refuses, whether one
+    waits, and whether the outside can make it fail."""
+    for step, touched in relation.program.footprints.items():
+        yield str(step), {"refuses": touched.refuses, "waits": touched.waits, "may_fail": step.may_fail}
+
+
+def _transitions(proof: Proof, written: list[Script], system: System) -> Iterator[dict[str, object]]:
     """Every transition of the design, so that none can be left out unseen."""
     locations = proof.found.induction.relation.names
     shown = {s.of.obligation.name: _path(s) for s in written if s.of.obligation.kind is Kind.CONSECUTION}
@@ -155,6 +172,9 @@ def _transitions(proof: Proof, written: list[Script]) -> Iterator[dict[str, obje
             "from": locations[step.here] if step.here else "idle",
             "to": locations[t.goes_to] if t.goes_to else "idle",
             "writes": [*sorted(t.writes_shared), *(f"my {name}" for name in sorted(t.writes_local))],
+            "asked": system.asked(step),
+            "guards": system.texts(t.guards),
+            "updates": system.updates(step),
             "shown": shown[t.name] if proof.found.goals(step) else BY_THE_FRAME,
         }
 

@@ -23,6 +23,8 @@ from proofs.terms import AXIOMS, CONSTANTS, PROCESS, SLOT, SORTS, implication, n
 
 Named = tuple[str, Any]
 """A formula and what it is called in reports and cores."""
+ASKED = "what it is asked with"
+"""What a step's premise about the arguments of an operation that begins is called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +148,7 @@ class Step:
         found = [*ind.axioms, ("another process", ind.p != ind.me), ("where the process is", ind.at(ind.me, self.here))]
         if t.starts:
             mine = ind.reading(ind.me, ind.k)
-            found.append(("what it is asked with", ind.relation.asked(t.label.point, mine.view, mine.k)))
+            found.append((ASKED, ind.relation.asked(t.label.point, mine.view, mine.k)))
         return [*found, *t.guards]
 
     @cached_property

@@ -129,7 +129,7 @@ class _Distinct:
         return found
 
 
-class _Printed:
+class Printed:
     """Formulas as text, each printed once. `symbols`: by name, a declaration and the sorts that it mentions."""
 
     def __init__(self) -> None:
@@ -195,7 +195,7 @@ class Writer:
 
     def __init__(self, design: str, locations: Sequence[str]) -> None:
         self.design, self.locations = design, locations
-        self._printed = _Printed()
+        self._printed = Printed()
 
     def script(self, o: Obligation, possible: Answer, shows: Sequence[str] = ()) -> str:
         """An obligation's script. `possible`: what is to be answered to the first question. `shows`: what each operand

@@ -101,8 +101,17 @@ def write_host(folder: Path, domains: int) -> None:
             more = {"hotplug-status": "connected", "state": "4", "physical-device": "fd:1", "sectors": "4096"}
             lines += [(f"{backend}/{k}", v, f"n0,r{domid}") for k, v in {**keys, **more}.items() if k != "backend"]
         (folder / f"userdata-d.{domid}.{uuid(domid)}.libxl-json").write_bytes(template(domid))
+    there = {path for path, _, _ in lines}
+    above = {p for path in there for p in parents(path)} - there
+    lines += [(path, "", "n0") for path in above]
     with (folder / "xenstore.txt").open("w", encoding="utf-8") as file:
         file.writelines(f'{path} = "{value}"   ({who})\n' for path, value, who in sorted(lines))
+
+
+def parents(path: str) -> Iterator[str]:
+    """The nodes above one: xenstore-ls prints them all."""
+    while path := path.rpartition("/")[0]:
+        yield path
 
 
 def now() -> tuple[float, float]:

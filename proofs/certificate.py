@@ -235,6 +235,7 @@ README = """# A proof of the design `{design}`
 For any number of slots, configurations, processes, operations and deaths. To check it, with a solver that reads
 SMT-LIB 2 and answers more than one question a file:
 
+    python3 check.py z3
     sh check.sh z3
     sh check.sh cvc5 --incremental
 
@@ -263,9 +264,7 @@ missing or left over. It needs a POSIX shell and `awk`.
   {by_frame} of them there is none (`by the frame`): they write nothing that a lemma speaks of, and end where none is
   about. In a transition's file the step's guards are under "What is known", and what it writes stands in place of the
   old value in "it fails". Take any, and hold it against the step.
-* That each obligation shows all it has to: of a transition, every lemma about the location that it leads to, and every
-  lemma about something that it writes, of the process that takes it (`me`) and of any other (`p`). "it fails" lists
-  them in words.
+* That each obligation shows all it has to, or `check.py`, which derives that from the orders of steps.
 * That the lemmas and claims that `index.json` lists for a property amount to it.
 """
 

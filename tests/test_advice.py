@@ -247,9 +247,9 @@ TESTED = {"create", "list", "detach", "eject", "destroy", "unpause"}
 
 def test_every_advice_in_the_source_is_of_a_command_that_is_followed_here() -> None:
     found = {
-        words.replace("{PROGRAM}", "confsync domain").split()[2]
+        words.split()[-1]
         for path in OPERATIONS.rglob("*.py")
-        for words in re.findall(r"`((?:confsync domain|\{PROGRAM\}) [a-z-]+)", path.read_text())
+        for words in re.findall(r"`((?:confsync domain|\{PROGRAM\})(?: --state \w+)? [a-z]+)", path.read_text())
     }
     assert found == TESTED
 

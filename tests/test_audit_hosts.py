@@ -385,7 +385,7 @@ def test_what_a_guest_wrote_cannot_steer_a_terminal(tmp_path: Path) -> None:
     made = healthy()
     made.nodes[f"{LIBXL}/vbd/5632/params"] = "aio:/\\x1b[2J\\x9b\\xc3\\xa9\\xe2\\x80\\xae.iso\\xff"
     (found,) = findings(made, tmp_path)
-    assert found.xenstore == r"params `aio:/\x1b[2J\udc9bé\u202e.iso\udcff`"
+    assert found.xenstore == r"params `aio:/\u001b[2J\udc9bé\u202e.iso\udcff`"
 
 
 def test_one_template_is_held_against_a_dump(tmp_path: Path) -> None:

@@ -192,9 +192,12 @@ def test_symmetry_changes_counts_and_no_verdict() -> None:
     assert sum(int(str(c["states"])) for c in plain) < sum(int(str(c["states"])) for c in told_apart)
 
 
+MEMORY = "the bound of 1 MiB of memory (--max-memory raises it)"
+
+
 @pytest.mark.parametrize(
     ("options", "limit"),
-    [(["--max-states=100", *TINY], "the bound of 100 states"), (["--max-memory=1M"], "the bound of 1 MiB of memory")],
+    [(["--max-states=100", *TINY], "the bound of 100 states"), (["--max-memory=1M"], MEMORY)],
     ids=["states", "memory"],
 )
 def test_a_limit_is_named_and_nothing_is_green_for_it(options: list[str], limit: str) -> None:

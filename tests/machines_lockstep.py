@@ -17,7 +17,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from machines_hosts import Host
-from machines_spec import Key, One, Refused, Spec, is_drive, normal, same
+from machines_spec import Key, One, Refused, Spec, is_drive, normal, require_medium, same
 from machines_values import KIND_NAMES, NAMES, SELDOM_TOO_LONG, configurations, entries
 
 from impl.configuration.template import Template
@@ -175,6 +175,7 @@ class Lockstep(RuleBasedStateMachine):
         key = self.drive(uuid, which)
 
         def spec(failed: bool) -> None:
+            require_medium(path)
             self.spec.eject(uuid, key, failed=failed and fails[0] == 1)
             self.spec.insert(uuid, key, path, "raw", failed=failed)
 

@@ -228,11 +228,10 @@ class Spec:
 
     def insert(self, uuid: str, key: Key, path: str, form: str, *, failed: bool) -> None:
         """A medium into a drive. If hotplug fails all but the guest has it."""
+        require_medium(path)
         entry = self._drive(uuid, key)
         if entry["pdev_path"]:
             raise Refused("DeviceExists")
-        if wrong := _wrong({"pdev_path": path}, set()):
-            raise Refused(*wrong)
         entry |= {"pdev_path": path, "format": form}
         if failed:
             raise Refused("HotplugFailed", "TimedOut")
@@ -275,7 +274,7 @@ class Spec:
     def set_scheduling(self, uuid: str, parameters: dict[str, int]) -> None:
         """The scheduler's parameters that are named."""
         one = self.find(uuid)
-        if parameters.keys() - {"cap", "weight"}:
+        if parameters.keys() - {"cap", "weight"} or parameters.get("weight") == 0:
             raise Refused("InvalidArgument")
         one.build["sched_params"] = {**cast("Entry", one.build["sched_params"]), **parameters}
 
@@ -298,6 +297,12 @@ def _has_port(one: One, key: Key) -> bool:
     """True if the controller of the USB device is there, and has its port."""
     at = _controller(one, key)
     return at is not None and int(key[1].rpartition("/")[2]) <= int(cast("int", one.devices[at].get("ports") or 8))
+
+
+def require_medium(path: str) -> None:
+    """A medium that no drive can take is refused, whatever there is."""
+    if wrong := _wrong({"pdev_path": path}, set()):
+        raise Refused(*wrong)
 
 
 def _settled(entry: Entry) -> Entry:

@@ -163,7 +163,7 @@ def test_a_first_creation_that_was_killed_is_made_again(tmp_path: Path, left_beh
     if left_behind == "a page":
         _begin(host.folder / FILE)
     for command in (["list"], ["sweep"], ["retrieve", "vm1"]):
-        host.refused(2, "there is no host here: `confsync domain create` makes one", *command)
+        host.refused(2, " create --name vm1` makes one", *command)
     assert host.ok(*CREATE) == f"created domain 1, {UUID}\n"
     assert host.disks() == {"xvda", "hdc"}
 

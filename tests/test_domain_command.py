@@ -200,7 +200,7 @@ def test_destroy_leaves_nothing(host: Host) -> None:
     host.ok("destroy", "vm1")
     assert list(host.templates.iterdir()) == []
     assert UUID not in host.ok("xenstore")
-    host.refused(1, "ERROR_DOMAIN_NOTFOUND: there is no domain 'vm1'", "destroy", "vm1")
+    host.refused(1, "ERROR_DOMAIN_NOTFOUND: there is no domain `vm1`", "destroy", "vm1")
 
 
 # xenstore

@@ -32,6 +32,7 @@ RUNS: dict[str, tuple[tuple[str, ...], int]] = {
     "prove": (("prove", LOCKED, "--property=lock_order_is_acyclic"), 0),
     "refine": (("refine",), 0),
     "replay": (("replay", TOKEN), 0),
+    "retrieve": (("retrieve", "STATE"), 0),
     "--help": (("--help",), 0),
     "domain --help": (("domain", "--help"), 0),
     "--version": (("--version",), 0),

@@ -64,7 +64,7 @@ def test_no_file_of_the_host_changes(tmp_path: Path, make: object) -> None:
         assert host.ok(*command)
         assert seen(host) == before, command
     assert audited(host, dump) in (0, 1)
-    host.refused(1, "there is no domain 'no-such'", "retrieve", "no-such")
+    host.refused(1, "there is no domain `no-such`", "retrieve", "no-such")
     assert seen(host) == before
 
 

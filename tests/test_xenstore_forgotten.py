@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from embedded_host import EmbeddedHost, configuration, run
 
-from impl.errors import CannotList, DeviceNotFound, DomainNotFound, ToolstackError
+from impl.errors import CannotList, DeviceNotFound, DomainNotFound, NotReady, ToolstackError
 from impl.kinds import DISK, NIC, Device
 from impl.operations import knobs, media
 from impl.operations.attach import attach, detach
@@ -43,8 +43,8 @@ OPERATIONS: dict[str, tuple[Callable[[Toolstack, Domain], Awaitable[object]], ty
     "insert": (lambda t, d: media.insert(t, d, DRIVE, "/new.iso"), DeviceNotFound),
     "swap": (lambda t, d: media.swap(t, d, DRIVE, "/new.iso"), DeviceNotFound),
     "rename": (lambda t, d: knobs.rename(t, d, "b"), DomainNotFound),
-    "save": (lambda t, d: save(t, d, keep), CannotList),
-    "save, and run on": (lambda t, d: save(t, d, keep, checkpoint=True), CannotList),
+    "save": (lambda t, d: save(t, d, keep), NotReady),
+    "save, and run on": (lambda t, d: save(t, d, keep, checkpoint=True), NotReady),
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -25,6 +26,8 @@ from terminal.text import near_file, quoted, value
 
 EXIT_FAILED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 130
 T = TypeVar("T")
+_NAMED_HERE = re.compile(f"`{PROGRAM} (?!--state)")
+"""A command on this host, in a message that does not know where the host is."""
 After = Callable[[HostFolder], Awaitable[str | None]]
 
 
@@ -69,7 +72,7 @@ class Work:
 
     def _say(self, what: str, notes: Sequence[str]) -> None:
         for text in (what, *(f"  {note}" for note in notes)):
-            click.echo(text.replace(f"`{PROGRAM} ", f"`{self.program} "), err=True)
+            click.echo(_NAMED_HERE.sub(lambda _: f"`{self.program} ", text), err=True)
 
     def on_domain(
         self,

@@ -54,6 +54,11 @@ async def set_stage(x: Requests, domain: Domain, to: Stage) -> None:
 async def require_whole(x: Requests, domain: Domain) -> Stage:
     """WHOLE or SAVING. NotReady if the domain is half made or half destroyed: it can only be destroyed."""
     found = await stage(x, domain)
+    if found is Stage.UNKNOWN:
+        raise NotReady(
+            f"{domain} is {_HALF[found]}, or xenstored was started anew and has forgotten it; unless that is so, or "
+            f"another command is at work on it: `confsync domain destroy {domain.domid}`"
+        )
     if found in _HALF:
         raise NotReady(
             f"{domain} is {_HALF[found]}: unless another command is at work on it, it can only be destroyed: "

@@ -86,12 +86,16 @@ def test_a_template_that_is_not_written_is_noticed(owner: object, monkeypatch: p
     assert found.lost or owner is media
 
 
+MOST_RUNS = 8
+"""A load is a matter of chance: what is wrong has to be found in one of so many."""
+
+
 @pytest.mark.slow
 @pytest.mark.xdist_group("load")
 def test_a_retrieve_without_the_lock_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retrieve, "locked", _unlocked)
     monkeypatch.setattr(retrieve, "read_template", _slowly)
-    assert run(4).wrong
+    assert any(run(4).wrong for _ in range(MOST_RUNS))
 
 
 # ------------------------------------------------------------------ the specification

@@ -36,6 +36,8 @@ TESTS: Mapping[str, tuple[str, ...]] = {
         "test_domain_deaths",
         "test_domain_command",
         "test_xenstore_forgotten",
+        "test_door",
+        "test_advice",
     ),
     "templates/reading.py": ("test_lock_waits", "test_reading_changes_nothing"),
     "command/": (

@@ -361,7 +361,7 @@ READINGS = (
     ),
     Mutant(
         "save-unlocks-early", SAVE,
-        "            await _destroy(t, lock, domain)\n", "            pass\n        del lock\n",
+        "            await _destroy(t, lock, domain)\n", "            del lock\n",
         "the domain that was saved is not destroyed", "test_operations",
     ),
     Mutant(

@@ -47,7 +47,9 @@ class System:
         axioms, initial = self.texts([*ind.axioms, apart]), self.texts(ind.initially(ind.me))
         found = [self.printed.symbols[name] for name in sorted(self.symbols)]
         sorts = sorted(frozenset[str]().union(*(mentions for _, mentions in found)))
-        declarations = [f"(declare-sort {sort} 0)" for sort in sorts] + [declaration for declaration, _ in found]
+        declarations = [f"(declare-sort {sort} 0)" for sort in sorts] + [
+            " ".join(declaration.split()) for declaration, _ in found
+        ]
         return {"processes": processes, "declarations": declarations, "axioms": axioms, "initial": initial}
 
     def lemma(self, lemma: Lemma) -> str:

@@ -66,7 +66,7 @@ async def _unlocked(t: Toolstack, domain: Domain, *, born: bool = True) -> Async
 
 async def _slowly(t: Toolstack, domain: Domain) -> Template:
     found = await read_template(t, domain)
-    await asyncio.sleep(0.005)
+    await asyncio.sleep(0.1)
     return found
 
 

@@ -12,6 +12,7 @@ from impl.audit.audit import audit as audit_host
 from impl.audit.finding import Audit
 from impl.audit.host import Host, folder_files, pair, snapshots, state_folder
 from impl.audit.live import read_live
+from impl.audit.options import DUMP, TEMPLATES
 from impl.audit.output import as_json, as_junit, as_sarif, as_text
 from impl.errors import ToolstackError
 from terminal.streams import SafeConsole
@@ -23,21 +24,8 @@ FOUND, BAD_INPUT = 1, 2
 
 @click.command()
 @click.argument("folder", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
-@click.option(
-    "--json",
-    "templates",
-    metavar="FILE",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    help="A domain's template; again for more. Needs --xenstore.",
-)
-@click.option(
-    "--xenstore",
-    "dump",
-    metavar="DUMP",
-    type=click.Path(path_type=Path),
-    help="What `xenstore-ls -f -p` printed, all of it.",
-)
+@TEMPLATES
+@DUMP
 @click.option(
     "--state",
     metavar="FOLDER",

@@ -14,6 +14,7 @@ from impl.audit.domain import open_domain
 from impl.audit.errors import BadInput
 from impl.audit.finding import shown
 from impl.audit.host import Host, pair, snapshots
+from impl.audit.options import DUMP, TEMPLATES
 from impl.configuration.text import encode
 from impl.errors import ToolstackError
 from impl.kinds import Json
@@ -24,21 +25,8 @@ FAILED, BAD_INPUT = 1, 2
 @click.command()
 @click.argument("folder", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
 @click.option("--domain", "which", metavar="DOMAIN", help="A domain's number, name or uuid. [default: all but dom0]")
-@click.option(
-    "--json",
-    "templates",
-    metavar="FILE",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    help="A domain's template; again for more. Needs --xenstore.",
-)
-@click.option(
-    "--xenstore",
-    "dump",
-    metavar="DUMP",
-    type=click.Path(path_type=Path),
-    help="What `xenstore-ls -f -p` printed, all of it.",
-)
+@TEMPLATES
+@DUMP
 @click.option(
     "--userdata", metavar="FOLDER", type=click.Path(path_type=Path), help="A copy of libxl's folder, with --xenstore."
 )

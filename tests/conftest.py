@@ -10,9 +10,6 @@ from typing import NoReturn
 import pytest
 from crash.ptrace import refused
 from hypothesis import settings
-from together import pytest_xdist_make_scheduler
-
-__all__ = ["pytest_xdist_make_scheduler"]
 
 _POINTS = "points"
 
@@ -70,20 +67,3 @@ def cannot_trace(refusal: str) -> NoReturn:
     if os.environ.get("CI") == "true":
         pytest.fail(refusal)
     pytest.skip(f"NOT TESTED: death at each system call: {refusal}")
-
-
-LATER = frozenset(
-    f"test_{name}.py"
-    for name in (
-        "agreement", "conform_command", "conform_linearizable", "crash_engines", "crash_store", "crash_stress",
-        "domain_deaths", "external", "external_protocol", "impl_mutants", "slices", "xenstore_agreement",
-    )
-)  # fmt: skip
-"""Files that the inner loop does without, but for what is marked `quick` in them."""
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is in these files slow."""
-    for item in items:
-        if item.path.name in LATER:
-            item.add_marker(pytest.mark.slow)

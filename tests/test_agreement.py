@@ -24,6 +24,8 @@ from model.state import LOCKS, Bounds, Local, Shared
 from model.step import Design
 from proofs.relation import Relation
 
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("agreement")]
+
 TOGETHER = Bounds(slots=1, ejectable=1, configs=1, names=1, amounts=1, processes=2, crashes=1)
 KNOBS = Bounds(slots=0, ejectable=1, configs=1, names=2, amounts=2, processes=1, crashes=1)
 SMALL = (

@@ -26,7 +26,7 @@ from proofs.obligation import Kind
 from proofs.proof import Proof, prove
 from proofs.smtlib import scripts
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("certificate")]
 
 Z3 = Path(sys.executable).parent / "z3"
 SCHEMA = json.loads((Path(certificates.__file__).parent / "certificate.schema.json").read_text(encoding="utf-8"))

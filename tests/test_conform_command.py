@@ -13,6 +13,8 @@ from proofs.conformance.cli import conform
 from proofs.conformance.sample import most_steps
 from proofs.conformance.scope import Scope
 
+pytestmark = pytest.mark.slow
+
 
 def run(*arguments: str) -> Result:
     return CliRunner().invoke(conform, ["--jobs", "1", *arguments], catch_exceptions=False)

@@ -30,6 +30,8 @@ from proofs.conformance.linearize import linearize
 from proofs.conformance.schedule import Schedule, follow
 from proofs.conformance.scope import Scope, begin, starts, together
 
+pytestmark = pytest.mark.slow
+
 C = FIRST_CONFIG
 WHOLE: Spec = ((C, ABSENT, C), 0, 0)
 ATTACH, DETACH, INSERT, EJECT = Asked("attach", 1, C), Asked("detach", 0), Asked("insert", 2, C), Asked("eject", 2)

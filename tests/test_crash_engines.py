@@ -23,6 +23,8 @@ from crash.trial import Check, Outcome, Trial, Wreck, files_in
 from impl.errors import StoreError
 from impl.templates.files import Files
 
+pytestmark = pytest.mark.slow
+
 traced = pytest.mark.usefixtures("ptrace")
 
 

@@ -27,6 +27,8 @@ from impl.templates.files import Files
 from impl.templates.lock import HeldLock
 from impl.templates.store import TemplateStore
 
+pytestmark = pytest.mark.slow
+
 REPLACE = WORKS[1]
 P = ParamSpec("P")
 R = TypeVar("R")

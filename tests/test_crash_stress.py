@@ -13,11 +13,14 @@ import struct
 import time
 from pathlib import Path
 
+import pytest
 from conftest import Report
 from crash.store_work import DOMAIN, TEMPLATE, alive
 from crash.trial import ground
 
 from impl.templates.store import TemplateStore
+
+pytestmark = pytest.mark.slow
 
 WORKERS, EACH, KILLS = 6, 100, 60
 

@@ -13,6 +13,8 @@ from domain_host import CREATE, HERE, UUID, Host, ends
 
 from impl.kinds import DISK, Device
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def empty(tmp_path: Path) -> Host:

@@ -19,6 +19,8 @@ from proofs.conformance.external.run import driving, explore_external
 from proofs.conformance.external.told import Terms
 from proofs.conformance.scope import BEFORE, Scope, starts
 
+pytestmark = pytest.mark.slow
+
 C = FIRST_CONFIG
 
 

@@ -20,6 +20,8 @@ from proofs.conformance.external.moves import MOST_STEPS, ExternalMoves
 from proofs.conformance.external.peer import LONGEST, Peer
 from proofs.conformance.scope import Scope
 
+pytestmark = pytest.mark.slow
+
 DOCS = (ROOT / "docs" / "external.md").read_text("utf-8")
 HELLO = '{"protocol": 1, "name": "x", "can": []}'
 

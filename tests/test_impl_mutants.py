@@ -22,6 +22,8 @@ from proofs.mutants.mutant import Mutant
 from proofs.mutants.said import WHERE, Said, Word
 from proofs.mutants.table import as_json, unlike
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = MUTANTS["script-failure-ignored"]
 """A mutant with a cheap judge; the tests of what judges do with a mutant edit the same place."""
 EDITED = [*MUTANTS.values(), *(mutant for mutant, _ in EQUIVALENT)]

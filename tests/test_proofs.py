@@ -26,13 +26,15 @@ from proofs.lemma import Lemma
 from proofs.obligation import Kind, discharge
 from proofs.proof import Proof, prove
 
+pytestmark = pytest.mark.xdist_group("proofs")
+
 recommended = DESIGNS[RECOMMENDED]
 DEVICES = ("xenstore_has_template", "resources_have_xenstore", "lock_is_exclusive")
 MANIFEST = json.loads((Path(__file__).parent / "manifest.json").read_text(encoding="utf-8"))["designs"]
 
 
 def of_the_recommended_design(test: Callable[[], None]) -> Callable[[], None]:
-    """Tests that share a proof (`together.py` has them run on one worker)."""
+    """Tests that share a proof (the mark `xdist_group` has them run on one worker)."""
     return pytest.mark.slow(test)
 
 

@@ -31,7 +31,7 @@ from proofs.samples import take
 from proofs.specification import SPECIFICATION, Change, Domain, Specification, change, see
 from proofs.vocabulary import Atom, atoms
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("refinement")]
 
 POINTS = {
     "create": ("create 6 unpause",),

@@ -23,7 +23,7 @@ from proofs.second import Agreement, NoSecondSolver, Opinion, ask, compare, opin
 from proofs.smtlib import Answer, Answers, Script, Writer, answers, file_name, scripts
 from proofs.stability import spread, stability, worst
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("second")]
 
 SOON = 10_000_000
 """Resource units that are enough for any obligation."""

@@ -28,6 +28,8 @@ from model.steps import (
 )
 from model.verdict import Verdict
 
+pytestmark = pytest.mark.slow
+
 
 def test_slices_quickly() -> None:
     bounds = Bounds(slots=1, ejectable=0, configs=2, names=2, amounts=1, processes=2, crashes=0)

@@ -26,6 +26,8 @@ from model.verdict import Cell
 from model.violation import violates
 from model.wrong import wrong
 
+pytestmark = pytest.mark.xdist_group("story")
+
 DEVICE = Bounds(slots=1, ejectable=0, configs=2, names=1, amounts=1)
 DRIVE = Bounds(slots=0, ejectable=1, configs=2, names=1, amounts=1)
 BOTH = Bounds(slots=1, ejectable=1, configs=2, names=1, amounts=1)

@@ -37,6 +37,8 @@ from proofs.terms import Z3Cells
 from proofs.triage import Label, Triage, line, triage
 from proofs.vocabulary import atoms, stated
 
+pytestmark = pytest.mark.xdist_group("triage")
+
 recommended = DESIGNS[RECOMMENDED]
 MANIFEST = json.loads((Path(__file__).parent / "manifest.json").read_text(encoding="utf-8"))["designs"]
 QUICK = (Bounds(slots=1, ejectable=1, configs=2, names=1, amounts=1, processes=2, crashes=0),)

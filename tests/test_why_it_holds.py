@@ -15,7 +15,7 @@ import pytest
 HERE = Path(__file__).parent
 DOC = (HERE.parent / "docs" / "why-it-holds.md").read_text(encoding="utf-8")
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("why_it_holds")]
 
 
 @cache

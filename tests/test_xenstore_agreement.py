@@ -18,6 +18,8 @@ from impl.xenstore.memory import MemoryStore
 from impl.xenstore.paths import is_below
 from impl.xenstore.sqlite import SqliteStore
 
+pytestmark = pytest.mark.slow
+
 WHO = (0, 0, 1, 2)
 """The domain of each session."""
 NAMED = (0, 1, 2, 3, 7)

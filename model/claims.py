@@ -2,7 +2,7 @@
 
 A claim of a design is judged on that design; a variant shows what the claim needs that was not said. Sources:
 "Discussion on libxl domain configuration synchronization", xen-devel 2014, Wei Liu's proposal and Ian Jackson's
-reply, in the numbering of DESIGN.md section 1.
+reply, in the numbering of docs/design.md.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The properties of DESIGN.md section 3, each with the claim it states and its *sometimes* twin.
+"""The properties of docs/design.md, each with the claim it states and its *sometimes* twin.
 
 A property over the stores says something of every slot; the engine decides the others (who is where, what an
 operation can still do) and this page says in words what it decides. `sometimes` is the case that makes the
@@ -228,7 +228,7 @@ PROPERTIES = {
         ),
     )
 }
-"""By name, in the order of DESIGN.md section 3. `guest_cannot_forge` is not modelled yet."""
+"""By name, in the order of docs/design.md. `guest_cannot_forge` is not modelled yet."""
 
 BIT = {name: 1 << i for i, name in enumerate(PROPERTIES)}
 """Each property's bit in a mask."""

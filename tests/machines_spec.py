@@ -1,6 +1,6 @@
 """The specification: a plain dictionary for each domain, and each operation one change of it, or a refusal.
 
-It was written from what `retrieve` is to return (DESIGN.md, sections 1 and 3), not from the implementation: it knows
+It was written from what `retrieve` is to return (docs/design.md), not from the implementation: it knows
 no template, no xenstore and no order of steps.
 """
 

@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from confsync import main
+from model.claims import CLAIMS
 from model.designs import DESIGNS
 from model.properties import PROPERTIES
 from model.step import SIGNATURES
@@ -135,3 +136,35 @@ def test_the_figures_of_conformance_are_those_counted() -> None:
     for line in block.splitlines():
         if line.strip() != "...":
             assert line.partition(", in about")[0] in printed
+
+
+CITATION = re.compile(r"\[((?:[AJXRCLPU][0-9])(?:, ?[AJXRCLPU][0-9])*)[\]:]")
+"""Claims of the discussion as docstrings and pages cite them: [X1, X4], or [A3: what it says]."""
+FOLDERS = ("model", "impl", "proofs")
+
+
+def rows(page: str) -> list[list[str]]:
+    """The cells of all rows of a page's tables."""
+    return [
+        [cell.strip() for cell in line.strip("|").split(" | ")] for line in PAGES[page].split("\n") if line[:1] == "|"
+    ]
+
+
+def test_the_design_of_record_has_each_claim_and_each_property_as_the_code_does() -> None:
+    found = [tuple(row) for row in rows("docs/design.md")]
+    claims = [(c.name, c.says) for c in CLAIMS.values()]
+    properties = [(f"`{p.name}`", p.statement, ", ".join(p.claims), p.decided.value) for p in PROPERTIES.values()]
+    assert [row for row in found if re.fullmatch("[A-Z][0-9]", row[0])] == claims
+    assert [row for row in found if len(row) == 4 and row[0].startswith("`")] == properties
+
+
+def test_each_claim_that_is_cited_is_in_the_design_of_record() -> None:
+    sources = {str(p): p.read_text(encoding="utf-8") for folder in FOLDERS for p in (ROOT / folder).rglob("*.py")}
+    cited = {
+        (name, claim)
+        for name, text in (sources | PAGES).items()
+        for found in CITATION.findall(text)
+        for claim in re.split(", ?", found)
+    }
+    assert len(cited) > 50
+    assert {(name, claim) for name, claim in cited if claim not in CLAIMS} == set()

@@ -12,6 +12,11 @@ MEMINFO = Path("/proc/meminfo")
 CGROUP_LIMIT, CGROUP_USED = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
 
 
+def bound_of_memory(limit: int) -> str:
+    """The limit, as a reason for which something is not decided."""
+    return f"the bound of {limit / 2**20:,.0f} MiB of memory (--max-memory raises it)"
+
+
 def default_limit(jobs: int, available: int | None = None) -> int | None:
     """Bytes for each of `jobs` searches side by side. `available`: bytes there are; else the machine is asked. None
     where it does not tell."""

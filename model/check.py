@@ -12,10 +12,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from model.footprint import probe
+from model.memory import LimitReached
 from model.program import Program
 from model.properties import BIT, PROPERTIES, Decided
 from model.search.alone import Answer
-from model.search.bfs import Limits, Search
+from model.search.bfs import Limits, Progress, Search
 from model.search.exact import suspects, watching
 from model.search.frontier import States
 from model.search.lookouts import first_unseen
@@ -98,6 +99,7 @@ class Examined:
     states: int
     transitions: int
     peak_bytes: int
+    """The most memory that the searches held at a time."""
 
 
 class Examination:
@@ -118,6 +120,7 @@ class Examination:
         self.symmetric, self.limits = symmetric, limits or Limits()
         self._searches: dict[str, tuple[Search, _Open]] = {}
         self._seconds: dict[str, float] = {}
+        self._peak = 0
         self._doubtful = False
         """Some slice had results that were out of date when their last part was read."""
 
@@ -139,7 +142,7 @@ class Examination:
             guards,
             sum(s.found.states for s in searches),
             sum(s.found.transitions for s in searches),
-            max((s.found.peak_bytes for s in searches), default=0),
+            self._peak,
         )
 
     def _shortest_so_far(self, name: str) -> int | None:
@@ -191,13 +194,22 @@ class Examination:
     def _decide(self, search: Search, state: _Open, names: list[str], level: int | None) -> None:
         """Decide what takes more than a look at each state; `level` is the last one covered, None if all are."""
         if "always_recoverable" in names:
-            first, met = Recovery(search).first_hopeless()
-            state.met |= BIT["always_recoverable"] if met else 0
-            if first:
-                state.refuted["always_recoverable"] = (first[0], search, first[1])
+            self._decide_recovery(search, state)
         if "retrieve_is_exact" in names and (suspected := suspects(search.pairs)):
             self._doubtful = True
             self._decide_exactness(search, state, suspected, level)
+
+    def _decide_recovery(self, search: Search, state: _Open) -> None:
+        name = "always_recoverable"
+        try:
+            first, met = Recovery(search, replace(self._limits(), max_states=None)).first_hopeless()
+        except LimitReached as limit:
+            state.stopped[name] = str(limit)
+            return
+        state.stopped[name] = ""
+        state.met |= BIT[name] if met else 0
+        if first:
+            state.refuted[name] = (first[0], search, first[1])
 
     def _decide_exactness(self, search: Search, state: _Open, suspected: set[Answer], level: int | None) -> None:
         """Whether a retrieve returns one of these answers where it was never true; `level` as in `_decide`."""
@@ -217,7 +229,13 @@ class Examination:
 
     def _limits(self) -> Limits:
         """The limits of what is searched next: what other searches hold is taken from them."""
-        return replace(self.limits, held=sum(s.nbytes() for s, _ in self._searches.values()))
+        held = self.limits.held + sum(s.nbytes() for s, _ in self._searches.values())
+
+        def go_on(here: Progress) -> bool:
+            self._peak = max(self._peak, held + here.nbytes)
+            return self.limits.go_on(here)
+
+        return replace(self.limits, held=held, go_on=go_on)
 
     def _search_jointly(self) -> None:
         """`retrieve_is_exact` on the whole state: each part of a result may have been true at an instant, and no

@@ -47,17 +47,17 @@ def test_a_line_of_progress_comes_now_and_then_for_each_design() -> None:
     now, said = 0.0, list[str]()
     lines = Lines(said.append, lambda: now)
     here = Progress(states=1200, frontier=10, depth=7, transitions=5000, seconds=2.0, nbytes=3 * 2**20)
-    lines("a", here)
+    lines.search("a", here)
     now = EVERY - 1
-    lines("a", here)
-    lines("b", here)
+    lines.search("a", here)
+    lines.search("b", here)
     assert said == []
     now = EVERY
-    lines("a", here)
-    lines("a", here)
-    lines("b", here)
+    lines.search("a", here)
+    lines.search("a", here)
+    lines.search("b", here)
     assert said == ["confsync: searching a: 1,200 states, 600 a second, depth 7, 3 MiB"]
-    lines("a", None)
+    lines.search("a", None)
     now = 2 * EVERY
-    lines("b", here)
+    lines.search("b", here)
     assert len(said) == 2

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from model.memory import bound_of_memory
+from model.memory import INTERRUPT, bound_of_memory
 from model.program import Kind, Label, Program
 from model.search.canonical import Canonical
 from model.search.frontier import Ids, Packing, States, TooNarrow, Visited, distinct
@@ -30,10 +30,6 @@ class Progress:
     transitions: int
     seconds: float
     nbytes: int = 0
-
-
-INTERRUPT = "an interrupt"
-"""What a search that is told to stop was stopped at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +64,6 @@ class Found:
     met: int = 0
     stopped: str = ""
     complete: bool = True
-    peak_bytes: int = 0
     first: dict[int, tuple[int, States]] = field(default_factory=dict)
 
 
@@ -126,7 +121,6 @@ class Search:
     def _reached(self, limits: Limits, frontier: int, level: int, fresh: int) -> str:
         """Which limit is reached, in words; "" for none."""
         held = self.nbytes() + 8 * fresh * (self.program.bounds.processes + 1)
-        self.found.peak_bytes = max(self.found.peak_bytes, held)
         states, found = self.found.states + fresh, self.found
         return limits.reached(Progress(states, frontier, level, found.transitions, found.seconds, held))
 

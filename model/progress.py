@@ -60,7 +60,7 @@ class Lines:
 
 @contextmanager
 def now_and_then(said: Callable[[], str], lines: Lines | None = None) -> Iterator[None]:
-    """Write what work says of itself, every `EVERY` seconds, for work that comes to a word too rarely. The work must not
+    """Write what work says of itself every `EVERY` seconds, for work that comes to a word too rarely. The work must not
     fork, for a thread writes the words."""
     told, done = lines or Lines(), threading.Event()
 

@@ -95,6 +95,10 @@ def as_junit(reports: Sequence[Report], elapsed: float, given: str = "") -> str:
             if o.verdict is not Verdict.PROVED:
                 case.result = [Error(f"{o.verdict.value}: {o.verdict.words}", o.verdict.value)]
             suite.add_testcase(case)
+        if r.stopped:
+            case = TestCase("all that was asked for", r.design)
+            case.result = [Error(f"{early(r.stopped)}: not all was done", "UNKNOWN")]
+            suite.add_testcase(case)
         xml.add_testsuite(suite)
     return junit_text(xml, elapsed)
 

@@ -25,6 +25,8 @@ Bits = NDArray[np.uint64]
 """A row of words for each state: a set of answers."""
 WORD = 64
 """How many answers a word of bits has room for."""
+ROOM = WORD
+"""How many answers are looked out for at a time, if renaming them does not make more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ class Unseen:
 def first_unseen(search: Search, answers: Iterable[Answer], limits: Limits, last: int | None) -> Unseen:
     """A shortest trace to an answer that the domain never was, among these; they are renamed as the search renames
     states. `search` has covered all levels up to `last`, None: all there are; traces of at most as many steps are
-    considered. Answers are taken a word at a time, so that the memory is bounded."""
+    considered. Answers are taken ROOM at a time, so that the memory does not depend on how many there are."""
     group = search.canonical.group if search.canonical else [{}]
     best = Unseen()
     for batch in _batches(answers, group):
@@ -53,13 +55,13 @@ def first_unseen(search: Search, answers: Iterable[Answer], limits: Limits, last
 
 
 def _batches(answers: Iterable[Answer], group: list[Permutation]) -> Iterator[list[Answer]]:
-    """All that the answers can be renamed to, a word full at a time. What can be renamed to one another stays
+    """All that the answers can be renamed to, ROOM at a time. What can be renamed to one another stays
     together."""
     left = {renamed_answer(a, g) for a in answers for g in group}
     batch: list[Answer] = []
     while left:
         orbit = {renamed_answer(min(left), g) for g in group}
-        if batch and len(batch) + len(orbit) > WORD:
+        if batch and len(batch) + len(orbit) > ROOM:
             yield batch
             batch = []
         batch += sorted(orbit)

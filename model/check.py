@@ -12,11 +12,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from model.footprint import probe
+from model.memory import LimitReached
 from model.program import Program
 from model.properties import BIT, PROPERTIES, Decided
-from model.search.bfs import Limits, Search
+from model.search.alone import Answer
+from model.search.bfs import Limits, Progress, Search
 from model.search.exact import suspects, watching
 from model.search.frontier import States
+from model.search.lookouts import first_unseen
 from model.search.monitor import Monitor
 from model.search.pairs import Pairs
 from model.search.rebuild import rebuild
@@ -96,6 +99,7 @@ class Examined:
     states: int
     transitions: int
     peak_bytes: int
+    """The most memory that the searches held at a time."""
 
 
 class Examination:
@@ -116,6 +120,7 @@ class Examination:
         self.symmetric, self.limits = symmetric, limits or Limits()
         self._searches: dict[str, tuple[Search, _Open]] = {}
         self._seconds: dict[str, float] = {}
+        self._peak = 0
         self._doubtful = False
         """Some slice had results that were out of date when their last part was read."""
 
@@ -137,7 +142,7 @@ class Examination:
             guards,
             sum(s.found.states for s in searches),
             sum(s.found.transitions for s in searches),
-            max((s.found.peak_bytes for s in searches), default=0),
+            self._peak,
         )
 
     def _shortest_so_far(self, name: str) -> int | None:
@@ -152,7 +157,7 @@ class Examination:
         pairs = Pairs(program)
         search = Search(program, pairs, Monitor(program, pairs.shared, pairs.local, asked), symmetric=self.symmetric)
         known = {n: self._shortest_so_far(n) for n in asked}
-        state = _Open()
+        state, limits = _Open(), self._limits()
         self._searches[part.name] = (search, state)
         by_search = [n for n in asked if PROPERTIES[n].decided not in (Decided.GRAPH, Decided.WATCH)]
         others = [n for n in asked if n not in by_search]
@@ -177,7 +182,7 @@ class Examination:
             self._decide(search, state, [n for n in others if n not in state.refuted], level)
             return True
 
-        search.run(self.limits, enough)
+        search.run(limits, enough)
         if not search.found.stopped:
             self._decide(search, state, [n for n in others if not settled(n, search.found.depth)], None)
         for n in by_search:
@@ -189,19 +194,48 @@ class Examination:
     def _decide(self, search: Search, state: _Open, names: list[str], level: int | None) -> None:
         """Decide what takes more than a look at each state; `level` is the last one covered, None if all are."""
         if "always_recoverable" in names:
-            first, met = Recovery(search).first_hopeless()
-            state.met |= BIT["always_recoverable"] if met else 0
-            if first:
-                state.refuted["always_recoverable"] = (first[0], search, first[1])
+            self._decide_recovery(search, state)
         if "retrieve_is_exact" in names and (suspected := suspects(search.pairs)):
             self._doubtful = True
-            watch = watching(search.program, suspected, symmetric=self.symmetric)
-            bit = BIT["retrieve_is_exact"]
-            found = watch.run(self.limits, lambda n: bit in watch.found.first or (level is not None and n >= level))
-            if bit in found.first:
-                state.refuted["retrieve_is_exact"] = (found.first[bit][0], watch, found.first[bit][1])
-            elif found.stopped:
-                state.stopped["retrieve_is_exact"] = found.stopped
+            self._decide_exactness(search, state, suspected, level)
+
+    def _decide_recovery(self, search: Search, state: _Open) -> None:
+        name = "always_recoverable"
+        try:
+            first, met = Recovery(search, replace(self._limits(), max_states=None)).first_hopeless()
+        except LimitReached as limit:
+            state.stopped[name] = str(limit)
+            return
+        state.stopped[name] = ""
+        state.met |= BIT[name] if met else 0
+        if first:
+            state.refuted[name] = (first[0], search, first[1])
+
+    def _decide_exactness(self, search: Search, state: _Open, suspected: set[Answer], level: int | None) -> None:
+        """Whether a retrieve returns one of these answers where it was never true; `level` as in `_decide`."""
+        name, limits = "retrieve_is_exact", replace(self._limits(), max_states=None)
+        found = first_unseen(search, suspected, limits, level)
+        stopped, depth = found.stopped, found.depth
+        if found.answer is not None:
+            # A trace is looked for among states that are on the look-out for this answer alone.
+            watch = watching(search.program, {found.answer}, symmetric=self.symmetric)
+            told = watch.run(limits, lambda n: BIT[name] in watch.found.first or n == depth)
+            stopped = told.stopped
+            if not stopped:
+                at, target = told.first[BIT[name]]
+                assert at == depth, "two ways to decide `retrieve_is_exact` do not agree"
+                state.refuted[name] = (at, watch, target)
+        state.stopped[name] = stopped
+
+    def _limits(self) -> Limits:
+        """The limits of what is searched next: what other searches hold is taken from them."""
+        held = self.limits.held + sum(s.nbytes() for s, _ in self._searches.values())
+
+        def go_on(here: Progress) -> bool:
+            self._peak = max(self._peak, held + here.nbytes)
+            return self.limits.go_on(here)
+
+        return replace(self.limits, held=held, go_on=go_on)
 
     def _search_jointly(self) -> None:
         """`retrieve_is_exact` on the whole state: each part of a result may have been true at an instant, and no
@@ -210,9 +244,9 @@ class Examination:
         shortest = self._shortest_so_far("retrieve_is_exact")
         pairs = Pairs(self.whole)
         search = Search(self.whole, pairs, Monitor(self.whole, pairs.shared, pairs.local, []), symmetric=self.symmetric)
-        state = _Open()
+        state, limits = _Open(), self._limits()
         self._searches[JOINTLY.name] = (search, state)
-        search.run(self.limits, lambda level: shortest is not None and level >= shortest - 1)
+        search.run(limits, lambda level: shortest is not None and level >= shortest - 1)
         if not search.found.stopped:
             self._decide(search, state, ["retrieve_is_exact"], None if shortest is None else shortest - 1)
         self._seconds[JOINTLY.name] = time.perf_counter() - began

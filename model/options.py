@@ -65,6 +65,18 @@ class Size(click.ParamType[int]):
         return int(digits) * unit
 
 
+MAX_MEMORY = click.option(
+    "--max-memory",
+    type=Size(),
+    help="Stop at so much memory for each job, such as 4G.  [default: half of the free memory / jobs]",
+)
+
+
+def memory_for(asked: object, jobs: int) -> int | None:
+    """Bytes for each of so many jobs: what --max-memory asks for, else a share of what the machine has left."""
+    return asked if isinstance(asked, int) else default_limit(jobs)
+
+
 def guarded(command: Callable[P, int]) -> Callable[P, None]:
     """Run a command to its exit code. Bad input is a message on standard error and exit code 2; a search that could not
     end, or an interrupt, code 3; a token that no longer means anything, code 4. SIGTERM and SIGHUP end the command,
@@ -147,11 +159,7 @@ def limits_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option(
             "--jobs", type=click.IntRange(1), default=cores(), help="Designs at a time.  [default: all cores]"
         ),
-        click.option(
-            "--max-memory",
-            type=Size(),
-            help="Stop a design's search at so much memory, such as 4G.  [default: half of the free memory / jobs]",
-        ),
+        MAX_MEMORY,
         click.option("--max-states", type=click.IntRange(1), help="Stop a search at so many states."),
         click.option("--no-symmetry", is_flag=True, help="Tell slots, drives, configurations and processes apart."),
     ):
@@ -240,7 +248,7 @@ def request_of(designs: tuple[Design, ...], names: tuple[str, ...], options: dic
         names,
         symmetric=not options["no_symmetry"],
         max_states=options["max_states"],  # type: ignore[arg-type]
-        max_bytes=options["max_memory"] or default_limit(min(jobs, len(designs))),  # type: ignore[arg-type]
+        max_bytes=memory_for(options["max_memory"], min(jobs, len(designs))),
         jobs=jobs,
     )
 

@@ -4,6 +4,8 @@ A worker is a fork, so what it works on need not be pickled, only what it report
 
 * The first Ctrl-C asks the workers to stop: each is told so when it next reports progress. Where the caller says what
   an unfinished piece amounts to, a worker that does not stop within GRACE is ended. A second Ctrl-C ends all at once.
+* A worker that takes more memory than it may is ended, and what it has left so far counts. It looks at itself whenever
+  it reports progress, and this process looks at it in between, for a solver can grow for long without a word.
 * A worker ends when this process ends, in whatever way, SIGKILL included: it reads a pipe that only this process can
   write to, and the end of that pipe is its own end.
 """
@@ -25,12 +27,16 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkProcess
 from typing import Generic, TypeVar
 
+from model.memory import INTERRUPT, Meter
+
 P = TypeVar("P")
 R = TypeVar("R")
 Report = Callable[[P], bool]
 """Told of progress by a piece of work; says whether to go on."""
 _EVERY = 0.1
 """Seconds between two reports."""
+_LOOK = 0.5
+"""Seconds between two looks at the workers: how much memory they take, and what to tell of those that say nothing."""
 GRACE = 1.0
 """Seconds that a worker has to stop by itself, where something else counts as its result if it does not."""
 _ENDING = {signal.SIGTERM, signal.SIGHUP}
@@ -63,6 +69,9 @@ class Reporter(Generic[P, R]):
 
 
 Work = Callable[[int, Reporter[P, R]], R]
+Unfinished = Callable[[int, R | None, str], R]
+"""What a piece that was not finished amounts to: from what it has left so far, None if nothing, and from what stopped
+it, in words."""
 OnProgress = Callable[[int, P | None], None]
 
 
@@ -72,17 +81,18 @@ def side_by_side(
     work: Work[P, R],
     on_progress: OnProgress[P],
     *,
-    unfinished: Callable[[int], R] | None = None,
+    unfinished: Unfinished[R] | None = None,
+    max_bytes: int | None = None,
 ) -> Iterator[R]:
     """The results of `work` on pieces 0, 1, ..., in their order. `on_progress` is told of a piece's progress from time
-    to time, and None when it is done.
+    to time (what it said last, where it says nothing for a while), and None when it is done.
 
-    After Ctrl-C work is told to stop. `unfinished`: the result of a piece that was never begun, or that was ended and
-    had left no result so far; None: whatever stops by itself is waited for. KeyboardInterrupt at the second Ctrl-C;
-    WorkerDied; what work raises is raised here.
+    After Ctrl-C work is told to stop. `unfinished`: the result of a piece that was never begun, or that was ended;
+    None: whatever stops by itself is waited for. `max_bytes`: with `unfinished`, of memory that a piece may take before
+    it is ended. KeyboardInterrupt at the second Ctrl-C; WorkerDied; what work raises is raised here.
     """
     if (pieces > 1 or (pieces and unfinished)) and "fork" in multiprocessing.get_all_start_methods():
-        yield from _Crew(min(jobs, pieces), pieces, work, on_progress, unfinished).results()
+        yield from _Crew(min(jobs, pieces), pieces, work, on_progress, unfinished, max_bytes).results()
         return
     interrupts = _Interrupts()
     with interrupts.noticed():
@@ -120,12 +130,14 @@ class _Interrupts:
 
 @dataclass(frozen=True, slots=True)
 class _Message(Generic[P, R]):
-    """From a worker: progress, or a result (of the whole, or so far), or what it raised."""
+    """From a worker: progress, or a result (of the whole, or so far), or what it raised; or the limit that it has
+    reached."""
 
     progress: tuple[P, ...] = ()
     result: tuple[R, ...] = ()
     whole: bool = False
     error: BaseException | None = None
+    stopped: str = ""
 
 
 @dataclass(slots=True)
@@ -134,7 +146,10 @@ class _Worker(Generic[P, R]):
 
     piece: int
     process: ForkProcess
+    memory: Meter
     so_far: list[R] = field(default_factory=list)
+    last: tuple[P, ...] = ()
+    """What it last told of its progress."""
 
 
 class _Crew(Generic[P, R]):
@@ -146,10 +161,12 @@ class _Crew(Generic[P, R]):
         pieces: int,
         work: Work[P, R],
         on_progress: OnProgress[P],
-        unfinished: Callable[[int], R] | None,
+        unfinished: Unfinished[R] | None,
+        max_bytes: int | None,
     ) -> None:
         self._jobs, self._pieces, self._work = jobs, pieces, work
         self._on_progress, self._unfinished = on_progress, unfinished
+        self._max_bytes = max_bytes if unfinished else None
         self._waiting = list(range(pieces))
         self._ready: dict[int, R] = {}
         self._running: dict[Connection[object, object], _Worker[P, R]] = {}
@@ -190,14 +207,15 @@ class _Crew(Generic[P, R]):
             blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, *_ENDING})
             try:
                 process.start()
-                self._running[ours] = _Worker(i, process)
+                self._running[ours] = _Worker(i, process, Meter(self._max_bytes, process.pid))
             finally:
                 signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
             theirs.close()
 
     def _listen(self) -> None:
         """Wait for something to come, and take it in."""
-        for came in wait([*self._running, self._woken]):
+        came_in = wait([*self._running, self._woken], _LOOK)
+        for came in came_in:
             if came == self._woken:
                 os.read(self._woken, 1)
                 self._stop[0] = 1
@@ -206,6 +224,13 @@ class _Crew(Generic[P, R]):
                 return
             assert isinstance(came, Connection)
             self._take_in(came)
+        for connection in [c for c in self._running if c not in came_in]:  # what it has said is taken in first
+            worker = self._running[connection]
+            if stopped := worker.memory.reached():
+                self._settle(connection, stopped)
+                continue
+            for progress in worker.last:
+                self._on_progress(worker.piece, progress)
 
     def _take_in(self, connection: Connection[object, object]) -> None:
         """What a worker says. WorkerDied if it is no more; what it raised is raised."""
@@ -219,7 +244,10 @@ class _Crew(Generic[P, R]):
             raise message.error
         for progress in message.progress:
             self._on_progress(worker.piece, progress)
-        if message.whole:
+        worker.last = message.progress or worker.last
+        if message.stopped:
+            self._settle(connection, message.stopped)
+        elif message.whole:
             (self._ready[worker.piece],) = message.result
             self._on_progress(worker.piece, None)
             worker.process.join()
@@ -228,21 +256,27 @@ class _Crew(Generic[P, R]):
         elif message.result:
             worker.so_far[:] = message.result
 
-    def _wind_up(self, unfinished: Callable[[int], R]) -> None:
+    def _settle(self, connection: Connection[object, object], stopped: str) -> None:
+        """End a worker, and settle for what it has left."""
+        assert self._unfinished
+        worker = self._running.pop(connection)
+        worker.process.kill()
+        worker.process.join()
+        connection.close()
+        self._ready[worker.piece] = self._unfinished(worker.piece, worker.so_far[0] if worker.so_far else None, stopped)
+        self._on_progress(worker.piece, None)
+
+    def _wind_up(self, unfinished: Unfinished[R]) -> None:
         """Let the workers stop by themselves; end those that do not, and settle for what they have left."""
         until = time.monotonic() + GRACE
         while self._running and (came := wait(self._running, until - time.monotonic())):
             for connection in came:
                 assert isinstance(connection, Connection)
                 self._take_in(connection)
-        for connection, worker in self._running.items():
-            worker.process.kill()
-            worker.process.join()
-            connection.close()
-            self._ready[worker.piece] = (worker.so_far or [unfinished(worker.piece)])[0]
-        self._running.clear()
+        for left in list(self._running):
+            self._settle(left, INTERRUPT)
         for i in self._waiting:
-            self._ready[i] = unfinished(i)
+            self._ready[i] = unfinished(i, None, INTERRUPT)
         self._waiting.clear()
 
     def _serve(self, i: int, to: Connection[object, object]) -> None:
@@ -253,10 +287,17 @@ class _Crew(Generic[P, R]):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
         os.close(self._mine)
         threading.Thread(target=_end_with, args=(self._alive,), daemon=True).start()
+        memory = Meter(self._max_bytes)
+
+        def go_on() -> bool:
+            if stopped := memory.reached():
+                to.send(_Message(stopped=stopped))  # and soon this process is no more
+            return not self._stop[0]
+
         report = Reporter[P, R](
             lambda p: to.send(_Message(progress=(p,))),
             lambda r: to.send(_Message(result=(r,))),
-            lambda: not self._stop[0],
+            go_on,
         )
         try:
             last: _Message[P, R] = _Message(result=(self._work(i, report),), whole=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,27 +16,66 @@ from model.search.bfs import Progress
 from terminal.streams import SafeConsole
 
 EVERY = 30.0
-"""Seconds between two lines about one design where standard error is no terminal."""
+"""Seconds between two lines about the same piece of work where standard error is no terminal."""
+
+
+def _print(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 class Lines:
-    """Tells of progress in lines, for each design not more often than every `EVERY` seconds."""
+    """Tells of progress in lines, of each piece of work not more often than every `every` seconds (None: `EVERY`)."""
 
-    def __init__(self, write: Callable[[str], object], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        write: Callable[[str], object] = _print,
+        clock: Callable[[], float] = time.monotonic,
+        every: float | None = None,
+    ) -> None:
         self._write, self._clock = write, clock
+        self._every = EVERY if every is None else every
         self._last: dict[str, float] = {}
 
-    def __call__(self, design: str, progress: Progress | None) -> None:
-        """As `OnProgress`. The first line comes `EVERY` seconds after a design began."""
+    def begin(self, piece: str) -> None:
+        """The first line comes `every` seconds from now, or from when the piece is first told of."""
+        self._last.setdefault(piece, self._clock())
+
+    def tell(self, piece: str, said: str) -> None:
+        """Write this of a piece of work, if it is time."""
         now = self._clock()
-        if progress is None or now - self._last.setdefault(design, now) < EVERY:
-            return
-        self._last[design] = now
-        rate = progress.states / max(progress.seconds, 1e-6)
-        self._write(
-            f"confsync: searching {design}: {progress.states:,} states, {rate:,.0f} a second, depth {progress.depth}, "
-            f"{progress.nbytes / 2**20:,.0f} MiB"
-        )
+        if now - self._last.setdefault(piece, now) >= self._every:
+            self._last[piece] = now
+            self._write(f"confsync: {said}")
+
+    def search(self, design: str, progress: Progress | None) -> None:
+        """As `OnProgress`."""
+        if progress is not None:
+            rate = progress.states / max(progress.seconds, 1e-6)
+            self.tell(
+                design,
+                f"searching {design}: {progress.states:,} states, {rate:,.0f} a second, depth {progress.depth}, "
+                f"{progress.nbytes / 2**20:,.0f} MiB",
+            )
+
+
+@contextmanager
+def now_and_then(said: Callable[[], str], lines: Lines | None = None) -> Iterator[None]:
+    """Write what work says of itself every `EVERY` seconds, for work that comes to a word too rarely. The work must not
+    fork, for a thread writes the words."""
+    told, done = lines or Lines(), threading.Event()
+
+    def write() -> None:
+        told.begin("")
+        while not done.wait(EVERY / 100):
+            told.tell("", said())
+
+    writer = threading.Thread(target=write, daemon=True)
+    writer.start()
+    try:
+        yield
+    finally:
+        done.set()
+        writer.join()
 
 
 @contextmanager
@@ -43,7 +83,7 @@ def showing(request: Request) -> Iterator[OnProgress]:
     """A line per design at work: states, frontier, rate, depth."""
     console = SafeConsole(stderr=True)
     if not console.is_terminal:
-        yield Lines(lambda line: print(line, file=sys.stderr, flush=True))
+        yield Lines().search
         return
     columns = (
         SpinnerColumn(),

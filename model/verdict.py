@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from model.search.bfs import INTERRUPT
+from model.memory import INTERRUPT
 from model.state import Bounds
 from model.trace import Trace
 

@@ -16,9 +16,11 @@ from model import manifest as manifests
 from model import tables
 from model.check import Examined
 from model.designs import RECOMMENDED
+from model.memory import INTERRUPT, early
 from model.options import (
     DESIGN_ARGUMENTS,
     DESIGN_FILE,
+    MAX_MEMORY,
     PATH,
     STORIES,
     AskedWrong,
@@ -30,10 +32,12 @@ from model.options import (
     given_options,
     guarded,
     limits_options,
+    memory_for,
     request_of,
 )
 from model.output import Stories
 from model.parallel import Reporter, cores, side_by_side
+from model.progress import Lines
 from model.properties import PROPERTIES
 from model.runner import Request
 from model.state import Bounds
@@ -80,6 +84,7 @@ LOOK_ALIKE = Bounds(slots=1, ejectable=0, configs=2, names=1, amounts=1, process
     show_default=True,
     help="Stop a search for a counterexample at so many states.",
 )
+@MAX_MEMORY
 @click.option("--jobs", type=click.IntRange(1), default=cores(), help="Designs at a time.  [default: all cores]")
 @click.option("--format", "form", type=click.Choice(["text", "json", "junit"]), default="text", show_default=True)
 @guarded
@@ -95,6 +100,7 @@ def prove(
     certificate: Path | None,
     rlimit: int,
     max_states: int,
+    max_memory: int | None,
     jobs: int,
     form: str,
 ) -> int:
@@ -125,6 +131,7 @@ def prove(
         seeds=seeds,
         certificates=certificate,
         max_states=max_states,
+        max_bytes=memory_for(max_memory, min(jobs, len(wanted))),
         jobs=jobs,
     )
     reports = _prove(request)
@@ -143,7 +150,7 @@ def prove(
             given=given,
         )
     code = exit_code([c for r in reports for c in r.cells])
-    unsure = any(r.interrupted for r in reports) or (code == EXIT_OK and output.objections(reports))
+    unsure = any(r.stopped for r in reports) or (code == EXIT_OK and output.objections(reports))
     return EXIT_OPEN if unsure else code
 
 
@@ -154,10 +161,10 @@ def _prove(asked: Asked) -> list[Report]:
 
 @contextmanager
 def _showing(asked: Asked) -> Iterator[OnProgress]:
-    """What is being done for which design, on standard error where that is a terminal."""
+    """What is being done for which design, on standard error: a display on a terminal, elsewhere lines now and then."""
     console = SafeConsole(stderr=True)
     if not console.is_terminal:
-        yield lambda _design, _said: None
+        yield _in_lines("proving", Lines())
         return
     doing: dict[str, str] = {}
     done = 0
@@ -174,6 +181,18 @@ def _showing(asked: Asked) -> Iterator[OnProgress]:
             status.update(Text(f"{done} of {len(asked.designs)}  {at_work}"))
 
         yield tell
+
+
+def _in_lines(what: str, lines: Lines) -> OnProgress:
+    """As `OnProgress`: what is being done for a design, and for how long by now."""
+    began: dict[str, float] = {}
+
+    def tell(design: str, said: str | None) -> None:
+        since = time.monotonic() - began.setdefault(design, time.monotonic())
+        if said:
+            lines.tell(design, f"{what} {design}: {said}, {since:.0f} s")
+
+    return tell
 
 
 @click.command()
@@ -207,7 +226,7 @@ def matrix(
     examined = examine_all(request)
     searched = time.perf_counter() - began
     cells = [c for e in examined for c in e.cells]
-    console, ended = console_of(), interrupted(cells)
+    console, ended = console_of(), INTERRUPT if interrupted(cells) else ""
     if not no_proofs and not ended:
         cells, ended = _with_proofs(request, cells)
     console.print(tables.matrix([d.name for d in request.designs], cells, console.width))
@@ -218,7 +237,7 @@ def matrix(
             console, f"the engines contradict each other, one of them is wrong: {c.design} {c.property_name}: {c.token}"
         )
     if ended:
-        _say(console, "interrupted: not all is decided, so this is held against no manifest, and none is written")
+        _say(console, f"{early(ended)}: not all is decided, so this is held against no manifest, and none is written")
         return EXIT_OPEN
     if write_manifest:
         try:
@@ -245,12 +264,21 @@ def _figures(request: Request, examined: list[Examined], searched: float, proved
     return said if proved is None else f"{said}; proofs for any size in {proved:.1f} s"
 
 
-def _with_proofs(request: Request, cells: list[Cell]) -> tuple[list[Cell], bool]:
-    """The cells with the proof's word on each; and whether the proofs were interrupted."""
-    asked = Asked(request.designs, request.properties, request.bounds, refute=False, jobs=request.jobs)
+def _with_proofs(request: Request, cells: list[Cell]) -> tuple[list[Cell], str]:
+    """The cells with the proof's word on each; and what the proofs were stopped at, "" for nothing."""
+    asked = Asked(
+        request.designs,
+        request.properties,
+        request.bounds,
+        refute=False,
+        max_bytes=request.max_bytes,
+        jobs=request.jobs,
+    )
     reports = _prove(asked)
     words = {(c.design, c.property_name): c.proof for r in reports for c in r.cells}
-    return [replace(c, proof=words[c.design, c.property_name]) for c in cells], any(r.interrupted for r in reports)
+    return [replace(c, proof=words[c.design, c.property_name]) for c in cells], next(
+        (r.stopped for r in reports if r.stopped), ""
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,28 +293,39 @@ class _Refined:
 @click.command()
 @DESIGN_ARGUMENTS
 @DESIGN_FILE
+@MAX_MEMORY
 @guarded
-def refine(designs: tuple[str, ...], files: tuple[Path, ...]) -> int:
+def refine(designs: tuple[str, ...], files: tuple[Path, ...], max_memory: int | None) -> int:
     """Whether designs refine the abstract specification: one map, every operation one atomic change, in every size.
 
     DESIGN is a registered design's name, or a file with designs of your own; without one, the recommended
     one. Where none can, for want of an abstraction function, two runs are told that look alike and differ.
 
-    Exit codes: 0 refines; 1 does not; 2 bad input; 3 interrupted.
+    Exit codes: 0 refines; 1 does not; 2 bad input; 3 not decided, for an interrupt or a limit of memory.
     """
     wanted, files = chosen(designs or (() if files else (RECOMMENDED,)), files)
     console, given = console_of(), given_options(files, ())
 
-    def work(i: int, _tell: Reporter[str, _Refined | None]) -> _Refined | None:
+    def work(i: int, tell: Reporter[str, _Refined | str]) -> _Refined | str:
+        tell("one map, and what each operation does to it")
         found = refinement_of(wanted[i])
+        tell("two runs that look alike")
         pair = None if found.holds else look_alike(wanted[i], LOOK_ALIKE).pair
         return _Refined(found.holds, output.refinement(found), tuple(output.alike(pair, given) if pair else ()))
 
     codes = set()
-    each = side_by_side(len(wanted), 1, work, lambda _i, _said: None, unfinished=lambda _: None)
+    told = _in_lines("refining", Lines())
+    each = side_by_side(
+        len(wanted),
+        1,
+        work,
+        lambda i, said: told(wanted[i].name, said),
+        unfinished=lambda _i, _so_far, stopped: stopped,
+        max_bytes=memory_for(max_memory, 1),
+    )
     for design, found in zip(wanted, each, strict=True):
-        if found is None:
-            _say(console, f"{design.name}: interrupted, and not decided")
+        if isinstance(found, str):
+            _say(console, f"{design.name}: {early(found)}, and not decided")
             codes.add(EXIT_OPEN)
             continue
         console.print(found.table)

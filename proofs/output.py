@@ -14,6 +14,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from model.memory import early
 from model.output import STYLE, Stories, junit_text, replay_command, tell, test_case
 from model.properties import PROPERTIES
 from model.verdict import Cell, Verdict
@@ -71,6 +72,7 @@ def _object(r: Report) -> dict[str, object]:
         "stability": [asdict(s) for s in r.spreads],
         "certificate": r.certificate,
         "interrupted": r.interrupted,
+        "stopped": r.stopped,
     }
 
 
@@ -92,6 +94,10 @@ def as_junit(reports: Sequence[Report], elapsed: float, given: str = "") -> str:
             case = TestCase(f"{o.kind}: {o.name}", f"{r.design} obligations", round(o.seconds, 4))
             if o.verdict is not Verdict.PROVED:
                 case.result = [Error(f"{o.verdict.value}: {o.verdict.words}", o.verdict.value)]
+            suite.add_testcase(case)
+        if r.stopped:
+            case = TestCase("all that was asked for", r.design)
+            case.result = [Error(f"{early(r.stopped)}: not all was done", "UNKNOWN")]
             suite.add_testcase(case)
         xml.add_testsuite(suite)
     return junit_text(xml, elapsed)
@@ -139,8 +145,8 @@ def _word(c: Cell) -> RenderableType:
 
 
 def _notes(r: Report) -> Iterator[str]:
-    if r.interrupted:
-        yield "interrupted: UNKNOWN is what was not decided by then"
+    if r.stopped:
+        yield f"{early(r.stopped)}: UNKNOWN is what was not decided by then"
         if not r.outcomes:
             return
     held = [o for o in r.outcomes if o.verdict is Verdict.PROVED]

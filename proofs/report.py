@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from model.check import check
-from model.memory import default_limit
+from model.memory import INTERRUPT, Meter
 from model.parallel import Report as Tell
 from model.parallel import Reporter, side_by_side
 from model.runner import bare, with_traces
@@ -29,7 +29,8 @@ from proofs.triage import triage
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What to prove, and what else to do with the proof. `bounds`: where counterexamples are looked for. `seeds`: how
-    many the solver is tried with. `certificates`: the folder for them, one for each design."""
+    many the solver is tried with. `certificates`: the folder for them, one for each design. `max_bytes`: of memory that
+    the work on a design may take."""
 
     designs: tuple[Design, ...]
     properties: tuple[str, ...]
@@ -40,6 +41,7 @@ class Asked:
     seeds: int = 0
     certificates: Path | None = None
     max_states: int | None = None
+    max_bytes: int | None = None
     jobs: int = 1
 
 
@@ -81,8 +83,13 @@ class Report:
     opinions: tuple[Opinion, ...] = ()
     spreads: tuple[Spread, ...] = ()
     certificate: str = ""
-    interrupted: bool = False
-    """Not all of this was done that was asked for."""
+    stopped: str = ""
+    """The limit, or the interrupt, for which not all was done that was asked for; "" for none."""
+
+    @property
+    def interrupted(self) -> bool:
+        """True if an interrupt ended it."""
+        return self.stopped == INTERRUPT
 
 
 OnProgress = Callable[[str, str | None], None]
@@ -90,18 +97,23 @@ OnProgress = Callable[[str, str | None], None]
 
 
 def run(asked: Asked, on_progress: OnProgress = lambda _d, _p: None) -> Iterator[Report]:
-    """The reports, in the order of the designs, several designs side by side. After Ctrl-C what is not decided yet is
-    UNKNOWN, stopped at an interrupt."""
+    """The reports, in the order of the designs, several designs side by side. What is not decided
+    before Ctrl-C, or before a design takes more memory than it may, is UNKNOWN."""
 
     def work(i: int, tell: Reporter[str, tuple[Report, list[str]]]) -> tuple[Report, list[str]]:
         return _sent(report_on(asked, asked.designs[i], tell, lambda report: tell.so_far(_sent(report))))
+
+    def unfinished(i: int, so_far: tuple[Report, list[str]] | None, stopped: str) -> tuple[Report, list[str]]:
+        report, tokens = so_far or _sent(undecided(asked, asked.designs[i]))
+        return replace(report, stopped=stopped), tokens
 
     found = side_by_side(
         len(asked.designs),
         asked.jobs,
         work,
         lambda i, p: on_progress(asked.designs[i].name, p),
-        unfinished=lambda i: _sent(_interrupted(asked, asked.designs[i])),
+        unfinished=unfinished,
+        max_bytes=asked.max_bytes,
     )
     for design, (report, tokens) in zip(asked.designs, found, strict=True):
         yield replace(report, cells=tuple(with_traces(report.cells, tokens, design, asked.bounds)))
@@ -112,13 +124,13 @@ def _sent(report: Report) -> tuple[Report, list[str]]:
     return replace(report, cells=tuple(map(bare, report.cells))), [c.token for c in report.cells]
 
 
-def _interrupted(asked: Asked, design: Design) -> Report:
+def undecided(asked: Asked, design: Design) -> Report:
     """The report on a design of which nothing is decided yet."""
     cells = (
         Cell(design.name, name, Verdict.UNKNOWN, asked.bounds, 0, 0, 0, 0.0, proof=Verdict.UNKNOWN)
         for name in asked.properties
     )
-    return Report(design.name, tuple(cells), (), (), 0, {}, {}, {}, interrupted=True)
+    return Report(design.name, tuple(cells), (), (), 0, {}, {}, {})
 
 
 def report_on(
@@ -128,7 +140,8 @@ def report_on(
     so_far: Callable[[Report], object] = lambda _: None,
 ) -> Report:
     """Prove a design; where that fails, look for a counterexample; where there is none, say what a proof lacks.
-    `so_far` is given the report as it is should the work be interrupted from now on."""
+    `so_far` is given the report as it is should the work be ended from now on."""
+    memory = Meter(asked.max_bytes)
     proof = prove(design, asked.properties, rlimit=asked.rlimit, tell=tell)
     open_ = [n for n, v in proof.verdicts.items() if v is not Verdict.PROVED]
     searched: dict[str, Cell] = {}
@@ -145,20 +158,18 @@ def report_on(
         {},
         {lemma.words: why for lemma, why in proof.unproved_given.items()},
         dict(proof.phases),
-        interrupted=True,
     )
     so_far(report)
     if open_ and asked.refute:
         tell("counterexamples")
         began = time.perf_counter()
-        most = default_limit(min(asked.jobs, len(asked.designs)))
-        limits = Limits(asked.max_states, most, go_on=lambda _: tell("counterexamples"))
+        limits = Limits(asked.max_states, asked.max_bytes, lambda _: tell("counterexamples"), memory.grown())
         searched |= {c.property_name: c for c in check(design, asked.bounds, open_, limits=limits).cells}
         report.phases["counterexamples"] = time.perf_counter() - began
         report = replace(report, cells=cells())
         so_far(report)
         if interrupted(searched.values()):
-            return report
+            return replace(report, stopped=INTERRUPT)
     for c in report.cells:
         if c.verdict is Verdict.UNKNOWN and asked.refute:
             tell(f"what a proof of {c.property_name} lacks")
@@ -169,7 +180,6 @@ def report_on(
         opinions=tuple(second_opinion(proof)) if asked.second else (),
         spreads=tuple(stability(proof, seeds=asked.seeds, rlimit=asked.rlimit)) if asked.seeds else (),
         certificate=str(write_certificate(proof, asked.certificates / design.name)) if asked.certificates else "",
-        interrupted=False,
     )
 
 
@@ -212,8 +222,3 @@ def families(proof: Proof) -> Iterator[Family]:
 def _outcome(d: Discharged) -> Outcome:
     o = d.obligation
     return Outcome(o.kind.value, o.name, d.verdict, d.seconds, d.possible, d.core, d.idle_guards)
-
-
-def undecided(reports: Iterable[Report]) -> bool:
-    """Something that was asked is not decided."""
-    return any(c.verdict in (Verdict.UNKNOWN, Verdict.BOUNDED) for r in reports for c in r.cells)

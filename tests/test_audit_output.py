@@ -100,6 +100,44 @@ def test_sarif_is_as_the_standard_says(tmp_path: Path) -> None:
     assert not Draft202012Validator(SARIF).is_valid(said)
 
 
+def without_permissions(folder: Path) -> Path:
+    """A healthy host, in whose dump nobody can see who can write what."""
+    dump = healthy().write(folder) / "xenstore.txt"
+    dump.write_bytes(re.sub(rb"  \([^()]*\)$", b"", dump.read_bytes(), flags=re.MULTILINE))
+    return folder
+
+
+def test_what_was_not_looked_at_is_no_pass_in_junit(tmp_path: Path) -> None:
+    """The one invariant that is about permissions is skipped; the others pass."""
+    result = run(without_permissions(tmp_path), "--format", "junit")
+    (suite,) = JUnitXml.fromstring(result.stdout.encode())
+    cases = {case.name: case for case in suite}
+    assert {name for name, case in cases.items() if case.is_skipped} == {"guest_cannot_forge"}
+    assert all(case.is_passed for name, case in cases.items() if name != "guest_cannot_forge")
+    assert "the dump has no permissions" in (cases["guest_cannot_forge"].result[0].message or "")
+    assert (suite.tests, suite.failures, suite.skipped) == (len(INVARIANTS), 0, 1)
+
+
+def test_templates_that_were_not_given_leave_no_invariant_passed(tmp_path: Path) -> None:
+    folder = healthy().write(tmp_path)
+    template = min(folder.rglob("*.libxl-json"))
+    result = run("--xenstore", folder / "xenstore.txt", "--json", template, "--format", "junit")
+    (suite,) = JUnitXml.fromstring(result.stdout.encode())
+    assert not any(case.is_passed for case in suite)
+    assert suite.skipped > 0
+
+
+def test_what_was_not_looked_at_is_an_open_result_in_sarif(tmp_path: Path) -> None:
+    said = json.loads(run(without_permissions(tmp_path), "--format", "sarif").stdout)
+    assert [e.message for e in Draft202012Validator(SARIF).iter_errors(said)] == []
+    (result,), rules = said["runs"][0]["results"], said["runs"][0]["tool"]["driver"]["rules"]
+    assert (result["kind"], result["level"], rules[result["ruleIndex"]]["id"]) == ("open", "none", result["ruleId"])
+    assert "the dump has no permissions" in result["message"]["text"]
+    clean = json.loads(run(healthy().write(tmp_path / "clean"), "--format", "sarif").stdout)
+    assert clean["runs"][0]["results"] == []
+    assert len(clean["runs"][0]["tool"]["driver"]["rules"]) == len(INVARIANTS)
+
+
 @pytest.mark.parametrize("form", ["json", "junit", "sarif"])
 def test_a_clean_host_is_valid_in_every_format(tmp_path: Path, form: str) -> None:
     result = run(healthy().write(tmp_path), "--format", form)

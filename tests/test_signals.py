@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from processes import Marked, command
@@ -49,6 +50,27 @@ def test_sighup_does_too() -> None:
     with started("prove") as run:
         run.process.send_signal(signal.SIGHUP)
         assert run.ends() == (129, "", "")
+
+
+DEAF = """
+import subprocess, sys, time
+sys.stdin.readline()
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"])
+time.sleep(1000)
+"""
+"""A program that leaves its first request unanswered, starts another, and does not see the end of its input."""
+
+
+def test_an_external_program_ends_with_who_started_it_whatever_ends_that(tmp_path: Path) -> None:
+    program = tmp_path / "deaf.py"
+    program.write_text(DEAF, encoding="utf-8")
+    run = Marked(command("conform", "--external", f"{sys.executable} {program}"))
+    try:
+        run.has_started(3)  # the guard, the program and its child
+        run.process.kill()
+        assert run.ends()[0] == -signal.SIGKILL
+    finally:
+        run.kill()
 
 
 @pytest.mark.parametrize("name", ["check", "prove", "refine", "conform", "mutants"])

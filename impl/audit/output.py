@@ -13,16 +13,19 @@ from pathlib import Path
 from typing import cast
 from urllib.parse import quote_from_bytes
 
-from junitparser import Failure, JUnitXml, TestCase, TestSuite
+from junitparser import Failure, JUnitXml, Skipped, TestCase, TestSuite
 from rich.console import Console
 from rich.text import Text
 
 from impl.audit.finding import Audit, Finding, shown
 from impl.audit.invariants import INVARIANTS
+from impl.audit.unseen import concerns
 
 STYLE = {"error": "red", "warning": "yellow"}
 LABEL = 10
 """The width of the labels."""
+NOT_LOOKED_AT = "not_looked_at"
+"""The id of SARIF's rule for what was not looked at."""
 SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
@@ -68,17 +71,20 @@ def _object(audit: Audit) -> dict[str, object]:
 
 
 def as_junit(audits: Sequence[Audit]) -> str:
-    """The audits as JUnit XML: a suite per host, a test case per invariant; each finding is a failure of its case."""
+    """The audits as JUnit XML: a suite per host, a test case per invariant; each finding is a failure of its case. A
+    case without a finding is skipped, and not passed, where something that it is about was not looked at."""
     xml = JUnitXml("confsync audit")
     for audit in audits:
         suite = TestSuite(_safe(audit.source))
         for invariant in INVARIANTS.values():
             case = TestCase(invariant.id, _safe(audit.source))
-            case.result = [_failure(f) for f in audit.findings if f.invariant is invariant]
-            case.system_out = f"{invariant.words} ({invariant.claims})"
+            unseen = [f"not looked at: {text}" for text in audit.unseen if concerns(text, invariant.id)]
+            failures = [_failure(f) for f in audit.findings if f.invariant is invariant]
+            case.result = failures or [Skipped("; ".join(unseen))] * bool(unseen)
+            case.system_out = "\n".join((f"{invariant.words} ({invariant.claims})", *unseen))
             suite.add_testcase(case)
-        for unseen in audit.unseen:
-            suite.add_property("not looked at", unseen)
+        for text in audit.unseen:
+            suite.add_property("not looked at", text)
         xml.add_testsuite(suite)
     xml.update_statistics()  # type: ignore[no-untyped-call]
     out = BytesIO()
@@ -108,8 +114,9 @@ def _lines(finding: Finding) -> Sequence[tuple[str, str]]:
 
 
 def as_sarif(audits: Sequence[Audit]) -> str:
-    """The audits as SARIF 2.1.0, one run for all."""
-    rules = [
+    """The audits as SARIF 2.1.0, one run for all. What was not looked at is a result of kind `open`: the tool could not
+    decide."""
+    rules: list[dict[str, object]] = [
         {
             "id": i.id,
             "shortDescription": {"text": i.words},
@@ -120,6 +127,10 @@ def as_sarif(audits: Sequence[Audit]) -> str:
     ]
     at = {name: n for n, name in enumerate(INVARIANTS)}
     results = [_result(f, at[f.invariant.id]) for audit in audits for f in audit.findings]
+    if any(audit.unseen for audit in audits):
+        words = "all of the host is looked at"
+        rules.append({"id": NOT_LOOKED_AT, "shortDescription": {"text": words}, "help": {"text": "see docs/audit.md"}})
+    results += [_undecided(audit, text, len(at)) for audit in audits for text in audit.unseen]
     driver = {"name": "confsync", "version": version("confsync"), "rules": rules}
     run: dict[str, object] = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
     if unseen := [text for audit in audits for text in audit.unseen]:
@@ -142,6 +153,17 @@ def _result(finding: Finding, rule: int) -> dict[str, object]:
             }
         ],
         "partialFingerprints": {"finding/v1": finding.key},
+    }
+
+
+def _undecided(audit: Audit, unseen: str, rule: int) -> dict[str, object]:
+    return {
+        "ruleId": NOT_LOOKED_AT,
+        "ruleIndex": rule,
+        "kind": "open",
+        "level": "none",
+        "message": {"text": f"Not looked at: {unseen}."},
+        "locations": [{"physicalLocation": {"artifactLocation": {"uri": _uri(audit.source)}}}],
     }
 
 

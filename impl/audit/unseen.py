@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from impl.audit.domain import Domain
 from impl.audit.host import DOM0, Host
+from impl.audit.invariants import INVARIANTS
 
 MOST = 5
 """So many domains are named."""
@@ -30,6 +31,13 @@ def unseen(host: Host, domains: Mapping[int, Domain]) -> list[str]:
     if old:
         found.append(f"the devices of {_listed(old)}: /libxl/<domid>/device is not there, as before Xen 4.7 (XSA-175)")
     return found
+
+
+def concerns(unseen: str, invariant: str) -> bool:
+    """Whether what was not looked at could be a finding of this invariant: of one that it names, or, where it names
+    none, of any."""
+    named = [name for name in INVARIANTS if f"({name})" in unseen]
+    return not named or invariant in named
 
 
 def _listed(domids: list[int]) -> str:

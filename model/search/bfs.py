@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from model.memory import INTERRUPT, bound_of_memory
 from model.program import Kind, Label, Program
 from model.search.canonical import Canonical
 from model.search.frontier import Ids, Packing, States, TooNarrow, Visited, distinct
@@ -31,17 +32,23 @@ class Progress:
     nbytes: int = 0
 
 
-INTERRUPT = "an interrupt"
-"""What a search that is told to stop was stopped at."""
-
-
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """When to stop short. `go_on` is asked between chunks; None is no limit; `max_bytes` of memory."""
+    """When to stop short. `go_on` is asked between chunks; None is no limit; `max_bytes` of memory, of which `held`
+    bytes are taken already by what is not this search's."""
 
     max_states: int | None = None
     max_bytes: int | None = None
     go_on: Callable[[Progress], bool] = field(default=lambda _: True)
+    held: int = 0
+
+    def reached(self, here: Progress) -> str:
+        """Which limit is reached, in words; "" for none."""
+        if self.max_states is not None and here.states > self.max_states:
+            return f"the bound of {self.max_states:,} states"
+        if self.max_bytes is not None and self.held + here.nbytes > self.max_bytes:
+            return bound_of_memory(self.max_bytes)
+        return "" if self.go_on(here) else INTERRUPT
 
 
 @dataclass(slots=True)
@@ -57,7 +64,6 @@ class Found:
     met: int = 0
     stopped: str = ""
     complete: bool = True
-    peak_bytes: int = 0
     first: dict[int, tuple[int, States]] = field(default_factory=dict)
 
 
@@ -115,13 +121,8 @@ class Search:
     def _reached(self, limits: Limits, frontier: int, level: int, fresh: int) -> str:
         """Which limit is reached, in words; "" for none."""
         held = self.nbytes() + 8 * fresh * (self.program.bounds.processes + 1)
-        self.found.peak_bytes = max(self.found.peak_bytes, held)
-        if limits.max_states is not None and self.found.states + fresh > limits.max_states:
-            return f"the bound of {limits.max_states:,} states"
-        if limits.max_bytes is not None and held > limits.max_bytes:
-            return f"the bound of {limits.max_bytes / 2**20:,.0f} MiB of memory (--max-memory raises it)"
-        here = Progress(self.found.states + fresh, frontier, level, self.found.transitions, self.found.seconds, held)
-        return "" if limits.go_on(here) else INTERRUPT
+        states, found = self.found.states + fresh, self.found
+        return limits.reached(Progress(states, frontier, level, found.transitions, found.seconds, held))
 
     def nbytes(self) -> int:
         """Memory held, in bytes: the visited states, the tables."""
@@ -140,7 +141,7 @@ class Search:
         out = []
         for process, (rows, used) in enumerate(self._moves(local, indices)):
             self._count(used)
-            t, source = self._transitions(rows, used)
+            t, source = self.transitions(rows, used)
             self.found.transitions += t.size
             out.append(self._raw(process, states, local, t, source))
         successors = distinct(np.concatenate(out))
@@ -161,7 +162,7 @@ class Search:
             else:
                 yield np.arange(index.size), index
 
-    def _transitions(self, rows: Ids, used: Ids) -> tuple[Ids, Ids]:
+    def transitions(self, rows: Ids, used: Ids) -> tuple[Ids, Ids]:
         """The transitions of these pairs, and the row each comes from."""
         count = self.pairs.count.array.take(used)
         end = np.cumsum(count)
@@ -199,7 +200,7 @@ class Search:
         indices = [self.pairs.index(column, shared) for column in local]
         successors, sources = [], []
         for process, (rows, used) in enumerate(self._moves(local, indices)):
-            t, source = self._transitions(rows, used)
+            t, source = self.transitions(rows, used)
             successors.append(self._raw(process, states, local, t, source))
             sources.append(source)
         found = np.concatenate(successors)
@@ -210,7 +211,7 @@ class Search:
         here = self.packing.pack(shared, local)
         for process, column in enumerate(local):
             index = self.pairs.index(column, shared)
-            t, source = self._transitions(np.zeros(1, np.int64), index)
+            t, source = self.transitions(np.zeros(1, np.int64), index)
             raw = self._raw(process, here, local, t, source)
             hit = np.flatnonzero((self._canonical(raw) if self.canonical else raw) == wanted[0])
             if hit.size:

@@ -15,7 +15,7 @@ from model.language import Sort
 from model.program import Program
 from model.search.frontier import Ids
 from model.search.pairs import Interned, Pairs
-from model.search.symmetry import permutations, renaming
+from model.search.symmetry import Permutation, permutations, renaming
 
 
 class _Images:
@@ -47,6 +47,7 @@ class Canonical:
     def __init__(self, pairs: Pairs) -> None:
         program = pairs.program
         group = [{**g, Sort.WATCH: pairs.renamed_watch(g)} for g in permutations(program.bounds)]
+        self.group: list[Permutation] = group
         self.order = len(group)
         self.shared = _Images(pairs.shared, [renaming(program.shared_layout, g) for g in group])
         self.local = _Images(pairs.local, [_living(program, renaming(program.local_layout, g)) for g in group])
@@ -70,10 +71,14 @@ class Canonical:
 
     def __call__(self, shared: Ids, local: list[Ids]) -> tuple[Ids, list[Ids]]:
         """The canonical states: columns again, the local ones ascending."""
+        return self.renamed(shared, local)[:2]
+
+    def renamed(self, shared: Ids, local: list[Ids]) -> tuple[Ids, list[Ids], Ids]:
+        """The canonical states, and for each the number (in `group`) of a renaming that leads to it."""
         if self.order == 1:
-            return shared, _ascending(local)
+            return shared, _ascending(local), np.zeros(shared.size, np.int64)
         self._update()
-        by = self._best[shared, 0]
+        by: Ids = self._best[shared, 0]
         found = _ascending([self.local.table[column, by] for column in local])
         ties = self._ties[shared]
         for i in range(1, int(ties.max(initial=1))):
@@ -81,9 +86,14 @@ class Canonical:
             by_other = self._best[shared[rows], i]
             other = _ascending([self.local.table[column[rows], by_other] for column in local])
             less = _less(other, [column[rows] for column in found])
+            by[rows[less]] = by_other[less]
             for column, o in zip(found, other, strict=True):
                 column[rows[less]] = o[less]
-        return self.shared.table[shared, by], found
+        return self.shared.table[shared, by], found, by
+
+    def local_image(self, local: Ids, by: Ids) -> Ids:
+        """What the renamings with these numbers make of local numbers that `renamed` was given."""
+        return local if self.order == 1 else self.local.table[local, by]
 
     def orbits(self, shared: Ids, local: list[Ids]) -> Ids:
         """How many states each canonical state stands for, the orders of its processes included."""

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from model.language import Sort
 from model.program import IDLE, Kind, Program
 from model.properties import BIT
 from model.search.alone import Alone, Answer
@@ -22,7 +21,7 @@ from model.search.bfs import Search
 from model.search.frontier import Ids
 from model.search.monitor import Monitor
 from model.search.pairs import Batch, Pairs
-from model.search.symmetry import Permutation, permutations
+from model.search.symmetry import Permutation, permutations, renamed_answer
 from model.state import RESULT
 
 
@@ -50,14 +49,6 @@ def suspects(pairs: Pairs) -> set[Answer]:
     return found
 
 
-def _renamed(answer: Answer, permutation: Permutation) -> Answer:
-    configs, name, memory = answer
-    moved = list(configs)
-    for k, c in enumerate(configs):
-        moved[permutation[Sort.SLOT][k]] = permutation[Sort.CONFIG][c]
-    return tuple(moved), permutation[Sort.NAME][name], permutation[Sort.AMOUNT][memory]
-
-
 class Watching(Pairs):
     """Pairs in which a retrieve may begin on the look-out for one of `answers`."""
 
@@ -77,7 +68,7 @@ class Watching(Pairs):
         return self._truths[shared]
 
     def renamed_watch(self, permutation: Permutation) -> tuple[int, ...]:
-        return (0, *(self._number_of[_renamed(a, permutation)] for a in self.answers))
+        return (0, *(self._number_of[renamed_answer(a, permutation)] for a in self.answers))
 
     def watch_of(self, word: int) -> int:
         return (word & self._watch.mask) >> self._watch.offset
@@ -137,7 +128,7 @@ class WatchSearch(Search):
 def watching(program: Program, answers: set[Answer], *, symmetric: bool) -> WatchSearch:
     """The second search, for these suspects; with symmetry, for all that they can be renamed to."""
     group = permutations(program.bounds) if symmetric else permutations(program.bounds)[:1]
-    closed = sorted({_renamed(a, g) for a in answers for g in group})
+    closed = sorted({renamed_answer(a, g) for a in answers for g in group})
     watched = Program(program.design, program.bounds, only=program.only, watches=len(closed) + 1)
     pairs = Watching(watched, closed)
     return WatchSearch(watched, pairs, WatchMonitor(pairs), symmetric=symmetric)

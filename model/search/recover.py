@@ -7,13 +7,16 @@ lead to one. A domain is destroyed only where its destruction had begun or its c
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 from numpy.typing import NDArray
 
 from model.concrete import WordCells
 from model.language import Bool, ConcreteSlot, Slot, all_of, implies, neg
+from model.memory import LimitReached
 from model.program import IDLE
-from model.search.bfs import CHUNK, Search, failing
+from model.search.bfs import CHUNK, Limits, Progress, Search, failing
 from model.search.frontier import Ids, Packing, States, distinct, position
 from model.state import Shared
 
@@ -51,10 +54,11 @@ def may_be_destroyed(s: Shared) -> Bool:
 class Recovery:
     """Decides for the quiescent states of a finished search which of them can be recovered."""
 
-    def __init__(self, search: Search) -> None:
+    def __init__(self, search: Search, limits: Limits | None = None) -> None:
         """Of the search's slice: with templates in it, the devices are brought back to agreement, by all operations;
-        else the knobs of a whole domain, by the operations that leave its devices alone."""
-        self.search = search
+        else the knobs of a whole domain, by the operations that leave its devices alone. Whatever it is asked then,
+        LimitReached if it reaches a limit."""
+        self.search, self.limits = search, limits or Limits()
         only = search.program.only
         self.devices = only is None or "template" in only
         self.program, self.pairs = search.program, search.pairs
@@ -130,6 +134,7 @@ class Recovery:
     def _explore(self, begin: Ids) -> tuple[States, tuple[Ids, Ids]]:
         nodes = self._packing.pack(begin, [np.zeros_like(begin)])
         frontier, sources, targets = nodes, [], []
+        held, depth, began = nodes.nbytes, 0, time.perf_counter()
         while frontier.size:
             fresh = []
             for low in range(0, frontier.size, CHUNK):
@@ -138,9 +143,14 @@ class Recovery:
                 sources.append(states[source])
                 targets.append(successors.copy())
                 fresh.append(distinct(successors))
+                held += sources[-1].nbytes + targets[-1].nbytes + fresh[-1].nbytes
+                edges, seconds = held // nodes.itemsize, time.perf_counter() - began
+                if stopped := self.limits.reached(Progress(nodes.size, frontier.size, depth, edges, seconds, held)):
+                    raise LimitReached(stopped)
             new = distinct(np.concatenate(fresh))
             frontier = new[~position(new, nodes)[1]]
             nodes = distinct(np.concatenate((nodes, frontier)))
+            depth += 1
         source, target = np.concatenate(sources), np.concatenate(targets)
         return nodes, (position(source, nodes)[0], position(target, nodes)[0])
 

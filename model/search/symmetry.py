@@ -14,6 +14,7 @@ from math import factorial
 
 from model.concrete import Layout
 from model.language import FIRST_CONFIG, Sort
+from model.search.alone import Answer
 from model.state import Bounds
 
 Permutation = dict[Sort, tuple[int, ...]]
@@ -64,6 +65,17 @@ def _slots(bounds: Bounds) -> Iterator[tuple[int, ...]]:
     for ordinary in _within(0, bounds.slots, bounds.ejectable):
         for drives in _within(bounds.slots, bounds.ejectable):
             yield (*ordinary[: bounds.slots], *drives[bounds.slots :])
+
+
+def renamed_answer(answer: Answer, permutation: Permutation) -> Answer:
+    """What a permutation does to a whole configuration. The empty one is the identity."""
+    if not permutation:
+        return answer
+    configs, name, memory = answer
+    moved = list(configs)
+    for k, c in enumerate(configs):
+        moved[permutation[Sort.SLOT][k]] = permutation[Sort.CONFIG][c]
+    return tuple(moved), permutation[Sort.NAME][name], permutation[Sort.AMOUNT][memory]
 
 
 def renaming(layout: Layout, permutation: Permutation) -> Callable[[int], int]:

@@ -11,8 +11,18 @@ import click
 
 from impl.shim.daemon import PROGRAMS, NoDaemon
 from model.designs import DESIGNS, RECOMMENDED
-from model.options import DESIGN_FILE, AskedWrong, design_named, given_options, guarded, known_designs
+from model.options import (
+    DESIGN_FILE,
+    MAX_MEMORY,
+    AskedWrong,
+    design_named,
+    given_options,
+    guarded,
+    known_designs,
+    memory_for,
+)
 from model.parallel import cores
+from model.progress import Lines
 from model.step import SIGNATURES, Design
 from model.verdict import EXIT_OK, EXIT_OPEN, EXIT_REFUTED, EXIT_STALE
 from proofs.conformance import output
@@ -71,6 +81,7 @@ EXHAUSTIVE = "exhaustive"
 @click.option("--daemon", type=click.Choice(list(PROGRAMS)), default="xenstored", show_default=True, help="Which one.")
 @click.option("--external", metavar="COMMAND", help="Hold somebody else's implementation against it: docs/external.md.")
 @click.option("--replay", "token", help="Take the schedule of a token once more, and tell it.")
+@MAX_MEMORY
 @click.option("--jobs", type=click.IntRange(1), default=cores(), help="Processes at a time.  [default: all cores]")
 @click.option("--format", "form", type=click.Choice(["text", "json", "junit"]), default="text", show_default=True)
 @guarded
@@ -91,6 +102,7 @@ def conform(
     daemon: str,
     external: str | None,
     token: str | None,
+    max_memory: int | None,
     jobs: int,
     form: str,
 ) -> int:
@@ -99,7 +111,8 @@ def conform(
     Every schedule is covered, by covering every edge of a graph once: after each step the model must allow it, the
     stores must be as the model says, and every property that the design holds must hold.
 
-    Exit codes: 0 it conforms; 1 it diverges; 2 bad input; 3 interrupted. With --replay: 0 the schedule does not diverge
+    Exit codes: 0 it conforms; 1 it diverges; 2 bad input; 3 not all was explored, for an interrupt or a limit
+    of memory. With --replay: 0 the schedule does not diverge
     any more; 1 it still diverges; 2 bad input, or a token of another implementation; 4 the token no longer means
     anything.
     """
@@ -126,21 +139,35 @@ def conform(
         return _tell(_replay(token, design, external, daemon if stores == "real" else None), design, given)
     wanted = _operations(operations)
     scopes = DEEP if deep else (Scope(processes, crashes, failures, wanted),)
+    most = memory_for(max_memory, 1 if elsewhere or walks_on else jobs)
     results: list[output.Result] = []
     for scope in scopes:
         with _showing(str(scope)) as on_progress, _in_words():
             if external is not None:
-                result: output.Result = explore_external(_command(external), design, scope, on_progress)
+                result: output.Result = explore_external(_command(external), design, scope, on_progress, max_bytes=most)
             elif stores == "real":
-                result = on_real(design, scope, daemon, on_progress)
+                result = on_real(design, scope, daemon, on_progress, max_bytes=most)
             elif walks_on:
                 result = sample(
-                    design, scope, scheduler=scheduler, walks=walks, seed=seed, depth=depth, on_progress=on_progress
+                    design,
+                    scope,
+                    scheduler=scheduler,
+                    walks=walks,
+                    seed=seed,
+                    depth=depth,
+                    on_progress=on_progress,
+                    max_bytes=most,
                 )
             else:
                 grain = Grain.REQUEST if fine else Grain.COMMIT
                 result = explore(
-                    design, scope, jobs=jobs, on_progress=on_progress, grain=grain, with_coverage=scope.processes < 3
+                    design,
+                    scope,
+                    jobs=jobs,
+                    on_progress=on_progress,
+                    grain=grain,
+                    with_coverage=scope.processes < 3,
+                    max_bytes=most,
                 )
         results.append(result)
         if form == "text":
@@ -249,10 +276,12 @@ def _in_words() -> Iterator[None]:
 
 @contextmanager
 def _showing(what: str) -> Iterator[OnProgress]:
-    """How far it is, on standard error where that is a terminal."""
+    """How far it is, on standard error: a display on a terminal, elsewhere a line now and then."""
     console = SafeConsole(stderr=True)
     if not console.is_terminal:
-        yield lambda _done, _of: None
+        lines = Lines()
+        lines.begin(what)
+        yield lambda done, of: lines.tell(what, f"exploring {what}: {done:,} of {of:,}")
         return
     with console.status(what) as status:
         yield lambda done, of: status.update(f"{what}: {done:,} of {of:,}")

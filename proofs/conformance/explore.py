@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from impl.errors import ToolstackError
+from model.memory import Meter
 from model.program import Program
 from model.properties import BIT
 from model.search.alone import Answer
@@ -41,6 +42,8 @@ Node = tuple[int, ...]
 """A state of the implementation: the stores' state, where each process is (DEAD: it died), how many may yet die, how
 many calls may yet be made to fail."""
 DEAD = -1
+LOOK = 64
+"""Nodes between two looks at how much memory is taken."""
 MANY = 1 << 20
 """More deaths and failures than any schedule has."""
 At = tuple[Node, int]
@@ -91,6 +94,8 @@ class Explorer:
 
     def __init__(self, steps: Moves, program: Program, properties: Collection[str]) -> None:
         """`properties`: those that the design holds, and that every state of the stores must."""
+        self.memory = Meter(None)
+        """How much memory may be taken."""
         self.steps, self.program = steps, program
         self.matching = Matching(program)
         self._judge = StoresJudge(program, properties)
@@ -126,7 +131,8 @@ class Explorer:
         return self._begun[key]
 
     def explore(self, start: Start, asked: Sequence[Asked], *, deaths: int = 0, failures: int = 0) -> Explored:
-        """Every interleaving of these operations, one a process, with up to so many deaths and failures."""
+        """Every interleaving of these operations, one a process, with up to so many deaths and failures. LimitReached
+        if that takes more memory than it may."""
         found = Explored()
         first, models_at_first = self.at(start, asked, deaths=deaths, failures=failures)
         level: dict[Node, set[int]] = {first: {models_at_first}}
@@ -135,7 +141,9 @@ class Explorer:
         came: dict[At, tuple[At, Choice]] = {}
         while level:
             after: dict[Node, set[int]] = {}
-            for node, sets in level.items():
+            for n, (node, sets) in enumerate(level.items()):
+                if n % LOOK == 0:
+                    self.memory.check()
                 there = following[node] = []
                 for choice, then, place in self.successors(node):
                     there.append(then)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import tempfile
 import time
 from collections.abc import Callable, Coroutine
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from impl.shim.daemon import running
+from model.memory import INTERRUPT, LimitReached, Meter
 from model.step import Design
 from proofs.conformance.asked import Asked
 from proofs.conformance.explore import Explorer, Start
@@ -43,6 +43,8 @@ class OnReal:
     steps: int = 0
     seconds: float = 0.0
     told: tuple[Told, ...] = ()
+    stopped: str = ""
+    """The limit, or the interrupt, for which not all was explored; "" for none."""
 
     @property
     def conforms(self) -> bool:
@@ -68,15 +70,26 @@ def one_for_each_pair(explorer: Explorer, scope: Scope) -> list[Combination]:
 
 
 def on_real(
-    design: Design, scope: Scope, daemon: str, on_progress: OnProgress, *, each_pair_once: bool = False
+    design: Design,
+    scope: Scope,
+    daemon: str,
+    on_progress: OnProgress,
+    *,
+    each_pair_once: bool = False,
+    max_bytes: int | None = None,
 ) -> OnReal:
-    """Explore on the embedded stores, and take every edge on a real xenstored and real files too. NoDaemon. A
-    divergence of the exploration is told as such."""
+    """Explore on the embedded stores, and take every edge on a real xenstored and real files too, until that takes more
+    than `max_bytes` of memory. NoDaemon. A divergence of the exploration is told as such."""
     explorer = begin(design, scope)
+    explorer.memory = Meter(max_bytes)
     todo = (one_for_each_pair if each_pair_once else combinations)(explorer, scope)
     found, began = OnReal(daemon, design.name, scope, of=len(todo)), time.perf_counter()
-    with contextlib.suppress(KeyboardInterrupt):  # what is not done is told by the numbers
+    try:
         _on_stores(daemon, scope, lambda real: _all(explorer, todo, real, found, on_progress))
+    except KeyboardInterrupt:
+        found.stopped = INTERRUPT
+    except LimitReached as limit:
+        found.stopped = str(limit)
     found.seconds = time.perf_counter() - began
     return found
 
@@ -124,6 +137,7 @@ async def _all(
 ) -> None:
     for name, start, asked in todo:
         scope = found.scope
+        explorer.memory.check()
         diverges = explorer.explore(start, asked, deaths=scope.deaths, failures=scope.failures).divergence
         if diverges:
             found.told = (tell_divergence(explorer, name, start, diverges),)

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from io import BytesIO
 
-from junitparser import Failure, JUnitXml, TestCase, TestSuite
+from junitparser import Error, Failure, JUnitXml, TestCase, TestSuite
 
+from model.memory import early
 from proofs.conformance.coverage import Coverage
 from proofs.conformance.on_real import OnReal
 from proofs.conformance.run import Report, Told
@@ -31,7 +32,7 @@ def as_text(result: Result, given: str) -> Iterator[str]:
     elif result.conforms:
         yield f"the implementation follows {result.design} in all of this"
     else:
-        yield "interrupted: not all was explored"
+        yield f"{early(result.stopped)}: not all was explored"
 
 
 def _figures(result: Result) -> Iterator[str]:
@@ -84,6 +85,7 @@ def as_json(result: Result, given: str) -> str:
     found: dict[str, object] = {
         "design": result.design,
         "conforms": result.conforms,
+        "stopped": result.stopped,
         "scope": asdict(result.scope),
         "seconds": round(result.seconds, 3),
         "divergences": [asdict(told) | {"again": again(told, given)} for told in result.told],
@@ -120,10 +122,12 @@ def as_junit(results: Sequence[Result], given: str) -> str:
         case = TestCase(f"{result.design}, {result.scope}", "conform", result.seconds)
         if not result.conforms:
             told = result.told[0] if result.told else None
-            message = told.reason if told else "interrupted"
-            failure = Failure(message, "conformance")
-            failure.text = "\n".join(divergence(told, given)) if told else message
-            case.result = [failure]
+            if told:
+                failure = Failure(told.reason, "conformance")
+                failure.text = "\n".join(divergence(told, given))
+                case.result = [failure]
+            else:
+                case.result = [Error(f"{early(result.stopped)}: not all was explored", "BOUNDED")]
         suite.add_testcase(case)
     xml = JUnitXml()
     xml.add_testsuite(suite)

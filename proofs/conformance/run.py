@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from model.memory import INTERRUPT, LimitReached, Meter
 from model.parallel import Reporter, side_by_side
 from model.step import Design
 from proofs.conformance.coverage import Coverage, coverage
@@ -42,6 +43,8 @@ class Part:
     told: list[Told] = field(default_factory=list)
     taken: frozenset[Taken] = frozenset()
     rested: frozenset[tuple[int, int]] = frozenset()
+    stopped: str = ""
+    """The limit that it reached, or the interrupt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,8 @@ class Report:
     model: Coverage | None
     """What of the model was taken; None if that was not asked for, or not all was explored."""
     seconds: float
+    stopped: str = ""
+    """The limit, or the interrupt, for which not all was explored; "" for none."""
 
     @property
     def conforms(self) -> bool:
@@ -76,8 +81,9 @@ def explore(
     on_progress: OnProgress,
     grain: Grain = Grain.COMMIT,
     with_coverage: bool = False,
+    max_bytes: int | None = None,
 ) -> Report:
-    """Every combination of operations on every start, until one diverges."""
+    """Every combination of operations on every start, until one diverges, or a job takes more than `max_bytes`."""
     began = time.perf_counter()
     explorer = begin(design, scope, grain)
     begins, cannot = _starts(explorer)
@@ -86,14 +92,21 @@ def explore(
 
     def work(piece: int, tell: Reporter[int, Part]) -> Part:
         part = Part()
-        for name, start, asked in todo[piece::jobs]:
-            part.combinations += 1
-            found = explorer.explore(start, asked, deaths=scope.deaths, failures=scope.failures)
-            part.covered.add(found)
-            if found.divergence:
-                part.told.append(tell_divergence(explorer, name, start, found.divergence))
-            if part.told or not tell(part.combinations):
-                break
+        explorer.memory = Meter(max_bytes)
+        try:
+            for name, start, asked in todo[piece::jobs]:
+                explorer.memory.check()
+                found = explorer.explore(start, asked, deaths=scope.deaths, failures=scope.failures)
+                part.combinations += 1
+                part.covered.add(found)
+                if found.divergence:
+                    part.told.append(tell_divergence(explorer, name, start, found.divergence))
+                if not tell(part.combinations):
+                    part.stopped = INTERRUPT
+                if part.told or part.stopped:
+                    break
+        except LimitReached as limit:
+            part.stopped = str(limit)
         part.taken, part.rested = frozenset(explorer.matching.taken), explorer.rested
         return part
 
@@ -115,8 +128,16 @@ def explore(
         rested = frozenset[tuple[int, int]]().union(*(part.rested for part in parts))
         model = coverage(explorer, scope, taken, rested)
     return Report(
-        design.name, scope, combinations, len(todo), covered, told, model, time.perf_counter() - began
-    )  # fmt: skip
+        design.name,
+        scope,
+        combinations,
+        len(todo),
+        covered,
+        told,
+        model,
+        time.perf_counter() - began,
+        next((part.stopped for part in parts if part.stopped), ""),
+    )
 
 
 def _starts(explorer: Explorer) -> tuple[dict[str, Start], CannotPrepare | None]:
@@ -128,7 +149,8 @@ def _starts(explorer: Explorer) -> tuple[dict[str, Start], CannotPrepare | None]
 
 
 def tell_divergence(explorer: Explorer, name: str, start: Start, found: Divergence) -> Told:
-    """A divergence made small, and told."""
+    """A divergence made small, and told, whatever memory that takes."""
+    explorer.memory = Meter(None)
     schedule, small = minimise(explorer, start, name, found)
     return tell(explorer, start, schedule, small.reason)
 

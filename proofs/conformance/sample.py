@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from model.memory import INTERRUPT, LimitReached, Meter
 from model.step import Design
 from proofs.conformance.run import OnProgress, Told, tell
 from proofs.conformance.schedulers import Scheduler
@@ -44,6 +44,8 @@ class Sampled:
     longest: int
     told: tuple[Told, ...]
     seconds: float
+    stopped: str = ""
+    """The limit, or the interrupt, for which not all walks were taken; "" for none."""
 
     @property
     def conforms(self) -> bool:
@@ -52,17 +54,27 @@ class Sampled:
 
 
 def sample(
-    design: Design, scope: Scope, *, scheduler: str, walks: int, seed: int, depth: int, on_progress: OnProgress
+    design: Design,
+    scope: Scope,
+    *,
+    scheduler: str,
+    walks: int,
+    seed: int,
+    depth: int,
+    on_progress: OnProgress,
+    max_bytes: int | None = None,
 ) -> Sampled:
-    """Walk so often, each time with operations and a start drawn by lot, until one walk diverges, or until
-    Ctrl-C."""
+    """Walk so often, each time with operations and a start drawn by lot, until one walk diverges, until Ctrl-C, or
+    until that takes more than `max_bytes` of memory."""
+    memory, stopped = Meter(max_bytes), ""
     began = time.perf_counter()
     explorer, lots = begin(design, scope), random.Random(seed)
     begins = list(starts(explorer).items())
     steps = longest = done = 0
     told: list[Told] = []
-    with contextlib.suppress(KeyboardInterrupt):  # what is not done is told by the numbers
+    try:
         while done < walks and not told:
+            memory.check()
             name, start = lots.choice(begins)
             asked = tuple(lots.choice(choices(p, scope.operations)) for p in range(scope.processes))
             decides = SCHEDULERS[scheduler](lots.getrandbits(32), scope, depth)
@@ -73,4 +85,8 @@ def sample(
             if walked.wrong:
                 told.append(tell(explorer, start, walked.schedule, walked.wrong))
             on_progress(done, walks)
-    return Sampled(design.name, scope, done, walks, steps, longest, tuple(told), time.perf_counter() - began)
+    except KeyboardInterrupt:
+        stopped = INTERRUPT
+    except LimitReached as limit:
+        stopped = str(limit)
+    return Sampled(design.name, scope, done, walks, steps, longest, tuple(told), time.perf_counter() - began, stopped)

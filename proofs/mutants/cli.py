@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import click
 
 from model.options import AskedWrong, console_of, guarded
 from model.parallel import cores
+from model.progress import now_and_then
 from model.verdict import EXIT_OPEN
 from proofs.mutants import table
 from proofs.mutants.apply import NotApplicable, edited
@@ -60,12 +63,20 @@ def _judged(
 ) -> bool:
     """Judge the implementation as it is, and then the mutants. False: an interrupt came before all were judged."""
     status = SafeConsole(stderr=True)
+
+    def how_far() -> str:
+        if not verdicts:
+            return "the implementation as it is, before the judges"
+        return f"judging mutants: {len(verdicts):,} of {len(wanted):,}"
+
     try:
-        passed.extend(control(wanted, in_order=in_order))
-        for verdict in all_of(wanted, jobs, in_order=in_order):
-            verdicts.append(verdict)
-            if status.is_terminal:
-                status.print(f"{len(verdicts)} of {len(wanted)}  {verdict.mutant.id}  {verdict.by or 'not noticed'}")
+        with contextlib.nullcontext() if status.is_terminal else now_and_then(how_far):
+            passed.extend(control(wanted, in_order=in_order))
+            for verdict in all_of(wanted, jobs, in_order=in_order):
+                verdicts.append(verdict)
+                if status.is_terminal:
+                    said = f"{verdict.mutant.id}  {verdict.by or 'not noticed'}"
+                    status.print(f"{len(verdicts)} of {len(wanted)}  {said}")
     except KeyboardInterrupt:
         return False
     return True

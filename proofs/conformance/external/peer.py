@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from typing import Self
 
+from proofs.conformance.external.guard import Guard
 from proofs.conformance.external.messages import Message, ProtocolBroken, read_answer, shown, written
 
 LONGEST = 1 << 20
@@ -22,7 +23,7 @@ _CHUNK = 1 << 16
 
 
 class Peer:
-    """An implementation that is running. Its standard error is told if it dies."""
+    """An implementation that is running. Its standard error is told if it dies. It does not outlive this process."""
 
     def __init__(self, command: Sequence[str], patience: float = PATIENCE) -> None:
         """Start it. ProtocolBroken if it cannot be started."""
@@ -31,6 +32,7 @@ class Peer:
         self._rest = b""
         self.asked = 0
         """How many requests were made."""
+        self._guard = Guard()
         try:
             self._process = subprocess.Popen(
                 command,
@@ -41,8 +43,10 @@ class Peer:
                 start_new_session=True,
             )
         except (OSError, ValueError, IndexError) as e:
+            self._guard.done()
             self._errors.close()
             raise ProtocolBroken(f"`{' '.join(command)}` cannot be started: {e}") from e
+        self._guard.watch(self._process.pid)
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._to, self._from = self._process.stdin, self._process.stdout
@@ -62,6 +66,7 @@ class Peer:
             self._process.wait(0.5)
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
+        self._guard.done()
         self._process.wait()
         self._from.close()
         self._errors.close()

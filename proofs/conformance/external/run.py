@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from model.memory import INTERRUPT, LimitReached, Meter
 from model.program import Program
 from model.step import Design
 from proofs.conformance.coverage import coverage
@@ -41,19 +42,23 @@ def explore_external(
     patience: float = PATIENCE,
     again: int = AGAIN,
     with_coverage: bool = False,
+    max_bytes: int | None = None,
 ) -> Report:
-    """Every combination of operations on every start, until one diverges; after Ctrl-C what was covered
-    until then. ProtocolBroken, also if it cannot create the domains to begin with."""
+    """Every combination of operations on every start, until one diverges; after Ctrl-C, or where that takes more than
+    `max_bytes` of memory, what was covered until then. ProtocolBroken, also if it cannot create the domains to begin
+    with."""
     began = time.perf_counter()
     covered, told, done = Explored(), list[Told](), 0
     asked_for = list(together(scope))
     of = len(BEFORE) * len(asked_for)
-    model = None
+    model, stopped = None, ""
     with driving(command, design, scope, patience=patience, again=again) as explorer:
+        explorer.memory = Meter(max_bytes)
         try:
             _prepared(explorer, told)
             todo = [] if told else [(*s, asked) for s in starts(explorer).items() for asked in asked_for]
             for name, start, asked in todo:
+                explorer.memory.check()
                 found = explorer.explore(start, asked, deaths=scope.deaths, failures=scope.failures)
                 done += 1
                 covered.add(found)
@@ -62,14 +67,16 @@ def explore_external(
                     break
                 on_progress(done, of)
         except KeyboardInterrupt:
-            pass  # what is not done is told by the numbers
+            stopped = INTERRUPT
+        except LimitReached as limit:
+            stopped = str(limit)
         except CannotPrepare as e:
             raise ProtocolBroken(f"nothing can be explored without a domain: {e}") from e
         if with_coverage and not told and done == of:
             model = coverage(explorer, scope, frozenset(explorer.matching.taken), explorer.rested)
     if told:
         _require_again(told[0], command, design, patience)
-    return Report(design.name, scope, done, of, covered, tuple(told), model, time.perf_counter() - began)
+    return Report(design.name, scope, done, of, covered, tuple(told), model, time.perf_counter() - began, stopped)
 
 
 def replay_external(token: str, command: Sequence[str], design: Design, *, patience: float = PATIENCE) -> Replayed:

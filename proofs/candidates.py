@@ -105,8 +105,8 @@ def _bits(columns: Answers) -> NDArray[np.uint64]:
 
 
 def _fail_together(fails: NDArray[np.uint64]) -> NDArray[np.bool_]:
-    """For each two columns, as words of bits, whether both have a bit in one place. Words and not a product of matrices:
-    for matrices this small the threads of a linear algebra library cost twenty times the product."""
+    """For each two columns, as words of bits, whether both have a bit in one place. No product of matrices does this:
+    the threads of a linear algebra library cost twenty times what a product of matrices this small costs."""
     found = np.zeros((len(fails), len(fails)), np.bool_)
     for column in fails.T:
         found |= (column[:, None] & column) != 0

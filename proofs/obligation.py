@@ -122,9 +122,7 @@ def _lemmas(
     return tuple(used), tuple(others)
 
 
-def discharge(
-    obligation: Obligation, *, rlimit: int = RLIMIT, seed: int = 0, apart: Apart | None = None
-) -> Discharged:
+def discharge(obligation: Obligation, *, rlimit: int = RLIMIT, seed: int = 0, apart: Apart | None = None) -> Discharged:
     """Ask the solver, from the formulas alone. `rlimit`: resource units that it may take over one question.
     `apart`: as of `Solver`."""
     solver = Solver(rlimit, seed=seed, apart=apart)

@@ -13,6 +13,7 @@ from model.check import check
 from model.designs import DESIGNS, RECOMMENDED
 from model.program import Program
 from model.properties import PROPERTIES
+from model.search import pairs as pairs_of_states
 from model.search.bfs import Limits, Search
 from model.search.frontier import Packing
 from model.search.monitor import Monitor
@@ -153,6 +154,21 @@ def test_wide_states_and_words_are_as_exact(wide: str, symmetric: bool) -> None:
     }
     assert other.total() == narrow.total()
     assert other.taken() == narrow.taken()
+
+
+def test_rows_are_worked_out_alike_one_by_one_and_as_arrays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which way is taken depends on how many rows there are; the other way finds the same transitions, in order."""
+    program = Program(recommended, LEAST)
+    tables = []
+    for few in (0, 1_000_000):
+        monkeypatch.setattr(pairs_of_states, "FEW", few)
+        search = search_of(program, symmetric=False)
+        search.run(Limits())
+        pairs = search.pairs
+        columns = (pairs.first, pairs.count, pairs.can_move, pairs.to_shared, pairs.to_local, pairs.to_label)
+        tables.append(([c.array.tolist() for c in columns], pairs.shared.words, pairs.local.words, pairs.labels))
+    assert tables[0] == tables[1]
+    assert search.found.states > 1_000
 
 
 def test_a_packing_that_is_too_narrow_is_noticed() -> None:

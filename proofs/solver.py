@@ -31,7 +31,7 @@ class Apart:
     def __init__(self) -> None:
         self.context = z3.Context()
         self._translated: dict[int, tuple[Any, Any]] = {}
-        """Each formula and its translation, by the `id` of the formula, which is kept so that no other gets its number."""
+        """Each formula and its translation, by the `id` of the formula: kept, so that no other gets the same."""
 
     def translate(self, formula: Any) -> Any:
         """The formula in this context."""

@@ -20,9 +20,6 @@ from proofs.lemma import Clause, Exclusive, Lemma, Literal, Owned
 from proofs.samples import Answers, Samples, distinct_rows, packed
 from proofs.vocabulary import Atom
 
-FEW = 1000
-"""Rows that all clauses of three literals are tried on: most fail there already, and the rest are tried on all."""
-
 
 def candidates(program: Program, atoms: tuple[Atom, ...], samples: Samples) -> list[Lemma]:
     """All candidates, the general ones first."""
@@ -78,29 +75,42 @@ def _clauses(
     if not open_:
         return
     literals = [literals[a] for a in open_]
-    counts = wrong[:, open_].astype(np.float32)
+    fails = _bits(wrong[:, open_])
     which = np.array([i for i, _ in literals])
     speaks_of = np.array([list(Sort).index(atoms[i].about) for i, _ in literals])
     a_flag = speaks_of == list(Sort).index(Sort.BOOL)
     sensible = (speaks_of == speaks_of[:, None]) | a_flag | a_flag[:, None]
     sensible &= which != which[:, None]
-    both_wrong = counts.T @ counts > 0
+    both_wrong = _fail_together(fails)
     for a, b in _upper(sensible & ~both_wrong):
         yield tuple((atoms[i], yes) for i, yes in (literals[a], literals[b]))
     sensible &= both_wrong
     seen = set()
-    wrong = wrong[:, open_]
-    few = slice(None, None, 1 + len(rows) // FEW)
     for a in (a for a, (i, _) in enumerate(literals) if i in thirds):
-        there = counts[few][wrong[few, a]]
-        fit = sensible[a][:, None] & sensible[a] & sensible & (there.T @ there == 0)
+        fit = sensible[a][:, None] & sensible[a] & sensible
+        fit &= ~_fail_together(fails & fails[a])
         for b, c in _upper(fit):
             three = tuple(sorted((a, b, c)))
-            if three in seen or (wrong[:, a] & wrong[:, b] & wrong[:, c]).any():
-                continue
-            if _belong(*(atoms[literals[x][0]] for x in three)):
+            if three not in seen and _belong(*(atoms[literals[x][0]] for x in three)):
                 seen.add(three)
                 yield tuple((atoms[literals[x][0]], literals[x][1]) for x in three)
+
+
+def _bits(columns: Answers) -> NDArray[np.uint64]:
+    """Each column as a row of words, a bit for each of its values."""
+    octets = np.packbits(columns.T, axis=1)
+    padded = np.zeros((len(octets), -(-octets.shape[1] // 8) * 8), np.uint8)
+    padded[:, : octets.shape[1]] = octets
+    return padded.view(np.uint64)
+
+
+def _fail_together(fails: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """For each two columns, as words of bits, whether both have a bit in one place. No product of matrices does this:
+    the threads of a linear algebra library cost twenty times what a product of matrices this small costs."""
+    found = np.zeros((len(fails), len(fails)), np.bool_)
+    for column in fails.T:
+        found |= (column[:, None] & column) != 0
+    return found
 
 
 def _upper(pairs: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
+from _pytest.mark import ParameterSet
 
 from model.check import Examined
 from model.designs import DESIGNS, RECOMMENDED
@@ -21,6 +24,22 @@ recommended = DESIGNS[RECOMMENDED]
 LEAST = Bounds(slots=1, ejectable=0, configs=1, names=1, amounts=1, processes=2, crashes=0)
 SMALL = Bounds(slots=1, ejectable=1, configs=1, names=1, amounts=1, processes=2, crashes=0)
 every_design = pytest.mark.parametrize("name", DESIGNS)
+
+
+def each_once(sizes: Sequence[Bounds]) -> list[ParameterSet]:
+    """Every design within all these bounds. For every change each design is searched within one of them, by turns, and
+    the recommended one within all; the rest is for the deep tests."""
+    return [
+        pytest.param(
+            name,
+            bounds,
+            marks=() if name == RECOMMENDED or i % len(sizes) == n else pytest.mark.deep,
+            id=f"{name}-{bounds}",
+        )
+        for i, name in enumerate(DESIGNS)
+        for n, bounds in enumerate(sizes)
+    ]
+
 
 Shortest = dict[str, int | None]
 

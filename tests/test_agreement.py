@@ -103,8 +103,7 @@ def test_what_never_happens_is_a_refusal_or_changes_nothing(recommended: tuple[C
     assert {t.name for t in never if t.label.kind is not Kind.REFUSED} == {"detach 1 mark_closing fails"}
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", DESIGNS)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=() if n == RECOMMENDED else pytest.mark.deep) for n in DESIGNS])
 def test_every_design_agrees_everywhere(name: str) -> None:
     relation = Relation(DESIGNS[name])
     for bounds in (*SMALL, *(TWO if name == RECOMMENDED else ())):
@@ -112,8 +111,9 @@ def test_every_design_agrees_everywhere(name: str) -> None:
         assert list(itertools.islice(disagreements(interpreted(relation, said), said), 3)) == []
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("bounds", LARGER, ids=str)
+@pytest.mark.parametrize(
+    "bounds", [*(pytest.param(b, marks=pytest.mark.deep) for b in LARGER[:-1]), LARGER[-1]], ids=str
+)
 def test_larger_bounds_agree_everywhere(bounds: Bounds) -> None:
     said = checked(DESIGNS[RECOMMENDED], bounds, reachable)
     relation = interpreted(Relation(DESIGNS[RECOMMENDED]), said)
@@ -128,11 +128,14 @@ def test_states_that_nobody_reaches_agree_too(design: Design) -> None:
     assert list(itertools.islice(disagreements(relation, said), 3)) == []
 
 
-@pytest.mark.slow
-@given(DESIGNS_AT_RANDOM)
-@settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
-def test_random_designs_agree(design: Design) -> None:
-    test_states_that_nobody_reaches_agree_too(design)
+@pytest.mark.parametrize("examples", [4, pytest.param(12, marks=pytest.mark.deep)])
+def test_random_designs_agree(examples: int) -> None:
+    @given(DESIGNS_AT_RANDOM)
+    @settings(max_examples=examples, suppress_health_check=[HealthCheck.too_slow])
+    def agree(design: Design) -> None:
+        test_states_that_nobody_reaches_agree_too(design)
+
+    agree()
 
 
 @pytest.mark.parametrize("design", EVERY)

@@ -10,12 +10,14 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
+from small_design import FEW as FEW_PROPERTIES
+from small_design import faulty_design, small_design
+from small_design import small_proof as proof
 
 import proofs.certificate as certificates
 from model.designs import DESIGNS, RECOMMENDED
@@ -33,12 +35,6 @@ SCHEMA = json.loads((Path(certificates.__file__).parent / "certificate.schema.js
 Index = dict[str, Any]
 FEW = 8
 """How many obligations are kept where a solver runs on them again and again."""
-
-
-@cache
-def proof() -> Proof:
-    """A small one, with obligations of every kind, and transitions without."""
-    return prove(DESIGNS[RECOMMENDED], ("xenstore_has_template", "lock_is_exclusive", "lock_order_is_acyclic"))
 
 
 @pytest.fixture(scope="module")
@@ -87,14 +83,15 @@ def check(folder: Path, *solver: str | Path) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize(
-    "names",
+    "of",
     [
-        pytest.param(("xenstore_has_template", "lock_is_exclusive", "lock_order_is_acyclic"), id="a few"),
-        pytest.param((), id="all"),
+        pytest.param(proof, id="small"),
+        pytest.param(lambda: prove(DESIGNS[RECOMMENDED], FEW_PROPERTIES), id="a few of the recommended design"),
+        pytest.param(lambda: prove(DESIGNS[RECOMMENDED]), id="all of the recommended design", marks=pytest.mark.deep),
     ],
 )
-def test_a_certificate_is_as_its_schema_says_and_z3_passes_it(names: tuple[str, ...], tmp_path: Path) -> None:
-    found = proof() if names else prove(DESIGNS[RECOMMENDED])
+def test_a_certificate_is_as_its_schema_says_and_z3_passes_it(of: Callable[[], Proof], tmp_path: Path) -> None:
+    found = of()
     folder = write_certificate(found, tmp_path / "it")
     Draft202012Validator.check_schema(SCHEMA)
     Draft202012Validator(SCHEMA).validate(read(folder))
@@ -104,7 +101,7 @@ def test_a_certificate_is_as_its_schema_says_and_z3_passes_it(names: tuple[str, 
 
 
 def test_one_of_a_design_with_refuted_properties_too(tmp_path: Path) -> None:
-    folder = write_certificate(prove(DESIGNS["as_posted"], ("xenstore_has_template", "lock_is_exclusive")), tmp_path)
+    folder = write_certificate(prove(faulty_design, FEW_PROPERTIES[:2]), tmp_path)
     index = read(folder)
     Draft202012Validator(SCHEMA).validate(index)
     assert [(p["verdict"], p["lemmas"][0]["number"]) for p in index["properties"]] == [("UNKNOWN", None), ("PROVED", 1)]
@@ -147,7 +144,7 @@ def test_a_file_says_what_it_is_and_names_all_it_assumes(whole: Path) -> None:
     for o, d in zip(index["obligations"], proof().discharged, strict=True):
         text = (whole / o["file"]).read_text(encoding="ascii")
         assert f"; kind:   {o['kind']}\n; name:   {o['name']}\n" in text
-        assert f"; design: {RECOMMENDED}\n" in text
+        assert f"; design: {small_design.name}\n" in text
         names = re.findall(r":named (\|[^|]*\|)", text)
         assert len(names) == len(set(names)) == len(d.obligation.premises) + len(d.obligation.lemmas)
         assert {f"|known: {n}|" for n, _ in d.obligation.premises} <= set(names)

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from small_design import FEW, faulty_design, small_proof
 
-from model.designs import DESIGNS, RECOMMENDED
 from proofs.certificate import BY_THE_FRAME, READER, write_certificate
 from proofs.proof import prove
 
@@ -27,8 +27,7 @@ MOST_LINES = 150
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    proof = prove(DESIGNS[RECOMMENDED], ("xenstore_has_template", "lock_is_exclusive", "lock_order_is_acyclic"))
-    return write_certificate(proof, tmp_path_factory.mktemp("certificates") / "whole")
+    return write_certificate(small_proof(), tmp_path_factory.mktemp("certificates") / "whole")
 
 
 @pytest.fixture
@@ -86,7 +85,7 @@ def test_what_is_whole_passes(whole: Path) -> None:
 
 
 def test_one_of_a_design_with_properties_that_do_not_hold_passes(tmp_path: Path) -> None:
-    proof = prove(DESIGNS["as_posted"], ("xenstore_has_template", "lock_is_exclusive"))
+    proof = prove(faulty_design, FEW[:2])
     assert check(write_certificate(proof, tmp_path / "it"))[0] == 0
 
 
@@ -101,7 +100,7 @@ def _an_operation_less_in_the_orders(folder: Path) -> str:
     index = read(folder)
     index["design"]["operations"] = [o for o in index["design"]["operations"] if o["name"] != "rename"]
     put(folder, index)
-    return "rename 2 write_name takes: no order of steps has this transition"
+    return "rename 1 rename_at_once takes: no order of steps has this transition"
 
 
 def _a_step_that_can_no_longer_fail(folder: Path) -> str:

@@ -165,8 +165,9 @@ def test_the_recommended_design_stands_a_short_walk() -> None:
 
 
 @pytest.mark.slow
-def test_the_recommended_design_stands_a_long_walk() -> None:
-    walk(RECOMMENDED, Walk.claims, examples=300)
+@pytest.mark.parametrize("examples", [60, pytest.param(300, marks=pytest.mark.deep)])
+def test_the_recommended_design_stands_a_long_walk(examples: int) -> None:
+    walk(RECOMMENDED, Walk.claims, examples=examples)
 
 
 @pytest.mark.parametrize(

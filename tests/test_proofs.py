@@ -6,17 +6,16 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 
 import pytest
 import z3
 from mutants import MUTANTS
+from proved import PROOFS, proof_of_recommended
 
 from model.check import check
 from model.designs import DESIGNS, RECOMMENDED
 from model.language import ABSENT, LanguageError, any_of, implies, neg
-from model.properties import PROPERTIES
 from model.state import Bounds
 from model.step import GivenLemma
 from model.verdict import Verdict
@@ -26,7 +25,7 @@ from proofs.lemma import Lemma
 from proofs.obligation import Kind, discharge
 from proofs.proof import Proof, prove
 
-pytestmark = pytest.mark.xdist_group("proofs")
+pytestmark = PROOFS
 
 recommended = DESIGNS[RECOMMENDED]
 DEVICES = ("xenstore_has_template", "resources_have_xenstore", "lock_is_exclusive")
@@ -36,11 +35,6 @@ MANIFEST = json.loads((Path(__file__).parent / "manifest.json").read_text(encodi
 def of_the_recommended_design(test: Callable[[], None]) -> Callable[[], None]:
     """Tests that share a proof (the mark `xdist_group` has them run on one worker)."""
     return pytest.mark.slow(test)
-
-
-@cache
-def proof_of(design: str, names: tuple[str, ...] = tuple(PROPERTIES)) -> Proof:
-    return prove(DESIGNS[design], names)
 
 
 def proved(proof: Proof) -> set[str]:
@@ -55,12 +49,12 @@ def test_proved_is_all_that_is_not_refuted() -> None:
     """No invariant is written by hand, and no property that holds is left without a proof. (`make verify` holds the
     proofs of all designs against the manifest.)"""
     holds = {p for p, cell in MANIFEST[RECOMMENDED].items() if cell["verdict"] == "EXHAUSTED"}
-    assert proved(proof_of(RECOMMENDED)) == holds
+    assert proved(proof_of_recommended()) == holds
 
 
 @of_the_recommended_design
 def test_every_obligation_is_discharged_from_its_formulas() -> None:
-    proof = proof_of(RECOMMENDED)
+    proof = proof_of_recommended()
     assert {d.verdict for d in proof.discharged} == {Verdict.PROVED}
     kinds = [d.obligation.kind for d in proof.discharged]
     assert set(kinds) == set(Kind)
@@ -69,8 +63,8 @@ def test_every_obligation_is_discharged_from_its_formulas() -> None:
 
 @of_the_recommended_design
 def test_every_transition_is_shown_to_keep_the_invariant_or_touches_nothing_of_it() -> None:
-    found = proof_of(RECOMMENDED).found
-    shown = {d.obligation.name for d in proof_of(RECOMMENDED).discharged if d.obligation.kind is Kind.CONSECUTION}
+    found = proof_of_recommended().found
+    shown = {d.obligation.name for d in proof_of_recommended().discharged if d.obligation.kind is Kind.CONSECUTION}
     for step in found.steps:
         if step.name not in shown:
             assert not any(step.arrives(x) or step.disturbs(x) for x in found.needed), step.name
@@ -80,7 +74,7 @@ def test_every_transition_is_shown_to_keep_the_invariant_or_touches_nothing_of_i
 def test_what_can_never_happen_is_told() -> None:
     """An obligation holds for nothing where its premises contradict each other: there the step cannot be taken, and the
     search never took it either."""
-    vacuous = {d.obligation.name for d in proof_of(RECOMMENDED).discharged if not d.possible}
+    vacuous = {d.obligation.name for d in proof_of_recommended().discharged if not d.possible}
     assert "attach 6 drop_lock is refused" in vacuous
     bounds = Bounds(slots=1, ejectable=1, configs=1, names=2, amounts=2, processes=2, crashes=1)
     taken = check(recommended, bounds).taken
@@ -92,7 +86,7 @@ def test_what_can_never_happen_is_told() -> None:
 @of_the_recommended_design
 def test_a_guard_matters_or_is_listed() -> None:
     """Listed are those without which every obligation still holds; the look whether a slot is free is none of them."""
-    idle = {g for d in proof_of(RECOMMENDED).discharged for g in d.idle_guards}
+    idle = {g for d in proof_of_recommended().discharged for g in d.idle_guards}
     assert "retrieve 2 read_template: guard 1" in idle
     assert "attach 3 refuse_if_present: guard 1" not in idle
     assert "attach 1 take_lock: guard 1" not in idle
@@ -119,7 +113,7 @@ def follows(found: Strengthening, key: Step | str, lemmas: list[Lemma], fails: z
 
 @of_the_recommended_design
 def test_without_any_kept_lemma_something_is_no_longer_proved() -> None:
-    proof = proof_of(RECOMMENDED, DEVICES)
+    proof = proof_of_recommended(*DEVICES)
     own = {x for n in proof.needs.values() for x in n.lemmas}
     support = [x for x in proof.found.needed if x not in own]
     assert len(support) > 20
@@ -143,10 +137,19 @@ TELLING = {
     "set_memory_target: without 1 take_lock": ("knobs_are_reflected", AMOUNTS),
 }
 """Mutants, and a property that the search refutes of each within bounds."""
+LATER = {
+    "attach: without 1 take_lock",
+    "attach: without 6 drop_lock",
+    "create: clean-up once make_domain: leave_devices before release_devices",
+    "destroy: 4 leave_devices before 3 release_devices",
+    "set_memory_target: without 1 take_lock",
+}
+"""Those that are left to the deep tests: of each property over devices, media and deaths there is another."""
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("words", TELLING)
+@pytest.mark.xdist_group("what_is_refuted")
+@pytest.mark.parametrize("words", [pytest.param(w, marks=pytest.mark.deep if w in LATER else ()) for w in TELLING])
 def test_what_the_search_refutes_is_not_proved(words: str) -> None:
     _, design = MUTANTS[words]
     name, bounds = TELLING[words]
@@ -160,7 +163,7 @@ def test_nothing_that_is_refuted_is_proved_in_any_registered_design() -> None:
     """By the manifest, which the search is held against."""
     refuted = {p for p, cell in MANIFEST[RECOMMENDED].items() if cell["verdict"] == "REFUTED"}
     assert refuted
-    assert not proved(proof_of(RECOMMENDED)) & refuted
+    assert not proved(proof_of_recommended()) & refuted
 
 
 # ------------------------------------------------------------------ an author's lemmas
@@ -214,7 +217,7 @@ def test_a_lemma_that_is_none_is_said_to_be(lemma: GivenLemma, said: str) -> Non
 @of_the_recommended_design
 def test_without_time_nothing_is_proved() -> None:
     """A time-out reads UNKNOWN: of a question, and of an obligation."""
-    obligation = next(d.obligation for d in proof_of(RECOMMENDED, DEVICES).discharged)
+    obligation = next(d.obligation for d in proof_of_recommended(*DEVICES).discharged)
     pigeons = [[z3.Bool(f"pigeon {i} in {j}") for j in range(11)] for i in range(12)]
     crowded = [z3.Or(*row) for row in pigeons]
     alone = [z3.Not(z3.And(a[j], b[j])) for j in range(11) for i, a in enumerate(pigeons) for b in pigeons[i + 1 :]]
@@ -225,7 +228,7 @@ def test_without_time_nothing_is_proved() -> None:
 @of_the_recommended_design
 def test_an_obligation_that_does_not_hold_is_not_discharged() -> None:
     """Without what its core names, the solver finds a counterexample."""
-    d = next(d for d in proof_of(RECOMMENDED, DEVICES).discharged if d.obligation.kind is Kind.CONSECUTION and d.core)
+    d = next(d for d in proof_of_recommended(*DEVICES).discharged if d.obligation.kind is Kind.CONSECUTION and d.core)
     used = [name for name, _ in d.obligation.lemmas if name in d.core]
     assert used
     lighter = replace(d.obligation, lemmas=tuple((n, f) for n, f in d.obligation.lemmas if n not in used))

@@ -71,10 +71,14 @@ def test_a_few_random_designs(design: Design, bounds: Bounds) -> None:
 
 
 @pytest.mark.slow
-@given(DESIGNS_AT_RANDOM, st.sampled_from(VARIED))
-@settings(max_examples=30, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
-def test_random_designs(design: Design, bounds: Bounds) -> None:
-    compare(design, bounds, MANY)
+@pytest.mark.parametrize("examples", [10, pytest.param(30, marks=pytest.mark.deep)])
+def test_random_designs(examples: int) -> None:
+    @given(DESIGNS_AT_RANDOM, st.sampled_from(VARIED))
+    @settings(max_examples=examples, suppress_health_check=[HealthCheck.too_slow])
+    def agree(design: Design, bounds: Bounds) -> None:
+        compare(design, bounds, MANY)
+
+    agree()
 
 
 def test_a_slice_begins_operations_whose_arguments_it_does_not_keep() -> None:

@@ -7,12 +7,13 @@ from dataclasses import replace
 
 import pytest
 from naive import Naive
-from searches import LEAST, SMALL, every_design, recommended, search_of, shortest, words_of
+from searches import LEAST, SMALL, each_once, every_design, recommended, search_of, shortest, words_of
 
 from model.check import check
 from model.designs import DESIGNS, RECOMMENDED
 from model.program import Program
 from model.properties import PROPERTIES
+from model.search import pairs as pairs_of_states
 from model.search.bfs import Limits, Search
 from model.search.frontier import Packing
 from model.search.monitor import Monitor
@@ -24,6 +25,14 @@ from model.steps import take_lock, write_name
 
 def slow(what: object) -> object:
     return pytest.param(what, marks=pytest.mark.slow)
+
+
+SYMMETRIC = (
+    Bounds(slots=1, ejectable=0, configs=2, names=1, amounts=1, processes=2, crashes=0),
+    Bounds(slots=2, ejectable=0, configs=1, names=1, amounts=1, processes=1, crashes=1),
+    Bounds(slots=0, ejectable=2, configs=2, names=1, amounts=1, processes=1, crashes=0),
+    Bounds(slots=0, ejectable=0, configs=1, names=3, amounts=3, processes=2, crashes=0),
+)
 
 
 # ------------------------------------------------------------------ against a dictionary
@@ -98,25 +107,27 @@ def test_symmetry_quickly(bounds: Bounds) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "bounds",
-    [
-        Bounds(slots=1, ejectable=0, configs=2, names=1, amounts=1, processes=2, crashes=0),
-        Bounds(slots=2, ejectable=0, configs=1, names=1, amounts=1, processes=1, crashes=1),
-        Bounds(slots=0, ejectable=2, configs=2, names=1, amounts=1, processes=1, crashes=0),
-        Bounds(slots=0, ejectable=0, configs=1, names=3, amounts=3, processes=2, crashes=0),
-    ],
-    ids=str,
-)
-@every_design
+@pytest.mark.parametrize(("name", "bounds"), each_once(SYMMETRIC))
 def test_symmetry(name: str, bounds: Bounds) -> None:
     design = DESIGNS[name]
     assert shortest(check(design, bounds)) == shortest(check(design, bounds, symmetric=False))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [RECOMMENDED, "as_posted", "xenstore_first_unlocked"])
-@pytest.mark.parametrize("slots", [(1, 0), (0, 1)])
+@pytest.mark.parametrize(
+    ("name", "slots"),
+    [
+        (RECOMMENDED, (0, 1)),
+        ("xenstore_first_unlocked", (1, 0)),
+        *(
+            pytest.param(name, slots, marks=pytest.mark.deep)
+            for name, slots in (
+                (RECOMMENDED, (1, 0)), ("as_posted", (0, 1)),
+                ("as_posted", (1, 0)), ("xenstore_first_unlocked", (0, 1)),
+            )
+        ),
+    ],
+)  # fmt: skip
 def test_symmetry_of_three_processes(name: str, slots: tuple[int, int]) -> None:
     bounds = Bounds(*slots, configs=1, names=1, amounts=1, processes=3, crashes=0)
     assert shortest(check(DESIGNS[name], bounds)) == shortest(check(DESIGNS[name], bounds, symmetric=False))
@@ -153,6 +164,21 @@ def test_wide_states_and_words_are_as_exact(wide: str, symmetric: bool) -> None:
     }
     assert other.total() == narrow.total()
     assert other.taken() == narrow.taken()
+
+
+def test_rows_are_worked_out_alike_one_by_one_and_as_arrays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which way is taken depends on how many rows there are; the other way finds the same transitions, in order."""
+    program = Program(recommended, LEAST)
+    tables = []
+    for few in (0, 1_000_000):
+        monkeypatch.setattr(pairs_of_states, "FEW", few)
+        search = search_of(program, symmetric=False)
+        search.run(Limits())
+        pairs = search.pairs
+        columns = (pairs.first, pairs.count, pairs.can_move, pairs.to_shared, pairs.to_local, pairs.to_label)
+        tables.append(([c.array.tolist() for c in columns], pairs.shared.words, pairs.local.words, pairs.labels))
+    assert tables[0] == tables[1]
+    assert search.found.states > 1_000
 
 
 def test_a_packing_that_is_too_narrow_is_noticed() -> None:

@@ -13,12 +13,15 @@ from typing import Any
 
 import pytest
 import z3
+from small_design import small_design
+from small_design import small_proof as proof
 
 from model.designs import DESIGNS, RECOMMENDED
+from model.step import Design
 from model.verdict import Verdict
 from proofs import stability as stable
 from proofs.obligation import Discharged, Kind, Obligation, discharge
-from proofs.proof import Proof, prove
+from proofs.proof import prove
 from proofs.second import Agreement, NoSecondSolver, Opinion, ask, compare, opinion, second_opinion
 from proofs.smtlib import Answer, Answers, Script, Writer, answers, file_name, scripts
 from proofs.stability import spread, stability, worst
@@ -29,12 +32,6 @@ SOON = 10_000_000
 """Resource units that are enough for any obligation."""
 SAT, UNSAT, UNKNOWN = Answer.SAT, Answer.UNSAT, Answer.UNKNOWN
 cvc5 = pytest.mark.skipif(find_spec("cvc5") is None, reason="cvc5 is not installed")
-
-
-@cache
-def proof() -> Proof:
-    """A small one, with obligations of every kind."""
-    return prove(DESIGNS[RECOMMENDED], ("xenstore_has_template", "lock_is_exclusive", "lock_order_is_acyclic"))
 
 
 @cache
@@ -135,8 +132,13 @@ def test_cvc5_agrees_on_some_of_each_kind() -> None:
 
 
 @cvc5
-def test_cvc5_agrees_on_everything_about_the_recommended_design() -> None:
-    whole = prove(DESIGNS[RECOMMENDED])
+@pytest.mark.parametrize(
+    "design",
+    [small_design, pytest.param(DESIGNS[RECOMMENDED], marks=pytest.mark.deep)],
+    ids=lambda design: design.name,
+)
+def test_cvc5_agrees_on_everything(design: Design) -> None:
+    whole = prove(design)
     opinions = list(second_opinion(whole, rlimit=SOON))
     assert [(o.kind, o.name) for o in opinions] == [
         (d.obligation.kind.value, d.obligation.name) for d in whole.discharged

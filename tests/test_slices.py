@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from naive import Naive, violates
-from searches import LEAST, every_design, recommended, shortest, the_whole
+from searches import LEAST, each_once, every_design, recommended, shortest, the_whole
 
 from model.check import SLICES, check
 from model.concrete import Layout
@@ -31,23 +31,15 @@ from model.verdict import Verdict
 pytestmark = pytest.mark.slow
 
 
-def test_slices_quickly() -> None:
-    bounds = Bounds(slots=1, ejectable=0, configs=2, names=2, amounts=1, processes=2, crashes=0)
-    assert shortest(check(recommended, bounds)) == the_whole(recommended, bounds, symmetric=True)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "bounds",
-    [
-        Bounds(slots=1, ejectable=0, configs=2, names=2, amounts=1, processes=2, crashes=0),
-        Bounds(slots=0, ejectable=1, configs=2, names=1, amounts=2, processes=2, crashes=0),
-        Bounds(slots=0, ejectable=0, configs=1, names=2, amounts=2, processes=2, crashes=1),
-        Bounds(slots=1, ejectable=1, configs=1, names=1, amounts=1, processes=1, crashes=1),
-    ],
-    ids=str,
+SLICED = (
+    Bounds(slots=1, ejectable=0, configs=2, names=2, amounts=1, processes=2, crashes=0),
+    Bounds(slots=0, ejectable=1, configs=2, names=1, amounts=2, processes=2, crashes=0),
+    Bounds(slots=0, ejectable=0, configs=1, names=2, amounts=2, processes=2, crashes=1),
+    Bounds(slots=1, ejectable=1, configs=1, names=1, amounts=1, processes=1, crashes=1),
 )
-@every_design
+
+
+@pytest.mark.parametrize(("name", "bounds"), each_once(SLICED))
 def test_slices(name: str, bounds: Bounds) -> None:
     assert shortest(check(DESIGNS[name], bounds)) == the_whole(DESIGNS[name], bounds, symmetric=True)
 

@@ -23,6 +23,8 @@ Words = NDArray[Any]
 """`uint64`, or Python integers where a word has more than 64 bits."""
 BLOCK = 6
 """Pairs are kept in blocks of 2**BLOCK shared states each."""
+FEW = 24
+"""So many rows are worked out one by one sooner than as arrays."""
 
 
 class Growing:
@@ -209,17 +211,36 @@ class Pairs:
         can_move = np.ones(local.size, np.bool_)
         none = np.zeros(0, np.int64)
         parts: list[tuple[Ids, Words, Words, Ids]] = [(none, s[:0], me[:0], none)]
+        few: list[tuple[int, int, int, int]] = []
+        """What happens in rows that are worked out one by one, like `parts`."""
         for point, rows, words in self._by_point(me):
             reading = self._steps.get(point)
             if reading is None:
                 reading = self._steps[point] = _Reading(*self.program.reads(point), {})
-            blocked = self._apply(parts, reading, point, rows, s[rows], words, death=False)
+            blocked: Ids | list[int]
+            if one_by_one := rows.size <= FEW:
+                blocked = self._apply_one_by_one(few, reading, point, rows, s[rows], words, death=False)
+            else:
+                blocked = self._apply(parts, reading, point, rows, s[rows], words, death=False)
             can_move[blocked] = False
             if local[rows[0]] != 0:
                 reading = self._deaths.get(point)
                 if reading is None:
                     reading = self._deaths[point] = _Reading(*self.program.crash_reads(point), {})
-                self._apply(parts, reading, point, rows, s[rows], words, death=True)
+                if one_by_one:
+                    self._apply_one_by_one(few, reading, point, rows, s[rows], words, death=True)
+                else:
+                    self._apply(parts, reading, point, rows, s[rows], words, death=True)
+        if few:
+            of_row, leads_to, then, by = zip(*few, strict=True)
+            parts.append(
+                (
+                    np.array(of_row, np.int64),
+                    np.array(leads_to, s.dtype),
+                    np.array(then, me.dtype),
+                    np.array(by, np.int64),
+                )
+            )
         row = np.concatenate([p[0] for p in parts])
         to_shared = self.shared.many(np.concatenate([p[1] for p in parts]))
         to_local = self.local.many(np.concatenate([p[2] for p in parts]))
@@ -274,6 +295,32 @@ class Pairs:
             parts.append((rows[hit], s[hit] & keeps | sets, me[hit] & keeps_local | sets_local, label))
         blocked = np.array([e is None for e in effects], np.bool_)
         return rows[blocked[which]]
+
+    def _apply_one_by_one(
+        self,
+        few: list[tuple[int, int, int, int]],
+        reading: _Reading,
+        point: int,
+        rows: Ids,
+        s: Words,
+        me: Words,
+        *,
+        death: bool,
+    ) -> list[int]:
+        """Add what happens to `few`. For a few rows `_apply` would spend its time in calls of NumPy."""
+        blocked = []
+        for row, shared, local in zip(rows.tolist(), s.tolist(), me.tolist(), strict=True):
+            key = shared & reading.shared, local & reading.local
+            if key not in reading.known:
+                reading.known[key] = self._happens(point, shared, local, death=death)
+            effects = reading.known[key]
+            if effects is None:
+                blocked.append(row)
+                continue
+            for effect in effects:
+                keeps, sets, keeps_local, sets_local, label = self._effects[effect]
+                few.append((row, shared & keeps | sets, local & keeps_local | sets_local, label))
+        return blocked
 
     def _columns(self, shared: Any, local: Any) -> list[NDArray[Any]]:
         """The effects as columns, of these types of words."""

@@ -1,0 +1,22 @@
+"""Proofs of the recommended design, each made once in a process.
+
+A module that asks for one is in the group `PROOFS`, which `pytest -n` runs on one worker.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import pytest
+
+from model.designs import DESIGNS, RECOMMENDED
+from model.properties import PROPERTIES
+from proofs.proof import Proof, prove
+
+PROOFS = pytest.mark.xdist_group("proofs")
+
+
+@cache
+def proof_of_recommended(*names: str) -> Proof:
+    """The proof of some properties of the recommended design, or of all."""
+    return prove(DESIGNS[RECOMMENDED], names or tuple(PROPERTIES))

@@ -1,10 +1,13 @@
 """Z3 for one question: in a context apart, with a fixed seed, limited in Z3's resource units and not in time.
 
-Terms are built in Z3's main context, and what Z3 does there depends on everything that was built before: the numbers
-of its terms decide in which order it looks at them. A `Solver` translates what it is asked into a context apart, so its
-answers depend on little but the questions of that context: proofs repeated in one process took up to 2 % more or less
-work. Resource units (`rlimit`) count the solver's own work, so a busy machine changes no answer. The wall clock is a
-guard against a solver that hangs within one unit; where it fires, that is said, and the answer is unknown.
+Terms are built in Z3's main context, and what Z3 does there depends on everything that was built before: it looks at
+terms in the order of their numbers. A `Solver` translates what it is asked into a context apart, so its answers and
+their cost depend on the questions of that context alone. For that, every model of a context is kept for as long as the
+context (`Apart`): Z3 frees the terms of a model in an order that depends on what else the process has done, and new
+terms get their numbers.
+
+Resource units (`rlimit`) count the solver's own work, so a busy machine changes no answer. The wall clock is a guard
+against a solver that hangs within one unit; where it fires, that is said, and the answer is unknown.
 """
 
 from __future__ import annotations
@@ -25,13 +28,15 @@ _STOPPED = ("timeout", "canceled", "resource")
 
 
 class Apart:
-    """A context apart from the main one, to share between solvers that are always asked the same questions in the same
-    order. A context costs 15 ms and 16 MiB, and a formula is translated into it once."""
+    """A context for several solvers, what was translated into it, and all models that they have found. Two contexts
+    whose solvers are asked the same questions in the same order give the same answers for the same resource units,
+    whatever the process did before. A context costs 15 ms and 16 MiB."""
 
     def __init__(self) -> None:
         self.context = z3.Context()
         self._translated: dict[int, tuple[Any, Any]] = {}
         """Each formula and its translation, by the `id` of the formula: kept, so that no other gets the same."""
+        self._models: list[Any] = []
 
     def translate(self, formula: Any) -> Any:
         """The formula in this context."""
@@ -40,6 +45,11 @@ class Apart:
             ast = z3.Z3_translate(formula.ctx_ref(), formula.as_ast(), self.context.ref())
             known = self._translated[id(formula)] = formula, z3.BoolRef(ast, self.context)
         return known[1]
+
+    def keep(self, model: Any) -> Any:
+        """The model, which will not be freed before the context."""
+        self._models.append(model)
+        return model
 
 
 class Solver:
@@ -55,7 +65,8 @@ class Solver:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`rlimit`: resource units for one question, 0 for no limit. `logic`: for a solver that is made for it.
-        `apart`: the context to ask in; without it the solver makes its own."""
+        `apart`: a context to share with solvers that are always asked the same questions in the same order; without
+        it the solver makes its own."""
         self.rlimit = rlimit
         self._apart = apart or Apart()
         context = self._apart.context
@@ -65,6 +76,8 @@ class Solver:
         self._solver.set("random_seed", seed)
         self._clock = clock
         self._seconds = 0.0
+        self._found: Any = None
+        """The model of the last answer, if that was sat."""
         self._assumed: dict[int, Any] = {}
         """Each assumption, by the number of its translation."""
         self._assumptions: dict[int, Any] = {}
@@ -98,6 +111,7 @@ class Solver:
         context, began = self._apart.context.ref(), self._clock()
         answer = z3.Z3_solver_check_assumptions(context, self._solver.solver, len(given), (z3.Ast * len(given))(*given))
         self._seconds = self._clock() - began
+        self._found = self._apart.keep(self._solver.model()) if answer == z3.Z3_L_TRUE else None
         return z3.CheckSatResult(answer)
 
     def _assumption(self, formula: Any) -> Any:
@@ -113,11 +127,11 @@ class Solver:
 
     def model(self) -> Any:
         """After sat, the model, for terms of the main context."""
-        return self._solver.model().translate(z3.main_ctx())
+        return self._found.translate(z3.main_ctx())
 
     def own_model(self) -> Any:
         """After sat, the model, for `true_in`."""
-        return self._solver.model()
+        return self._found
 
     def true_in(self, model: Any, formula: Any) -> bool:
         """Whether a model of this solver makes a formula true. Evaluated in the solver's context, because the value

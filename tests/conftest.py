@@ -9,14 +9,22 @@ from typing import NoReturn
 
 import pytest
 from crash.ptrace import refused
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 _POINTS = "points"
 
-settings.register_profile("the same each time", derandomize=True, deadline=None, database=None)
+settings.register_profile(
+    "the same each time",
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("the same each time")
-"""What Hypothesis draws still depends on the modules that are loaded, for it takes constants out of them: a test that
-must find something needs many more examples than it takes today."""
+"""`too_slow` is left out because it is a limit in seconds, which a loaded machine reaches."""
+pytest.MonkeyPatch().setattr("hypothesis.internal.conjecture.providers.is_local_module_file", lambda _path: False)
+"""Hypothesis also draws constants that it finds in the loaded modules, and which modules are loaded depends on which
+tests ran before. Without them each test draws the same values in any order, and alone."""
 
 
 @dataclass(frozen=True, slots=True)

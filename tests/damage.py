@@ -14,6 +14,7 @@ from random import Random
 from zlib import crc32
 
 from domain_host import CREATE, HERE, OTHER, Host
+from processes import LONG
 
 from impl.xenstore.sqlite import FILE, SqliteStore
 
@@ -37,7 +38,7 @@ TWO_DOMAINS = (" ".join(CREATE), f"create --name=vm2 --uuid={OTHER} --disk=/b,ra
 def killed(host: Host, *lines: str) -> None:
     """Run commands in a process that is killed in the end: SQLite's log is left, and holds all that was done."""
     call = [sys.executable, "-c", _KILLED, str(host.folder), *lines]
-    done = subprocess.run(call, capture_output=True, text=True, check=False, timeout=60, cwd=HERE.parent)
+    done = subprocess.run(call, capture_output=True, text=True, check=False, timeout=LONG, cwd=HERE.parent)
     assert (done.returncode, done.stderr) == (-signal.SIGKILL, "")
 
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from click.testing import CliRunner, Result
+from processes import LONG
 
 from impl.command.cli import domain
 from impl.configuration.template import Template
@@ -76,7 +77,7 @@ def _hears_ctrl_c() -> None:
 def ends(*processes: subprocess.Popen[str]) -> list[tuple[int, str, str]]:
     """Exit code, stdout and stderr of each."""
     try:
-        outputs = [p.communicate(timeout=60) for p in processes]
+        outputs = [p.communicate(timeout=LONG) for p in processes]
     finally:
         for p in processes:
             p.kill()

@@ -7,6 +7,8 @@ from functools import cache
 from pathlib import Path
 from unittest.mock import patch
 
+from processes import LONG
+
 from model.designs import DESIGNS, RECOMMENDED
 from proofs.conformance.external import run
 from proofs.conformance.external.run import explore_external
@@ -23,4 +25,4 @@ _holding = cache(holding)
 def explored(*command: str, scope: Scope, again: int = 8, design: str = RECOMMENDED) -> Report:
     """An exploration. Which properties a design holds is found out once for all tests."""
     with patch.object(run, "holding", _holding):
-        return explore_external(command, DESIGNS[design], scope, lambda _done, _of: None, again=again)
+        return explore_external(command, DESIGNS[design], scope, lambda _done, _of: None, again=again, patience=LONG)

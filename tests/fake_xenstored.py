@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
+from processes import LONG
+
 from impl.xenstore.client import Client
 from impl.xenstore.wire import HEADER
 
@@ -71,7 +73,7 @@ class Server:
 
 
 @contextlib.asynccontextmanager
-async def serving(folder: Path, *scripts: Script, timeout: float = 5) -> AsyncIterator[tuple[Client, Server]]:
+async def serving(folder: Path, *scripts: Script, timeout: float = LONG) -> AsyncIterator[tuple[Client, Server]]:
     server = Server(folder / "socket", scripts)
     client = Client(server.path, timeout=timeout)
     async with await asyncio.start_unix_server(server.serve, server.path):
@@ -86,7 +88,7 @@ def go(body: Awaitable[T]) -> T:
     """Run it; whatever a server does, there is an end."""
 
     async def bounded() -> T:
-        return await asyncio.wait_for(body, 20)
+        return await asyncio.wait_for(body, LONG)
 
     return asyncio.run(bounded())
 

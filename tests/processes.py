@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from uuid import uuid4
 
 ROOT = Path(__file__).parent.parent
 MARK = "CONFSYNC_TEST_MARK"
-LONG = 120.0
+LONG = 600.0
 """Seconds after which a test gives up: far more than anything takes on a machine that is busy."""
 TERMINAL = ("COLUMNS", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE")
 
@@ -80,3 +81,10 @@ def until(so: Callable[[], bool]) -> None:
     while not so():
         assert time.monotonic() < give_up, "it never came to be so"
         time.sleep(0.02)
+
+
+async def until_so(so: Callable[[], bool]) -> None:
+    """Wait until it is so, while other tasks go on."""
+    async with asyncio.timeout(LONG):
+        while not so():
+            await asyncio.sleep(0.002)

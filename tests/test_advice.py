@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from domain_host import CREATE, UUID, Host, ends
+from processes import LONG
 from test_domain_deaths import die
 
 from confsync import main
@@ -199,7 +200,7 @@ def kill_in_save(host: Host, at: str, file: Path) -> None:
     import sys  # noqa: PLC0415
 
     call = [sys.executable, "-c", KILLS, at, "--state", str(host.folder), "save", "vm1", str(file), "--checkpoint"]
-    done = subprocess.run(call, capture_output=True, check=False, timeout=60, cwd=OPERATIONS.parent)
+    done = subprocess.run(call, capture_output=True, check=False, timeout=LONG, cwd=OPERATIONS.parent)
     assert done.returncode == -signal.SIGKILL
 
 

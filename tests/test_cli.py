@@ -9,7 +9,6 @@ import shlex
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import NoReturn
 
@@ -19,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from junitparser import JUnitXml
+from processes import LONG
 
 from confsync import main
 from model.check import Examination
@@ -380,7 +380,7 @@ def test_the_matrix_has_every_property_and_design() -> None:
 
 def test_piped_output_has_no_escape_codes() -> None:
     for arguments in (["check", "xenstore_first_locked", *REFUTED, *TINY], ["properties"]):
-        done = subprocess.run(command(*arguments), capture_output=True, check=False, env=environment(), timeout=60)
+        done = subprocess.run(command(*arguments), capture_output=True, check=False, env=environment(), timeout=LONG)
         assert b"\x1b" not in done.stdout
         assert done.stderr == b""
 
@@ -392,8 +392,27 @@ def test_where_nobody_reads_on_the_exit_code_is_as_ever(arguments: list[str]) ->
     read_end, write_end = os.pipe()
     os.close(read_end)
     with os.fdopen(write_end, "wb") as closed:
-        done = subprocess.run(asked, stdout=closed, stderr=subprocess.PIPE, check=False, env=environment(), timeout=60)
+        done = subprocess.run(
+            asked, stdout=closed, stderr=subprocess.PIPE, check=False, env=environment(), timeout=LONG
+        )
     assert (done.returncode, done.stderr) == (1, b"")
+
+
+TELLS = """
+import sys
+from model.search.bfs import Search
+
+run = Search.run
+
+def tell(*given):
+    print("searching", file=sys.stderr, flush=True)
+    return run(*given)
+
+Search.run = tell
+from confsync import main
+main(prog_name="confsync")
+"""
+"A command that says when it searches."
 
 
 @pytest.mark.slow
@@ -401,21 +420,21 @@ def test_an_interrupt_ends_a_search_and_leaves_it_undecided() -> None:
     def start(jobs: int) -> subprocess.Popen[str]:
         designs = ("xenstore_first_locked", "xenstore_first_locked_write_back")
         asked = [*HOLDS, "--slots=2", "--configs=3", f"--jobs={jobs}", "--max-memory=1G"]
-        call = command("check", *designs, *asked)
+        call = [sys.executable, "-c", TELLS, "check", *designs, *asked]
         return subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment())
 
     processes = [start(jobs) for jobs in (1, 2)]
     try:
-        time.sleep(3)
-        for p in processes:
-            assert p.poll() is None
+        for jobs, p in enumerate(processes, 1):
+            assert p.stderr is not None
+            assert [p.stderr.readline() for _ in range(jobs)] == ["searching\n"] * jobs
             p.send_signal(signal.SIGINT)
-        ends = [p.communicate(timeout=10) for p in processes]
+        ends = [p.communicate(timeout=LONG) for p in processes]
     finally:
         for p in processes:
             p.kill()
     for p, (out, err) in zip(processes, ends, strict=True):
-        assert (p.returncode, err) == (3, "")
+        assert (p.returncode, err.replace("searching\n", "")) == (3, "")
         assert out.count("BOUNDED") == 2
         assert "stopped at an interrupt: xenstore_has_template" in out
 

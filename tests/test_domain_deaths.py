@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from domain_host import CREATE, HERE, UUID, Host, ends
+from processes import LONG
 
 from impl.kinds import DISK, Device
 
@@ -73,7 +74,7 @@ domain(sys.argv[2:])
 def die(host: Host, at: str, *arguments: str) -> None:
     """Run a command that is killed at a step of hotplug."""
     call = [sys.executable, "-c", DIES, at, "--state", str(host.folder), *arguments]
-    done = subprocess.run(call, capture_output=True, text=True, check=False, timeout=60, cwd=HERE.parent)
+    done = subprocess.run(call, capture_output=True, text=True, check=False, timeout=LONG, cwd=HERE.parent)
     assert (done.returncode, done.stderr) == (-signal.SIGKILL, "")
 
 

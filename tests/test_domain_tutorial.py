@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from processes import LONG
 
 DOC = Path(__file__).parent.parent / "docs" / "domain.md"
 _BLOCK = re.compile(r"^```console ?(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -54,12 +55,12 @@ class Terminal:
         if how == "killed":
             return [self._killed(*one) for one in shown]
         if how == "together":
-            return [process.communicate(timeout=60)[0] for process in [self.start(one.command) for one in shown]]
+            return [process.communicate(timeout=LONG)[0] for process in [self.start(one.command) for one in shown]]
         return [self._output(one.command) for one in shown]
 
     def _output(self, command: str) -> str:
         process = self.start(command)
-        output = process.communicate(timeout=60)[0]
+        output = process.communicate(timeout=LONG)[0]
         self.last = process.returncode
         return output
 
@@ -71,7 +72,7 @@ class Terminal:
             printed = [process.stdout.readline() for _ in shown.splitlines()[:-1] or [""]]
         finally:
             process.kill()
-        assert process.wait(timeout=60) < 0
+        assert process.wait(timeout=LONG) < 0
         return "".join([*printed, "Killed\n"])
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import cast
@@ -13,6 +12,7 @@ from typing import cast
 import pytest
 from external_runs import DESIGN, PERL, ROOT, explored
 from jsonschema import Draft202012Validator
+from processes import until
 
 from model.program import Program
 from proofs.conformance.external.messages import Message, ProtocolBroken, schema, validator, written
@@ -129,11 +129,8 @@ def test_nothing_is_left_running() -> None:
     assert "is not of type 'object'" in str(caught.value)
     child = int(re.findall(r"(\d+) is not of", str(caught.value))[0])
     gone = Path(f"/proc/{child}/stat")
-    for _ in range(1000):  # it is killed at once; the kernel takes its time
-        if not gone.exists() or gone.read_text().rpartition(") ")[2].startswith("Z"):
-            return
-        time.sleep(0.01)
-    pytest.fail(f"process {child} is still there")
+    # it is killed at once; the kernel takes its time
+    until(lambda: not gone.exists() or gone.read_text().rpartition(") ")[2].startswith("Z"))
 
 
 def test_every_message_is_as_its_schema_says(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from embedded_host import ROOT, EmbeddedHost, configuration
+from processes import LONG
 
 from impl.errors import HotplugFailed, TimedOut
 from impl.hotplug.script import run_script
@@ -65,6 +66,12 @@ class Bench:
     host: EmbeddedHost
     ran: list[tuple[str, ...]]
 
+    def gives_up(self, what: str) -> None:
+        """From here on it waits for a backend that does not `connect`, or `disconnect`, for 0.2 s only."""
+        hotplug = self.host.t.hotplug
+        assert isinstance(hotplug, XenbusHotplug)
+        setattr(hotplug, f"{what}_timeout", 0.2)
+
     def play(self, work: Callable[[], Awaitable[None]], **how: object) -> None:
         """Run it beside a backend that behaves so."""
 
@@ -86,7 +93,7 @@ def bench(tmp_path: Path) -> Bench:
     async def note(script: str, what: str, backend: str, _device: Device) -> None:
         ran.append((script, what, backend))
 
-    hotplug = XenbusHotplug(host.t.xenstore, note, connect_timeout=0.2, disconnect_timeout=0.2)
+    hotplug = XenbusHotplug(host.t.xenstore, note, connect_timeout=LONG, disconnect_timeout=LONG)
     host.t = replace(host.t, hotplug=hotplug)
     return Bench(host, ran)
 
@@ -115,6 +122,7 @@ def test_a_backend_that_does_not_answer(bench: Bench) -> None:
     async def work() -> None:
         t = bench.host.t
         domain = await create(t, configuration(disks=[], nics=[]))
+        bench.gives_up("connect")
         with pytest.raises(TimedOut, match=r"nic 0 did not answer in 0\.2 s: .*/vif/1/0/state is '1'"):
             await attach(t, domain, NIC, {})
         assert [str(d) for d in (await retrieve(t, domain)).template.devices()] == ["nic 0"]
@@ -126,6 +134,7 @@ def test_a_backend_that_does_not_close_needs_force(bench: Bench) -> None:
     async def work() -> None:
         t = bench.host.t
         domain = await create(t, configuration(disks=[dict(ROOT)], nics=[]))
+        bench.gives_up("disconnect")
         with pytest.raises(TimedOut):
             await detach(t, domain, ROOT_DISK)
         assert await t.hotplug.held(domain, ROOT_DISK)

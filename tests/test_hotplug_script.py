@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from processes import LONG, until_so
 
 from impl.errors import HotplugFailed, TimedOut
 from impl.hotplug import tail
-from impl.hotplug.script import MOST_QUOTED, run_script
+from impl.hotplug.script import MOST_QUOTED, TIMEOUT, run_script
 from impl.kinds import DISK, Device
 
 BACKEND = "/local/domain/0/backend/vbd/1/51712"
@@ -116,30 +117,41 @@ FAMILY = "sleep 600 &\necho $! >$PIDS.new\n(sleep 600; true) &\necho $! >>$PIDS.
 def test_a_script_that_takes_too_long_is_killed_with_its_children(
     script: Script, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def until_it_is_under_way() -> None:
-        with pytest.raises(TimedOut, match=r"block add` of disk xvda took more than 0\.5 s"):
-            await script.run(FAMILY)
-        for pid in script.pids():
-            while is_running(pid):  # a signal that was sent may take its time
-                await asyncio.sleep(0.001)
+    """The time is up once the script and its children are there, and not before."""
+    timers: list[asyncio.Timeout] = []
+    limits: list[float] = []
 
-    monkeypatch.setattr("impl.hotplug.script.TIMEOUT", 0.5)
-    asyncio.run(until_it_is_under_way())
+    def timer(seconds: float) -> asyncio.Timeout:
+        limits.append(seconds)
+        timers.append(asyncio.timeout_at(None))
+        return timers[-1]
+
+    async def run_out_of_time() -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr("impl.hotplug.script.asyncio.timeout", timer)
+            running = asyncio.create_task(script.run(FAMILY))
+            while not (timers and script.named.exists()) and not running.done():
+                await asyncio.sleep(0.002)
+        timers[0].reschedule(asyncio.get_running_loop().time())
+        with pytest.raises(TimedOut, match=r"block add` of disk xvda took more than 40 s"):
+            await running
+        assert limits == [TIMEOUT]
+        assert len(script.pids()) == 2
+        await until_so(lambda: not any(map(is_running, script.pids())))
+
+    asyncio.run(asyncio.wait_for(run_out_of_time(), LONG))
 
 
 def test_a_script_whose_caller_is_cancelled_is_killed_with_its_children(script: Script) -> None:
     async def cancel() -> None:
         running = asyncio.create_task(script.run(FAMILY))
-        while not script.named.exists():
-            await asyncio.sleep(0.001)
+        await until_so(script.named.exists)
         running.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await running
         assert running.cancelled()
         assert len(script.pids()) == 2
-        for pid in script.pids():
-            while is_running(pid):
-                await asyncio.sleep(0.001)
+        await until_so(lambda: not any(map(is_running, script.pids())))
 
     asyncio.run(cancel())
 

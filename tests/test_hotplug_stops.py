@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from embedded_host import EmbeddedHost, configuration, run
+from processes import until_so
 
 from impl.errors import HotplugFailed
 from impl.hotplug.script import run_script
@@ -45,8 +46,7 @@ def test_a_script_that_is_given_up_runs_no_longer(tmp_path: Path) -> None:
 
     async def give_up() -> None:
         running = asyncio.create_task(run_script(str(script), "add", "/local/domain/0/backend/vbd/1/51712", ROOT_DISK))
-        while not said.exists():
-            await asyncio.sleep(0.01)
+        await until_so(said.exists)
         running.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await running

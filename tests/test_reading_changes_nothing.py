@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner
 from damage import TWO_DOMAINS, killed
 from domain_host import CREATE, HERE, OTHER, UUID, Host
+from processes import LONG
 
 from confsync import main
 from impl.xenstore.sqlite import FILE
@@ -96,10 +97,10 @@ def test_reading_asks_for_nothing_that_writes(tmp_path: Path, make: object) -> N
     host = make(tmp_path)
     for command in (READING[0], READING[2], READING[3]):
         call = [sys.executable, "-c", _REFUSES, "--state", str(host.folder), *command]
-        done = subprocess.run(call, capture_output=True, text=True, check=False, timeout=60, cwd=HERE.parent)
+        done = subprocess.run(call, capture_output=True, text=True, check=False, timeout=LONG, cwd=HERE.parent)
         assert (done.returncode, done.stdout, done.stderr) == (0, host.ok(*command), "")
     call = [sys.executable, "-c", _REFUSES, "--state", str(host.folder), "attach", "vm1", "nic"]
-    done = subprocess.run(call, capture_output=True, text=True, check=False, timeout=60, cwd=HERE.parent)
+    done = subprocess.run(call, capture_output=True, text=True, check=False, timeout=LONG, cwd=HERE.parent)
     assert done.returncode == 1, "the refusals do not reach what writes"
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from processes import LONG
 from template_folder import LOCK, NEXT, ONE, TWO, UUID, alive, names, put
 
 from impl.errors import (
@@ -253,7 +254,7 @@ def test_a_fork_of_the_holder_does_not_hold(store: TemplateStore) -> None:
         try:
             os.close(child_waits)
             await store.unlock(lock)
-            await store.unlock(await asyncio.wait_for(store.lock(ONE), 60))
+            await store.unlock(await asyncio.wait_for(store.lock(ONE), LONG))
         finally:
             os.close(parent_wakes)
             assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0

@@ -26,14 +26,12 @@ NAMED = (0, 1, 2, 3, 7)
 """Domains in permissions; the last does not exist."""
 QUICK, DEEP = 40, int(os.environ.get("XENSTORE_EXAMPLES", "300"))
 """Of each test, and of each slow one."""
-CI = os.environ.get("CI") == "true"
 
 
 def examples(count: int) -> settings:
     return settings(
         max_examples=count,
         deadline=None,
-        derandomize=CI,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.data_too_large],
     )
 

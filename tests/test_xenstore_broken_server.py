@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from fake_xenstored import NAMES, Peer, go, parts, serving
+from processes import LONG
 
 from impl.errors import (
     Busy,
@@ -116,6 +117,7 @@ def test_a_connection_that_breaks_in_a_message(tmp_path: Path, sent: bytes, rese
 @pytest.mark.parametrize("sent", [b"", HEADER.pack(Type.READ, 1, 0, 5) + b"va"])
 def test_a_server_that_says_nothing_more(tmp_path: Path, sent: bytes) -> None:
     async def silent(peer: Peer) -> None:
+        await peer.answer(b"v")
         await peer.get()
         peer.writer.write(sent)
 
@@ -123,10 +125,12 @@ def test_a_server_that_says_nothing_more(tmp_path: Path, sent: bytes) -> None:
         await peer.answer(b"v")
 
     async def body() -> None:
-        async with serving(tmp_path, silent, sound, timeout=0.2) as (client, _):
-            waiting = asyncio.create_task(client.read("/a"))
+        async with serving(tmp_path, silent, sound) as (client, _):
+            assert await client.read("/a") == b"v"
+            client._timeout = 0.2  # for this one answer, that never comes
             with pytest.raises(NoAnswer, match=r"read /a, within 0\.2 s"):
-                await waiting
+                await client.read("/a")
+            client._timeout = LONG
             assert await client.read("/a") == b"v"
 
     go(body())

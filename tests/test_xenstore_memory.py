@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
+from processes import LONG
 from xenstore_requests import OPEN, Request, Session, Step, contended, requests
 
 from impl.errors import Again, ConnectionLost, Forbidden, NoEntry, NoTransaction
@@ -199,7 +200,7 @@ def test_who_waits_for_an_event_is_woken_by_it_and_by_the_close() -> None:
             await waiting
         await watch.close()
 
-    asyncio.run(asyncio.wait_for(body(), 10))
+    asyncio.run(asyncio.wait_for(body(), LONG))
 
 
 def test_a_connection_that_is_closed_ends_who_waits_and_no_other_watch() -> None:
@@ -220,7 +221,7 @@ def test_a_connection_that_is_closed_ends_who_waits_and_no_other_watch() -> None
             await waiting
         assert other.take() is None
 
-    asyncio.run(asyncio.wait_for(body(), 10))
+    asyncio.run(asyncio.wait_for(body(), LONG))
 
 
 def test_requests_do_not_suspend() -> None:

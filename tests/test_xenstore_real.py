@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from processes import LONG
 from xenstored import Daemon, need, running
 
 from impl.errors import Again, ConnectionLost, NoEntry, XenstoreError
@@ -33,7 +34,7 @@ def test_many_requests_at_once_on_one_connection(daemon: Daemon) -> None:
         assert sorted(await x.directory("/many")) == sorted(names)
         await x.close()
 
-    asyncio.run(asyncio.wait_for(body(), 60))
+    asyncio.run(asyncio.wait_for(body(), LONG))
 
 
 def test_a_large_directory(daemon: Daemon) -> None:
@@ -45,7 +46,7 @@ def test_a_large_directory(daemon: Daemon) -> None:
         assert sorted(await x.directory("/large")) == sorted(names)
         await x.close()
 
-    asyncio.run(asyncio.wait_for(body(), 60))
+    asyncio.run(asyncio.wait_for(body(), LONG))
 
 
 def test_no_update_is_lost_among_connections(daemon: Daemon) -> None:
@@ -72,7 +73,7 @@ def test_no_update_is_lost_among_connections(daemon: Daemon) -> None:
         for client in clients:
             await client.close()
 
-    asyncio.run(asyncio.wait_for(body(), 60))
+    asyncio.run(asyncio.wait_for(body(), LONG))
 
 
 def test_a_connection_that_is_closed_leaves_no_transaction(daemon: Daemon) -> None:
@@ -88,7 +89,7 @@ def test_a_connection_that_is_closed_leaves_no_transaction(daemon: Daemon) -> No
         await tx.abort()
         await y.close()
 
-    asyncio.run(asyncio.wait_for(body(), 60))
+    asyncio.run(asyncio.wait_for(body(), LONG))
 
 
 def test_a_daemon_that_dies_and_comes_back_empty(daemon: Daemon) -> None:
@@ -114,7 +115,7 @@ def test_a_daemon_that_dies_and_comes_back_empty(daemon: Daemon) -> None:
         assert await x.read("/here") == b"3"
         await x.close()
 
-    asyncio.run(asyncio.wait_for(body(), 60))
+    asyncio.run(asyncio.wait_for(body(), LONG))
 
 
 def test_a_conflict_of_the_real_one_is_called_again(daemon: Daemon) -> None:
@@ -132,7 +133,7 @@ def test_a_conflict_of_the_real_one_is_called_again(daemon: Daemon) -> None:
         await x.close()
         await y.close()
 
-    asyncio.run(asyncio.wait_for(body(), 60))
+    asyncio.run(asyncio.wait_for(body(), LONG))
 
 
 @pytest.mark.parametrize(("ci", "outcome"), [("true", pytest.fail.Exception), ("", pytest.skip.Exception)])

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from processes import LONG
 from xenstore_hammer import begin
 
 from impl.errors import Again, Busy, ConnectionLost, NoEntry, StoreError, XenstoreError
@@ -57,7 +58,7 @@ def test_no_update_is_lost_among_processes(tmp_path: Path) -> None:
     running = [
         subprocess.Popen([*HAMMER, "hammer", tmp_path, str(times)], cwd=ROOT, env=ENVIRONMENT) for _ in range(processes)
     ]
-    assert [process.wait(120) for process in running] == [0] * processes
+    assert [process.wait(LONG) for process in running] == [0] * processes
     store.close()
     assert check(tmp_path) == processes * times
 
@@ -127,7 +128,7 @@ def test_two_stores_are_one(tmp_path: Path, store: SqliteStore) -> None:
         with pytest.raises(ConnectionLost):
             await y.read("/")
 
-    asyncio.run(asyncio.wait_for(body(), 20))
+    asyncio.run(asyncio.wait_for(body(), LONG))
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 import pytest
+from processes import LONG
 from xenstore_requests import Telling, clear
 from xenstored import DOMAINS, Daemon, running
 
@@ -42,7 +43,7 @@ class World:
     def run(self, body: Callable[[World], Awaitable[T]]) -> T:
         async def inside() -> T:
             async with self.connections() as world:
-                return await asyncio.wait_for(body(world), 120)
+                return await asyncio.wait_for(body(world), LONG)
 
         return asyncio.run(inside())
 

@@ -19,7 +19,7 @@ from impl.operations.destroy import destroy
 from impl.ports import Domain, Toolstack
 from impl.xenstore.client import Client
 
-PATIENCE = 20.0
+PATIENCE = 600.0
 """Seconds until an operation that has not ended counts as one that hangs."""
 MAY_SUCCEED = {"destroy", "save", "scheduling"}
 """They need nothing of what xenstored has forgotten, or take away what is left."""

@@ -1,0 +1,348 @@
+"""The prover's answer to each fact: its transitions and predicates on Z3 terms that stand for plain values.
+
+Single steps, predicates and the abstraction function are worked out on literal values, by Z3's simplifier. Claims are
+made once for a design, of any state; whether one stands in a given state is asked of a solver, which is told what every
+field holds there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache, cached_property
+from typing import Any, ClassVar
+
+import z3
+from facts.plain import (
+    CD,
+    DISK,
+    FAILS,
+    HOLDS,
+    PLACES,
+    VACUOUS,
+    Asked,
+    Call,
+    Exact,
+    Host,
+    Quiescent,
+    Recoverable,
+    Returned,
+    Seen,
+    Statement,
+    Told,
+)
+from facts_driver import Came, Stepped
+from facts_fields import NO_NIC, arguments, bounds_of, design_of, result, shared_fields, shared_host, slot_of, told
+from interpreted import FIELDS, Structure
+
+from model.concrete import Plain
+from model.language import Bool, ConcreteSlot, Record, Sort
+from model.program import Kind
+from model.properties import PROPERTIES
+from model.search.recover import may_be_destroyed, memory_agrees, runs, slot_agrees, whole_agrees
+from model.state import Local, Shared
+from proofs import alone
+from proofs.configuration import exact, fixed_point, knobs
+from proofs.induction import Claim, Induction
+from proofs.lemma import Reading
+from proofs.properties import needed
+from proofs.recovery import recoverable
+from proofs.relation import Relation, Transition, View
+from proofs.specification import Domain, see
+from proofs.terms import AXIOMS, CONFIG, CONFIGS, CONSTANTS, EJECTABLE, SLOT, SORTS, Z3Cells, Z3Term, formula
+
+_KINDS = {Came.FAILED: Kind.FAILS, Came.DEAD: Kind.CRASH}
+Values = Mapping[str, Plain]
+Process = tuple[int, Values]
+"""The point that a process is at, and its locals."""
+
+
+class Literals:
+    """Plain values as terms that Z3 itself can tell apart, and back."""
+
+    def __init__(self, places: Sequence[str]) -> None:
+        self.structure = Structure(bounds_of(places))
+        self.slots = self.structure.values[Sort.SLOT]
+        self._known: dict[Any, bool | int] = {}
+
+    def cells(self, record: type[Record], values: Values) -> Z3Cells:
+        """Cells that hold these values, and the first of its sort where there is none."""
+        terms: dict[str, Any] = {}
+        for name, field in record.fields().items():
+            if field.sort in SORTS:
+                plain = values.get(name, (False,) * len(self.slots) if field.per_slot else False)
+                terms[name] = self._map(plain, field.sort) if field.per_slot else self._term(plain, field.sort)
+        return Z3Cells(terms)
+
+    def _term(self, value: Plain, sort: Sort) -> Any:
+        if sort in (Sort.BOOL, Sort.COUNT):
+            value = bool(value) if sort is Sort.BOOL else int(value)  # type: ignore[arg-type]
+        return self.structure.meaning(value, sort, 0)
+
+    def _map(self, value: Plain, sort: Sort) -> Callable[[Any], Any]:
+        assert isinstance(value, tuple)
+        held = [self._term(v, sort) for v in value]
+
+        def at(k: Any) -> Any:
+            if k.get_id() in ids:
+                return held[ids[k.get_id()]]
+            found = held[-1]
+            for slot, config in zip(self.slots[:-1], held[:-1], strict=True):
+                found = z3.If(k == slot, config, found)
+            return found
+
+        ids = {slot.get_id(): i for i, slot in enumerate(self.slots)}
+        return at
+
+    def value(self, term: Any) -> bool | int:
+        """The plain value that a term comes to."""
+        return self.structure.value_of(z3.simplify(z3.substitute_funs(term, *self.structure.named)))
+
+    def whole(self, name: str, value: Any, *, per_slot: bool) -> Plain:
+        """The plain value of a field."""
+        return tuple(self.value(value(k)) for k in self.slots) if per_slot else self.value(value)
+
+    def truth(self, condition: Bool) -> bool:
+        """Whether a condition of the language holds."""
+        return bool(self.value(formula(condition)))
+
+
+@cache
+def literals(places: Sequence[str]) -> Literals:
+    """The terms for these places."""
+    return Literals(places)
+
+
+@cache
+def proved(design: str, places: Sequence[str] = PLACES) -> Proved:
+    """The prover's view of a design."""
+    return Proved(design, places)
+
+
+class Proved:
+    """A design's relation, for hosts and calls of facts. A state is the plain values of the shared fields."""
+
+    _CLAIMS: ClassVar[dict[str, Callable[[Induction], tuple[Claim, ...]]]] = {
+        "knobs_are_reflected": knobs,
+        "retrieve_is_a_fixed_point": fixed_point,
+        "retrieve_is_exact": exact,
+        "always_recoverable": recoverable,
+    }
+
+    def __init__(self, design: str, places: Sequence[str]) -> None:
+        self.places = places
+        self.relation = Relation(design_of(design))
+        self.program = self.relation.program
+        self.literals = literals(places)
+        self._outcomes: dict[int, dict[Kind, Transition]] = {}
+
+    # ---------------------------------------------------------------- single steps
+
+    def shared(self, host: Host) -> Values:
+        return shared_fields(host, self.places)
+
+    def host(self, shared: Values) -> Host:
+        return shared_host(shared, self.places)
+
+    def begin(self, call: Call) -> Process:
+        return self.program.first[call.operation], arguments(call, self.places)
+
+    def writes(self, process: Process) -> Iterable[str]:
+        taken = self._symbolic(process[0])[Kind.STEP]
+        return taken.writes_shared | taken.writes_local
+
+    def cleans_up(self, process: Process) -> bool:
+        return self.program.points[process[0]].cleaning_up
+
+    def step(self, shared: Values, process: Process, wanted: Came) -> Stepped[Values, Process]:
+        point, local = process
+        view = View(self.literals.cells(Shared, shared), self.literals.cells(Local, local))
+        outcomes = {t.label.kind: t for t in self.relation.outcomes(point, view)}
+        if wanted in _KINDS:
+            kind, came = _KINDS[wanted], wanted
+            assert self._happens(outcomes[kind]), f"{outcomes[kind].name} cannot happen"
+        else:
+            waits = self.literals.truth(Z3Term(self.relation.blocked(point, view)))
+            ways = [k for k in (Kind.STEP, Kind.REFUSED) if k in outcomes and self._happens(outcomes[k])]
+            assert len(ways) + waits == 1, "a step is taken, or refused, or waits"
+            if waits:
+                return Stepped(Came.WAITS, shared, process)
+            kind, came = ways[0], Came.TAKEN if ways[0] is Kind.STEP else Came.REFUSED
+        taken = outcomes[kind]
+        after = dict(shared) | self._written(taken.after.shared, Shared)
+        mine = dict(local) | self._written(taken.after.local, Local)
+        answered = told(local, self.places) if self.program.answers(point) and kind is Kind.STEP else None
+        return Stepped(came, after, (taken.goes_to, mine) if taken.goes_to else None, answered)
+
+    def _symbolic(self, point: int) -> dict[Kind, Transition]:
+        if point not in self._outcomes:
+            before = self.relation.view(self.relation.me)
+            self._outcomes[point] = {t.label.kind: t for t in self.relation.outcomes(point, before)}
+        return self._outcomes[point]
+
+    def _happens(self, transition: Transition) -> bool:
+        return all(self.literals.value(guard) for _, guard in transition.guards)
+
+    def _written(self, cells: Z3Cells, record: type[Record]) -> dict[str, Plain]:
+        fields = record.fields()
+        return {n: self.literals.whole(n, cells.values[n], per_slot=fields[n].per_slot) for n in cells.written}
+
+    def run_alone(self, host: Host, call: Call) -> tuple[bool, Told | None, Host]:
+        """What `proofs.alone` makes of a call: whether it succeeds, what it returns, and what is left then."""
+        given = self.literals.cells(Local, arguments(call, self.places)).values
+        asked = {name: given[name] for name in arguments(call, self.places)}
+        ran = alone.run(self.relation, call.operation, self.literals.cells(Shared, self.shared(host)), asked)
+        if not all(self.literals.value(guard) for guard in ran.passes):
+            return False, None, host
+        left = {
+            n: self.literals.whole(n, ran.shared.values[n], per_slot=f.per_slot) for n, f in Shared.fields().items()
+        }
+        names = ("draft", "draft_name", "draft_memory")
+        answer = ran.answer and told(
+            {n: self.literals.whole(n, ran.answer.values[n], per_slot=FIELDS[n].per_slot) for n in names}, self.places
+        )
+        return True, answer, self.host(left)
+
+    # ---------------------------------------------------------------- predicates
+
+    def record(self, host: Host) -> Shared:
+        """The shared state that a host is, for predicates."""
+        return Shared(self.literals.cells(Shared, self.shared(host)))
+
+    def states(self, statement: Statement) -> str:
+        """What a property over the stores says of a host: the lemma that it is for the prover, at every slot."""
+        (lemma,) = needed(statement.property, self.induction).lemmas
+        view, met = View(self.record(statement.host).cells, self.literals.cells(Local, {})), False  # type: ignore[arg-type]
+        interesting = PROPERTIES[statement.property].met
+        assert interesting
+        for k in self.literals.slots:
+            if not self.literals.value(Reading(view, k).clause(lemma.literals)):  # type: ignore[union-attr]
+                return FAILS
+            met = met or self.literals.truth(interesting(view.s, Z3Term(k)))
+        return HOLDS if met else VACUOUS
+
+    def is_degraded(self, fact: Returned) -> bool:
+        """Whether an answer is one that a retrieve had to make up in part."""
+        (lemma,) = needed("retrieve_never_degraded", self.induction).lemmas
+        local = self.literals.cells(Local, result(fact.answer, self.places))
+        view = View(self.literals.cells(Shared, {}), local)
+        clauses = [Reading(view, k).clause(lemma.literals) for k in self.literals.slots]  # type: ignore[union-attr]
+        return not all(self.literals.value(clause) for clause in clauses)
+
+    def agreement(self, host: Host) -> tuple[frozenset[str], bool, bool, bool]:
+        """Which parts agree; whether a whole domain runs; may be destroyed; and whether everything agrees."""
+        s, slots = self.record(host), dict(zip(self.places, self.literals.slots, strict=True))
+        parts = {
+            DISK: slot_agrees(s, Z3Term(slots[DISK])),
+            CD: slot_agrees(s, Z3Term(slots[CD])),
+            "memory target": memory_agrees(s),
+            "whole": whole_agrees(s),
+        }
+        agree = frozenset(p for p, yes in parts.items() if self.literals.truth(yes))
+        return agree, self.literals.truth(runs(s)), self.literals.truth(may_be_destroyed(s)), len(agree) == len(parts)
+
+    def sees(self, fact: Seen) -> Told | None:
+        """What the abstraction function makes of a host."""
+        cells = self.literals.cells(Domain, {})
+        see(self.record(fact.host), Domain(cells))
+        fields = Domain.fields()
+        found = {n: self.literals.whole(n, cells.values[n], per_slot=f.per_slot) for n, f in fields.items()}
+        domain = told(
+            {"draft": found["devices"], "draft_name": found["name"], "draft_memory": found["memory"]}, self.places
+        )
+        assert found["runs"] or domain == Told({}), f"where no domain runs everything has its first value: {domain}"
+        return domain if found["runs"] else None
+
+    def may_be_asked(self, fact: Asked) -> bool:
+        """Whether an operation begins with these arguments."""
+        point, local = self.begin(fact.call)
+        view = View(self.literals.cells(Shared, {}), self.literals.cells(Local, local))
+        return all(self.literals.value(self.relation.asked(point, view, Z3Term(k))) for k in self.literals.slots)
+
+    # ---------------------------------------------------------------- claims
+
+    @cached_property
+    def induction(self) -> Induction:
+        """The terms that claims are about."""
+        return Induction(self.relation)
+
+    @cache  # noqa: B019
+    def _asked(self, name: str) -> list[Questions]:
+        return [Questions(claim, self.induction, self.places) for claim in self._CLAIMS[name](self.induction)]
+
+    def stands(self, name: str, host: Host, local: Values | None = None) -> bool:
+        """Whether every claim of a property stands on a host; `local`: of the process that takes the step."""
+        return all(claim.stands(self.shared(host), local or {}) for claim in self._asked(name))
+
+    def judges(self, quiescent: Quiescent) -> str:
+        """What a property of quiescent states says of a host; the prover does not ask whether its case arises."""
+        return HOLDS if self.stands(quiescent.property, quiescent.host) else FAILS
+
+    def is_exact(self, fact: Exact) -> bool:
+        """Whether the answer of a retrieve, when its last part is read, is what the domain is."""
+        return self.stands("retrieve_is_exact", fact.host, result(fact.draft, self.places))
+
+
+def recovers(design: str, facts: Sequence[Recoverable]) -> dict[str, bool]:
+    """For facts of one design, by their words, whether the prover's argument goes on from the host."""
+    of = proved(design, NO_NIC)
+    return {fact.fact: of.stands("always_recoverable", fact.host) for fact in facts}
+
+
+class Questions:
+    """Whether a claim stands in one given state after another."""
+
+    def __init__(self, claim: Claim, induction: Induction, places: Sequence[str]) -> None:
+        self.induction, self.places = induction, places
+        self.slots = [z3.Const(place, SLOT) for place in places]
+        users = [z3.Const(f"what a user gave {n}", CONFIG) for n in (1, 2)]
+        self.values: dict[Sort, list[Any]] = {
+            Sort.CONFIG: [*CONFIGS.values(), *users],
+            Sort.NAME: list(CONSTANTS[SORTS[Sort.NAME]].values()),
+            Sort.AMOUNT: list(CONSTANTS[SORTS[Sort.AMOUNT]].values()),
+            Sort.SLOT: self.slots,
+        }
+        self.solver = z3.Solver()
+        self.solver.add(*AXIOMS, z3.Distinct(*self.values[Sort.CONFIG]), z3.Distinct(*self.slots))
+        for place, slot in zip(places, self.slots, strict=True):
+            self.solver.add(EJECTABLE(slot) == slot_of(place, places).ejectable)
+        about = [*(given for _, given in claim.given), claim.fails]
+        for k in slot_constants(about):  # there are no other places
+            self.solver.add(z3.Or(*(k == slot for slot in self.slots)))
+        self.solver.add(*about)
+
+    def stands(self, shared: Values, local: Values) -> bool:
+        """Whether the claim cannot fail where the fields have these values."""
+        mine = self.induction.relation.view(self.induction.me).local.values
+        self.solver.push()
+        for values, cells in ((shared, self.induction.relation.shared.values), (local, mine)):
+            for name, plain in values.items():
+                self.solver.add(*self._is(name, cells[name], plain))
+        answer = self.solver.check()
+        self.solver.pop()
+        assert answer != z3.unknown
+        return bool(answer == z3.unsat)
+
+    def _is(self, name: str, term: Any, plain: Plain) -> list[Any]:
+        sort = FIELDS[name].sort
+        if isinstance(plain, tuple):
+            return [term(k) == self._meaning(v, sort) for k, v in zip(self.slots, plain, strict=True)]
+        return [term == self._meaning(plain, sort)]
+
+    def _meaning(self, value: bool | int | ConcreteSlot, sort: Sort) -> Any:
+        if isinstance(value, ConcreteSlot):
+            return self.slots[value.index]
+        return self.values[sort][value] if sort in self.values else value
+
+
+def slot_constants(formulas: Iterable[Any]) -> list[Any]:
+    """The slots that formulas are about."""
+    found: dict[int, Any] = {}
+    todo, seen = list(formulas), set()
+    while todo:
+        term = todo.pop()
+        if term.get_id() not in seen:
+            seen.add(term.get_id())
+            todo += term.children()
+            if term.sort() == SLOT and not term.children():
+                found[term.get_id()] = term
+    return list(found.values())

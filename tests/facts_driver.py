@@ -83,17 +83,18 @@ def follow(engine: Engine[S, P], run: Run) -> tuple[tuple[Answer, ...], Host]:
             process.call = replace(process.call, stops="")
         if isinstance(call, Die):
             assert process.at is not None
-            shared, answer = engine.step(shared, process.at, Came.DEAD).shared, DEAD
+            shared = engine.step(shared, process.at, Came.DEAD).shared
+            answers.append(DEAD)
         else:
             shared, answer = _go(engine, shared, process)
-        answers.append(answer)
+            answers.append(answer)
     return tuple(answers), engine.host(shared)
 
 
 def _go(engine: Engine[S, P], shared: S, process: _Process[P]) -> tuple[S, Answer]:
     """Let a process take steps until it returns, dies, stops or waits."""
     call = process.call
-    named = STORES.get(call.dies or call.fails or call.stops)
+    named = STORES.get(call.dies or call.fails or call.stops, "")
     while process.at is not None:
         here = named in engine.writes(process.at) and not engine.cleans_up(process.at)
         here, process.met = here and process.met == call.again, process.met + here

@@ -62,8 +62,9 @@ def design_of(name: str) -> Design:
 
 
 def bounds_of(places: Sequence[str]) -> Bounds:
-    """Bounds with these places, two of everything else, and room for a few deaths."""
-    return Bounds(len(places) - 1, 1, configs=2, names=2, amounts=2, processes=2, crashes=3)
+    """Bounds with these places, two of everything else, and room for a few deaths. Of names there is one where a whole
+    graph is searched."""
+    return Bounds(len(places) - 1, 1, configs=2, names=1 + (places == PLACES), amounts=2, processes=2, crashes=3)
 
 
 def slot_of(place: str, places: Sequence[str]) -> ConcreteSlot:

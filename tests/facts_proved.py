@@ -17,8 +17,10 @@ from facts.plain import (
     DISK,
     FAILS,
     HOLDS,
+    LOCKED,
     PLACES,
     VACUOUS,
+    Answer,
     Asked,
     Call,
     Exact,
@@ -26,11 +28,12 @@ from facts.plain import (
     Quiescent,
     Recoverable,
     Returned,
+    Run,
     Seen,
     Statement,
     Told,
 )
-from facts_driver import Came, Stepped
+from facts_driver import Came, Stepped, follow
 from facts_fields import NO_NIC, arguments, bounds_of, design_of, result, shared_fields, shared_host, slot_of, told
 from interpreted import FIELDS, Structure
 
@@ -38,8 +41,9 @@ from model.concrete import Plain
 from model.language import Bool, ConcreteSlot, Record, Sort
 from model.program import Kind
 from model.properties import PROPERTIES
+from model.search.exact import last_read
 from model.search.recover import may_be_destroyed, memory_agrees, runs, slot_agrees, whole_agrees
-from model.state import Local, Shared
+from model.state import RESULT, Local, Shared
 from proofs import alone
 from proofs.configuration import exact, fixed_point, knobs
 from proofs.induction import Claim, Induction
@@ -62,7 +66,8 @@ class Literals:
     def __init__(self, places: Sequence[str]) -> None:
         self.structure = Structure(bounds_of(places))
         self.slots = self.structure.values[Sort.SLOT]
-        self._known: dict[Any, bool | int] = {}
+        self._known: dict[int, tuple[Any, bool | int]] = {}
+        """By the number of a term: the term, so that no other gets its number, and its value."""
 
     def cells(self, record: type[Record], values: Values) -> Z3Cells:
         """Cells that hold these values, and the first of its sort where there is none."""
@@ -95,9 +100,13 @@ class Literals:
 
     def value(self, term: Any) -> bool | int:
         """The plain value that a term comes to."""
-        return self.structure.value_of(z3.simplify(z3.substitute_funs(term, *self.structure.named)))
+        key = term.get_id()
+        if key not in self._known:
+            simple = z3.simplify(z3.substitute_funs(term, *self.structure.named))
+            self._known[key] = term, self.structure.value_of(simple)
+        return self._known[key][1]
 
-    def whole(self, name: str, value: Any, *, per_slot: bool) -> Plain:
+    def whole(self, value: Any, *, per_slot: bool) -> Plain:
         """The plain value of a field."""
         return tuple(self.value(value(k)) for k in self.slots) if per_slot else self.value(value)
 
@@ -133,7 +142,8 @@ class Proved:
         self.relation = Relation(design_of(design))
         self.program = self.relation.program
         self.literals = literals(places)
-        self._outcomes: dict[int, dict[Kind, Transition]] = {}
+        self._taken: dict[int, Transition] = {}
+        """At each point the step that is taken, in any state: which fields it writes is the same in all."""
 
     # ---------------------------------------------------------------- single steps
 
@@ -147,7 +157,9 @@ class Proved:
         return self.program.first[call.operation], arguments(call, self.places)
 
     def writes(self, process: Process) -> Iterable[str]:
-        taken = self._symbolic(process[0])[Kind.STEP]
+        if process[0] not in self._taken:
+            self._taken[process[0]] = next(self.relation.outcomes(process[0], self.relation.view(self.relation.me)))
+        taken = self._taken[process[0]]
         return taken.writes_shared | taken.writes_local
 
     def cleans_up(self, process: Process) -> bool:
@@ -156,35 +168,34 @@ class Proved:
     def step(self, shared: Values, process: Process, wanted: Came) -> Stepped[Values, Process]:
         point, local = process
         view = View(self.literals.cells(Shared, shared), self.literals.cells(Local, local))
-        outcomes = {t.label.kind: t for t in self.relation.outcomes(point, view)}
+        outcomes = self.relation.outcomes(point, view)
         if wanted in _KINDS:
-            kind, came = _KINDS[wanted], wanted
-            assert self._happens(outcomes[kind]), f"{outcomes[kind].name} cannot happen"
+            taken, came = next(t for t in outcomes if t.label.kind is _KINDS[wanted]), wanted
+            assert self._happens(taken), f"{taken.name} cannot happen"
         else:
-            waits = self.literals.truth(Z3Term(self.relation.blocked(point, view)))
-            ways = [k for k in (Kind.STEP, Kind.REFUSED) if k in outcomes and self._happens(outcomes[k])]
-            assert len(ways) + waits == 1, "a step is taken, or refused, or waits"
-            if waits:
-                return Stepped(Came.WAITS, shared, process)
-            kind, came = ways[0], Came.TAKEN if ways[0] is Kind.STEP else Came.REFUSED
-        taken = outcomes[kind]
+            taken, came = next(outcomes), Came.TAKEN
+            if not self._happens(taken):
+                waits = self.literals.truth(Z3Term(self.relation.blocked(point, view)))
+                refused = [t for t in outcomes if t.label.kind is Kind.REFUSED and self._happens(t)]
+                assert len(refused) + waits == 1, "a step is taken, or refused, or waits"
+                if waits:
+                    return Stepped(Came.WAITS, shared, process)
+                (taken,), came = refused, Came.REFUSED
         after = dict(shared) | self._written(taken.after.shared, Shared)
         mine = dict(local) | self._written(taken.after.local, Local)
-        answered = told(local, self.places) if self.program.answers(point) and kind is Kind.STEP else None
+        answered = told(local, self.places) if self.program.answers(point) and came is Came.TAKEN else None
         return Stepped(came, after, (taken.goes_to, mine) if taken.goes_to else None, answered)
-
-    def _symbolic(self, point: int) -> dict[Kind, Transition]:
-        if point not in self._outcomes:
-            before = self.relation.view(self.relation.me)
-            self._outcomes[point] = {t.label.kind: t for t in self.relation.outcomes(point, before)}
-        return self._outcomes[point]
 
     def _happens(self, transition: Transition) -> bool:
         return all(self.literals.value(guard) for _, guard in transition.guards)
 
     def _written(self, cells: Z3Cells, record: type[Record]) -> dict[str, Plain]:
         fields = record.fields()
-        return {n: self.literals.whole(n, cells.values[n], per_slot=fields[n].per_slot) for n in cells.written}
+        return {n: self.literals.whole(cells.values[n], per_slot=fields[n].per_slot) for n in cells.written}
+
+    def follow(self, run: Run) -> tuple[tuple[Answer, ...], Host]:
+        """What the calls of a run answer, and what they leave."""
+        return follow(self, run)
 
     def run_alone(self, host: Host, call: Call) -> tuple[bool, Told | None, Host]:
         """What `proofs.alone` makes of a call: whether it succeeds, what it returns, and what is left then."""
@@ -193,14 +204,12 @@ class Proved:
         ran = alone.run(self.relation, call.operation, self.literals.cells(Shared, self.shared(host)), asked)
         if not all(self.literals.value(guard) for guard in ran.passes):
             return False, None, host
-        left = {
-            n: self.literals.whole(n, ran.shared.values[n], per_slot=f.per_slot) for n, f in Shared.fields().items()
-        }
-        names = ("draft", "draft_name", "draft_memory")
-        answer = ran.answer and told(
-            {n: self.literals.whole(n, ran.answer.values[n], per_slot=FIELDS[n].per_slot) for n in names}, self.places
-        )
-        return True, answer, self.host(left)
+        left = {n: self.literals.whole(ran.shared.values[n], per_slot=f.per_slot) for n, f in Shared.fields().items()}
+        if ran.answer is None:
+            return True, None, self.host(left)
+        values = ran.answer.values
+        answer = {n: self.literals.whole(values[n], per_slot=FIELDS[n].per_slot) for n in RESULT}
+        return True, told(answer, self.places), self.host(left)
 
     # ---------------------------------------------------------------- predicates
 
@@ -245,7 +254,7 @@ class Proved:
         cells = self.literals.cells(Domain, {})
         see(self.record(fact.host), Domain(cells))
         fields = Domain.fields()
-        found = {n: self.literals.whole(n, cells.values[n], per_slot=f.per_slot) for n, f in fields.items()}
+        found = {n: self.literals.whole(cells.values[n], per_slot=f.per_slot) for n, f in fields.items()}
         domain = told(
             {"draft": found["devices"], "draft_name": found["name"], "draft_memory": found["memory"]}, self.places
         )
@@ -279,12 +288,14 @@ class Proved:
 
     def is_exact(self, fact: Exact) -> bool:
         """Whether the answer of a retrieve, when its last part is read, is what the domain is."""
+        point = last_read(self.program)  # of all transitions, those of this point are enough for the claim, and cheap
+        vars(self.relation)["transitions"] = tuple(self.relation.outcomes(point, self.relation.view(self.relation.me)))
         return self.stands("retrieve_is_exact", fact.host, result(fact.draft, self.places))
 
 
-def recovers(design: str, facts: Sequence[Recoverable]) -> dict[str, bool]:
-    """For facts of one design, by their words, whether the prover's argument goes on from the host."""
-    of = proved(design, NO_NIC)
+def recovers(facts: Sequence[Recoverable]) -> dict[str, bool]:
+    """By the words of each fact, whether the prover's argument goes on from the host."""
+    of = proved(LOCKED, NO_NIC)
     return {fact.fact: of.stands("always_recoverable", fact.host) for fact in facts}
 
 

@@ -11,8 +11,10 @@ from facts.plain import (
     DISK,
     FAILS,
     HOLDS,
+    LOCKED,
     PLACES,
     VACUOUS,
+    Answer,
     Asked,
     Call,
     Exact,
@@ -20,11 +22,12 @@ from facts.plain import (
     Quiescent,
     Recoverable,
     Returned,
+    Run,
     Seen,
     Statement,
     Told,
 )
-from facts_driver import Came, Stepped
+from facts_driver import Came, Stepped, follow
 from facts_fields import NO_NIC, arguments, bounds_of, design_of, result, shared_fields, shared_host, told
 
 from model.concrete import Layout, WordCells
@@ -44,7 +47,7 @@ from model.search.recover import (
     slot_agrees,
     whole_agrees,
 )
-from model.state import Shared
+from model.state import RESULT, Shared
 from proofs.specification import Domain, see
 
 _KINDS = {Came.FAILED: Kind.FAILS, Came.DEAD: Kind.CRASH}
@@ -106,13 +109,16 @@ class Searched:
         layout = self.program.local_layout
         return told({name: layout.get(process, name) for name in layout.places}, self.places)
 
+    def follow(self, run: Run) -> tuple[tuple[Answer, ...], Host]:
+        """What the calls of a run answer, and what they leave."""
+        return follow(self, run)
+
     def run_alone(self, host: Host, call: Call) -> tuple[bool, Told | None, Host]:
         """What `model.search.alone` makes of a call: for a retrieve whether it succeeds, and its answer."""
         shared, found = self.alone.run(self.shared(host), self.begin(call))
-        names = ("draft", "draft_name", "draft_memory")
         return (
             found is not None,
-            told(dict(zip(names, found, strict=True)), self.places) if found else None,
+            told(dict(zip(RESULT, found, strict=True)), self.places) if found else None,
             self.host(shared),
         )
 
@@ -179,9 +185,9 @@ class Searched:
         return self.begin(fact.call) in self.program.starts
 
 
-def recovers(design: str, facts: Sequence[Recoverable]) -> dict[str, bool]:
-    """For facts of one design, by their words, whether the search finds a way back from the host."""
-    of = searched(design, NO_NIC)
+def recovers(facts: Sequence[Recoverable]) -> dict[str, bool]:
+    """By the words of each fact, whether the search finds a way back from the host."""
+    of = searched(LOCKED, NO_NIC)
     pairs = Pairs(of.program)
     search = Search(of.program, pairs, Monitor(of.program, pairs.shared, pairs.local, []), symmetric=False)
     numbers = {fact.fact: pairs.shared(of.shared(fact.host)) for fact in facts}

@@ -89,7 +89,7 @@ DEVICES = (
         but(GOING, resources=OF_THE_NIC),
     ),
     Run(
-        "U1, X4: a detach that cannot write the template leaves an entry that is not present, and nobody vouches for it",
+        "U1, X4: a detach that cannot write the template leaves an entry that nobody vouches for, and is not present",
         BOTH,
         (Call("detach", DISK, fails="template"),),
         (ERROR,),

@@ -191,12 +191,11 @@ class Agreement:
 @dataclass(frozen=True, slots=True)
 class Recoverable:
     """Whether operations that run one after another lead from the host back to full agreement, without destroying a
-    domain that runs. The host has no `nic`."""
+    domain that runs. The host has no `nic`, and the name that it was created with."""
 
     fact: str
     host: Host
     says: bool
-    design: str = LOCKED
 
 
 @dataclass(frozen=True, slots=True)

@@ -210,13 +210,4 @@ RECOVERABLE = (
     Recoverable("a drive that is going away of a domain that runs", but(FULL, closing=frozenset({CD})), False),
     Recoverable("a drive that xenstore lost of a domain that runs", but(FULL, devices={DISK: A}), False),
     Recoverable("resources of a drive that is not there", but(ONE, resources=frozenset({DISK, CD})), False),
-    Recoverable(
-        "without the lock a held lock is in nobody's way, but it is no agreement",
-        but(FULL, lock=HELD),
-        False,
-        "xenstore_first_unlocked",
-    ),
-    Recoverable(
-        "P1: as posted, a device that the template lacks", but(FULL, template=Template({CD: B})), True, "as_posted"
-    ),
 )

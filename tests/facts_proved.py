@@ -47,7 +47,7 @@ from model.state import RESULT, Local, Shared
 from proofs import alone
 from proofs.configuration import exact, fixed_point, knobs
 from proofs.induction import Claim, Induction
-from proofs.lemma import Reading
+from proofs.lemma import Clause, Reading
 from proofs.properties import needed
 from proofs.recovery import recoverable
 from proofs.relation import Relation, Transition, View
@@ -79,9 +79,7 @@ class Literals:
         return Z3Cells(terms)
 
     def _term(self, value: Plain, sort: Sort) -> Any:
-        if sort in (Sort.BOOL, Sort.COUNT):
-            value = bool(value) if sort is Sort.BOOL else int(value)  # type: ignore[arg-type]
-        return self.structure.meaning(value, sort, 0)
+        return self.structure.meaning(bool(value) if sort is Sort.BOOL else value, sort, 0)
 
     def _map(self, value: Plain, sort: Sort) -> Callable[[Any], Any]:
         assert isinstance(value, tuple)
@@ -142,10 +140,9 @@ class Proved:
         self.relation = Relation(design_of(design))
         self.program = self.relation.program
         self.literals = literals(places)
+        self._questions: dict[str, list[Questions]] = {}
         self._taken: dict[int, Transition] = {}
         """At each point the step that is taken, in any state: which fields it writes is the same in all."""
-
-    # ---------------------------------------------------------------- single steps
 
     def shared(self, host: Host) -> Values:
         return shared_fields(host, self.places)
@@ -211,31 +208,35 @@ class Proved:
         answer = {n: self.literals.whole(values[n], per_slot=FIELDS[n].per_slot) for n in RESULT}
         return True, told(answer, self.places), self.host(left)
 
-    # ---------------------------------------------------------------- predicates
-
     def record(self, host: Host) -> Shared:
         """The shared state that a host is, for predicates."""
         return Shared(self.literals.cells(Shared, self.shared(host)))
 
     def states(self, statement: Statement) -> str:
         """What a property over the stores says of a host: the lemma that it is for the prover, at every slot."""
-        (lemma,) = needed(statement.property, self.induction).lemmas
-        view, met = View(self.record(statement.host).cells, self.literals.cells(Local, {})), False  # type: ignore[arg-type]
+        view, met = (
+            View(self.literals.cells(Shared, self.shared(statement.host)), self.literals.cells(Local, {})),
+            False,
+        )
         interesting = PROPERTIES[statement.property].met
         assert interesting
         for k in self.literals.slots:
-            if not self.literals.value(Reading(view, k).clause(lemma.literals)):  # type: ignore[union-attr]
+            if not self._lemma_holds(statement.property, view, k):
                 return FAILS
             met = met or self.literals.truth(interesting(view.s, Z3Term(k)))
         return HOLDS if met else VACUOUS
 
     def is_degraded(self, fact: Returned) -> bool:
         """Whether an answer is one that a retrieve had to make up in part."""
-        (lemma,) = needed("retrieve_never_degraded", self.induction).lemmas
         local = self.literals.cells(Local, result(fact.answer, self.places))
         view = View(self.literals.cells(Shared, {}), local)
-        clauses = [Reading(view, k).clause(lemma.literals) for k in self.literals.slots]  # type: ignore[union-attr]
-        return not all(self.literals.value(clause) for clause in clauses)
+        return not all(self._lemma_holds("retrieve_never_degraded", view, k) for k in self.literals.slots)
+
+    def _lemma_holds(self, name: str, view: View, k: Any) -> bool:
+        """Whether the one lemma that a property needs holds of a slot."""
+        (lemma,) = needed(name, self.induction).lemmas
+        assert isinstance(lemma, Clause)
+        return bool(self.literals.value(Reading(view, k).clause(lemma.literals)))
 
     def agreement(self, host: Host) -> tuple[frozenset[str], bool, bool, bool]:
         """Which parts agree; whether a whole domain runs; may be destroyed; and whether everything agrees."""
@@ -267,16 +268,16 @@ class Proved:
         view = View(self.literals.cells(Shared, {}), self.literals.cells(Local, local))
         return all(self.literals.value(self.relation.asked(point, view, Z3Term(k))) for k in self.literals.slots)
 
-    # ---------------------------------------------------------------- claims
-
     @cached_property
     def induction(self) -> Induction:
         """The terms that claims are about."""
         return Induction(self.relation)
 
-    @cache  # noqa: B019
     def _asked(self, name: str) -> list[Questions]:
-        return [Questions(claim, self.induction, self.places) for claim in self._CLAIMS[name](self.induction)]
+        if name not in self._questions:
+            claims = self._CLAIMS[name](self.induction)
+            self._questions[name] = [Questions(claim, self.induction, self.places) for claim in claims]
+        return self._questions[name]
 
     def stands(self, name: str, host: Host, local: Values | None = None) -> bool:
         """Whether every claim of a property stands on a host; `local`: of the process that takes the step."""

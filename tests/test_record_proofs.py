@@ -66,7 +66,13 @@ def test_of_a_registered_design_everything_else_is_proved(name: str) -> None:
 
 
 def test_the_record_is_of_designs_that_there_are() -> None:
-    assert list(RECORD) == [name for name in names() if name in RECORD]
-    assert {*DESIGNS} <= RECORD.keys()
+    """In the order in which it is written."""
+    assert list(RECORD) == names()[: len(RECORD)]
     for name in RECORD:
         assert dict(design_of(name).operations())
+
+
+@pytest.mark.deep
+def test_the_record_lacks_no_design() -> None:
+    """Where it does, `python tests/record_proofs.py` proves what is lacking."""
+    assert list(RECORD) == names()

@@ -1,5 +1,7 @@
 """Which answers of a retrieve are exact, and which it had to make up in part."""
 
+from dataclasses import replace
+
 from facts.plain import (
     CD,
     DISK,
@@ -15,7 +17,6 @@ from facts.plain import (
     Returned,
     Template,
     Told,
-    but,
     running,
 )
 
@@ -31,17 +32,19 @@ EXACT = (
     Exact("a device less", FULL, Told({CD: B}), False),
     Exact("a device more [X4]", FULL, Told({**IS, NIC: B}), False),
     Exact("a made-up entry [J3]", FULL, Told({DISK: MADE_UP, CD: B}), False),
-    Exact("a medium in a drive that is empty [R2]", but(FULL, devices={DISK: A, CD: EMPTY}), Told(IS), False),
+    Exact("a medium in a drive that is empty [R2]", replace(FULL, devices={DISK: A, CD: EMPTY}), Told(IS), False),
     Exact("a drive that is said to be empty, and is not", FULL, Told({DISK: A, CD: EMPTY}), False),
     Exact("knobs in the copy that are read anew", FULL, Told(IS, WEB, LARGE), True),
-    Exact("a template that says otherwise", but(FULL, template=Template({})), Told(IS), True),
+    Exact("a template that says otherwise", replace(FULL, template=Template({})), Told(IS), True),
     Exact("knobs that are still so", FULL, Told(IS), True, KNOBS_FIRST),
     Exact("a name that is no longer so [A4]", FULL, Told(IS, name=WEB), False, KNOBS_FIRST),
     Exact("a memory target that is no longer so [A4]", FULL, Told(IS, memory=LARGE), False, KNOBS_FIRST),
-    Exact("a new name", but(FULL, name=WEB), Told(IS, name=WEB), True, KNOBS_FIRST),
-    Exact("the template's old name", but(FULL, name=WEB), Told(IS), False, KNOBS_FIRST),
-    Exact("a new memory target, granted or not", but(FULL, memory=LARGE), Told(IS, memory=LARGE), True, KNOBS_FIRST),
-    Exact("a domain that is gone", but(NOTHING), Told({}), False, KNOBS_FIRST),
+    Exact("a new name", replace(FULL, name=WEB), Told(IS, name=WEB), True, KNOBS_FIRST),
+    Exact("the template's old name", replace(FULL, name=WEB), Told(IS), False, KNOBS_FIRST),
+    Exact(
+        "a new memory target, granted or not", replace(FULL, memory=LARGE), Told(IS, memory=LARGE), True, KNOBS_FIRST
+    ),
+    Exact("a domain that is gone", NOTHING, Told({}), False, KNOBS_FIRST),
 )
 
 RETURNED = (

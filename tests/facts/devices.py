@@ -1,5 +1,7 @@
 """What `attach` and `detach` do alone: where they succeed, are refused, or a step of theirs fails."""
 
+from dataclasses import replace
+
 from facts.plain import (
     DISK,
     ERROR,
@@ -13,12 +15,11 @@ from facts.plain import (
     Host,
     Run,
     Template,
-    but,
     running,
 )
 
 ONE, BOTH = running({NIC: B}), running({NIC: B, DISK: A})
-GOING = but(BOTH, closing=frozenset({DISK}))
+GOING = replace(BOTH, closing=frozenset({DISK}))
 OF_THE_NIC = frozenset({NIC})
 
 DEVICES = (
@@ -34,7 +35,7 @@ DEVICES = (
     ),
     Run(
         "X4: an attach replaces a template entry that xenstore lacks",
-        but(ONE, template=Template({NIC: B, DISK: B})),
+        replace(ONE, template=Template({NIC: B, DISK: B})),
         (Call("attach", DISK, A),),
         (OK,),
         BOTH,
@@ -49,28 +50,28 @@ DEVICES = (
         ONE,
         (Call("attach", DISK, A, fails="xenstore"),),
         (ERROR,),
-        but(ONE, template=Template({NIC: B, DISK: A})),
+        replace(ONE, template=Template({NIC: B, DISK: A})),
     ),
     Run(
         "P1: where hotplug fails the device is in template and xenstore, without resources",
         ONE,
         (Call("attach", DISK, A, fails="resources"),),
         (ERROR,),
-        but(BOTH, resources=OF_THE_NIC),
+        replace(BOTH, resources=OF_THE_NIC),
     ),
     Run(
         "an attach leaves the template's name as it is, whatever the domain is called",
-        but(ONE, name=WEB),
+        replace(ONE, name=WEB),
         (Call("attach", DISK, A),),
         (OK,),
-        but(BOTH, name=WEB),
+        replace(BOTH, name=WEB),
     ),
     Run("a device that is going away is still in its slot", GOING, (Call("attach", DISK, B),), (ERROR,)),
     Run("U1: a detached device is nowhere", BOTH, (Call("detach", DISK),), (OK,), ONE),
     Run("what is not there cannot be detached", ONE, (Call("detach", DISK),), (ERROR,)),
     Run(
         "X4: a template entry that xenstore lacks cannot be detached",
-        but(ONE, template=Template({NIC: B, DISK: A})),
+        replace(ONE, template=Template({NIC: B, DISK: A})),
         (Call("detach", DISK),),
         (ERROR,),
     ),
@@ -86,14 +87,14 @@ DEVICES = (
         BOTH,
         (Call("detach", DISK, fails="xenstore"),),
         (ERROR,),
-        but(GOING, resources=OF_THE_NIC),
+        replace(GOING, resources=OF_THE_NIC),
     ),
     Run(
         "U1, X4: a detach that cannot write the template leaves an entry that nobody vouches for, and is not present",
         BOTH,
         (Call("detach", DISK, fails="template"),),
         (ERROR,),
-        but(ONE, template=Template({NIC: B, DISK: A})),
+        replace(ONE, template=Template({NIC: B, DISK: A})),
     ),
     Run("a detach that has begun can be called again", GOING, (Call("detach", DISK),), (OK,), ONE),
     Run(
@@ -101,7 +102,7 @@ DEVICES = (
         ONE,
         (Call("attach", DISK, A, fails="template"),),
         (ERROR,),
-        but(BOTH, template=Template({NIC: B}), vouched={NIC: B}),
+        replace(BOTH, template=Template({NIC: B}), vouched={NIC: B}),
         "as_posted",
     ),
     Run(
@@ -109,7 +110,7 @@ DEVICES = (
         ONE,
         (Call("attach", DISK, A, fails="template"),),
         (ERROR,),
-        but(BOTH, template=Template({NIC: B}), vouched={NIC: B}, resources=OF_THE_NIC),
+        replace(BOTH, template=Template({NIC: B}), vouched={NIC: B}, resources=OF_THE_NIC),
         "json_first",
     ),
     Run(
@@ -117,7 +118,7 @@ DEVICES = (
         BOTH,
         (Call("detach", DISK, fails="xenstore"),),
         (ERROR,),
-        but(GOING, template=Template({NIC: B}), vouched={NIC: B}, resources=OF_THE_NIC),
+        replace(GOING, template=Template({NIC: B}), vouched={NIC: B}, resources=OF_THE_NIC),
         "json_first",
     ),
     Run(
@@ -125,7 +126,7 @@ DEVICES = (
         BOTH,
         (Call("attach", DISK, B),),
         (ERROR,),
-        but(BOTH, template=Template({NIC: B, DISK: B}), vouched={NIC: B, DISK: B}),
+        replace(BOTH, template=Template({NIC: B, DISK: B}), vouched={NIC: B, DISK: B}),
         "xenstore_first_unchecked",
     ),
 )

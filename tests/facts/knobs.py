@@ -1,5 +1,7 @@
 """What `rename` and `set_memory_target` do alone. A memory target is granted first, and then told to xenstore."""
 
+from dataclasses import replace
+
 from facts.plain import (
     DEAD,
     DISK,
@@ -13,13 +15,12 @@ from facts.plain import (
     A,
     Call,
     Run,
-    but,
     running,
 )
 
 NOW = running({DISK: A})
-GROWN = but(NOW, memory=LARGE, granted=LARGE)
-TORN = but(NOW, granted=LARGE, torn=True)
+GROWN = replace(NOW, memory=LARGE, granted=LARGE)
+TORN = replace(NOW, granted=LARGE, torn=True)
 
 KNOBS = (
     Run(
@@ -27,7 +28,7 @@ KNOBS = (
         NOW,
         (Call("rename", name=WEB),),
         (OK,),
-        but(NOW, name=WEB),
+        replace(NOW, name=WEB),
     ),
     Run("without a domain nothing is renamed", NOTHING, (Call("rename", name=WEB),), (ERROR,)),
     Run("a name that cannot be committed is not set", NOW, (Call("rename", name=WEB, fails="name"),), (ERROR,)),
@@ -50,21 +51,21 @@ KNOBS = (
         NOW,
         (Call("set_memory_target", memory=LARGE, dies="granted"),),
         (DEAD,),
-        but(TORN, lock=LEFT_BEHIND, deaths=1),
+        replace(TORN, lock=LEFT_BEHIND, deaths=1),
     ),
     Run(
         "a death after both leaves nothing torn",
         NOW,
         (Call("set_memory_target", memory=LARGE, dies="memory"),),
         (DEAD,),
-        but(GROWN, lock=LEFT_BEHIND, deaths=1),
+        replace(GROWN, lock=LEFT_BEHIND, deaths=1),
     ),
     Run(
         "a death between the two tears nothing where the target is the one that was",
         NOW,
         (Call("set_memory_target", memory=SMALL, dies="granted"),),
         (DEAD,),
-        but(NOW, lock=LEFT_BEHIND, deaths=1),
+        replace(NOW, lock=LEFT_BEHIND, deaths=1),
     ),
     Run(
         "a torn memory target is mended by setting it again",
@@ -98,6 +99,6 @@ KNOBS = (
         TORN,
         (Call("rename", name=WEB),),
         (OK,),
-        but(TORN, name=WEB),
+        replace(TORN, name=WEB),
     ),
 )

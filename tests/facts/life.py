@@ -1,5 +1,7 @@
 """What `create` and `destroy` do alone: a domain comes whole or not at all, and nothing of it stays."""
 
+from dataclasses import replace
+
 from facts.plain import (
     CD,
     DEAD,
@@ -7,7 +9,6 @@ from facts.plain import (
     EMPTY,
     ERROR,
     LARGE,
-    LEFT_BEHIND,
     NIC,
     NONE,
     NOTHING,
@@ -20,15 +21,14 @@ from facts.plain import (
     Host,
     Run,
     Template,
-    but,
+    died,
     running,
 )
 
 WANTED = {DISK: A, CD: EMPTY}
 WHOLE = running(WANTED)
 ALL = frozenset(WANTED)
-AFTER_A_DEATH = {"lock": LEFT_BEHIND, "deaths": 1}
-ENDING = but(WHOLE, domain=PAUSED, closing=ALL)
+ENDING = replace(WHOLE, domain=PAUSED, closing=ALL)
 
 
 def create(*, dies: str = "", fails: str = "", again: int = 0) -> Call:
@@ -43,7 +43,7 @@ LIFE = (
         NOTHING,
         (Call("create", devices=WANTED, name=WEB, memory=LARGE),),
         (OK,),
-        but(WHOLE, template=Template(WANTED, WEB, LARGE), name=WEB, memory=LARGE, granted=LARGE),
+        replace(WHOLE, template=Template(WANTED, WEB, LARGE), name=WEB, memory=LARGE, granted=LARGE),
     ),
     Run("where there is a domain none is created", running({DISK: B}), (create(),), (ERROR,)),
     Run("a hypervisor that makes no domain leaves nothing", NOTHING, (create(fails="domain"),), (ERROR,)),
@@ -60,35 +60,35 @@ LIFE = (
         NOTHING,
         (create(dies="domain"),),
         (DEAD,),
-        Host(domain=PAUSED, **AFTER_A_DEATH),  # type: ignore[arg-type]
+        died(Host(domain=PAUSED)),
     ),
     Run(
         "A3: a creation that dies with the template saved vouches for none of it",
         NOTHING,
         (create(dies="template"),),
         (DEAD,),
-        Host(domain=PAUSED, template=Template(WANTED), **AFTER_A_DEATH),  # type: ignore[arg-type]
+        died(Host(domain=PAUSED, template=Template(WANTED))),
     ),
     Run(
         "a creation that dies with the devices entered vouches for those, and not for an empty drive",
         NOTHING,
         (create(dies="xenstore", again=1),),
         (DEAD,),
-        but(WHOLE, domain=PAUSED, resources=frozenset(), **AFTER_A_DEATH),
+        died(replace(WHOLE, domain=PAUSED, resources=frozenset())),
     ),
     Run(
         "a creation replaces a template that an earlier domain left",
-        but(NOTHING, template=Template({DISK: B, NIC: B}, WEB, LARGE)),
+        replace(NOTHING, template=Template({DISK: B, NIC: B}, WEB, LARGE)),
         (create(),),
         (OK,),
         WHOLE,
     ),
     Run(
         "a creation does not release what an earlier domain left allocated",
-        but(NOTHING, resources=frozenset({NIC})),
+        replace(NOTHING, resources=frozenset({NIC})),
         (create(),),
         (OK,),
-        but(WHOLE, resources=frozenset({DISK, CD, NIC})),
+        replace(WHOLE, resources=frozenset({DISK, CD, NIC})),
     ),
     Run("A3: a destroyed domain has left nothing", WHOLE, (Call("destroy"),), (OK,), NOTHING),
     Run("without a domain there is nothing to destroy", NOTHING, (Call("destroy"),), (ERROR,)),
@@ -97,14 +97,14 @@ LIFE = (
         WHOLE,
         (Call("destroy", dies="closing"),),
         (DEAD,),
-        but(ENDING, **AFTER_A_DEATH),
+        died(ENDING),
     ),
     Run(
         "a destruction that cannot commit has released every device",
         WHOLE,
         (Call("destroy", fails="xenstore"),),
         (ERROR,),
-        but(ENDING, resources=frozenset()),
+        replace(ENDING, resources=frozenset()),
     ),
     Run(
         "a destruction that cannot unlink the template has left xenstore",
@@ -118,11 +118,11 @@ LIFE = (
         WHOLE,
         (Call("destroy", dies="domain"),),
         (DEAD,),
-        Host(domain=NONE, **AFTER_A_DEATH),  # type: ignore[arg-type]
+        died(Host(domain=NONE)),
     ),
     Run(
         "a torn memory target goes with its domain",
-        but(WHOLE, granted=LARGE, torn=True),
+        replace(WHOLE, granted=LARGE, torn=True),
         (Call("destroy"),),
         (OK,),
         NOTHING,

@@ -1,9 +1,11 @@
 """What `insert`, `eject` and `swap` do alone: xenstore's medium is the template's, or xenstore says empty."""
 
-from facts.plain import CD, DEAD, DISK, EMPTY, ERROR, LEFT_BEHIND, OK, A, B, Call, Run, Template, but, running
+from dataclasses import replace
+
+from facts.plain import CD, DEAD, DISK, EMPTY, ERROR, LEFT_BEHIND, OK, A, B, Call, Run, Template, running
 
 VACANT, LOADED = running({CD: EMPTY}), running({CD: A})
-EJECTED = but(VACANT, vouched={CD: EMPTY})
+EJECTED = replace(VACANT, vouched={CD: EMPTY})
 """The same after an eject, which wrote the drive's entry."""
 NO_DRIVE = running({DISK: A})
 
@@ -19,7 +21,7 @@ MEDIA = (
         LOADED,
         (Call("eject", CD, fails="template"),),
         (ERROR,),
-        but(VACANT, template=Template({CD: A})),
+        replace(VACANT, template=Template({CD: A})),
     ),
     Run("an eject that cannot commit changes nothing", LOADED, (Call("eject", CD, fails="xenstore"),), (ERROR,)),
     Run(
@@ -27,7 +29,7 @@ MEDIA = (
         VACANT,
         (Call("insert", CD, A, fails="xenstore"),),
         (ERROR,),
-        but(VACANT, template=Template({CD: A})),
+        replace(VACANT, template=Template({CD: A})),
     ),
     Run(
         "an insert that cannot write the template changes nothing",
@@ -50,7 +52,7 @@ MEDIA = (
         LOADED,
         (Call("swap", CD, B, dies="template"),),
         (DEAD,),
-        but(LOADED, template=Template({CD: B}), vouched={CD: B}, lock=LEFT_BEHIND, deaths=1),
+        replace(LOADED, template=Template({CD: B}), vouched={CD: B}, lock=LEFT_BEHIND, deaths=1),
         "xenstore_first_locked_direct_swap_template_first",
     ),
     Run(
@@ -58,7 +60,7 @@ MEDIA = (
         LOADED,
         (Call("swap", CD, B, dies="xenstore"),),
         (DEAD,),
-        but(LOADED, devices={CD: B}, lock=LEFT_BEHIND, deaths=1),
+        replace(LOADED, devices={CD: B}, lock=LEFT_BEHIND, deaths=1),
         "xenstore_first_locked_direct_swap_xenstore_first",
     ),
 )

@@ -66,6 +66,11 @@ def running(devices: Devices) -> Host:
     return Host(template=Template(devices), devices=devices, resources=frozenset(devices), vouched=vouched)
 
 
+def died(host: Host) -> Host:
+    """The same host where a process died that held the lock."""
+    return replace(host, lock=LEFT_BEHIND, deaths=host.deaths + 1)
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """An operation that a process is asked for. At most one of `dies`, `fails` and `stops` names a store (`template`,
@@ -214,8 +219,3 @@ class Asked:
     fact: str
     call: Call
     says: bool
-
-
-def but(host: Host, **changed: object) -> Host:
-    """The host with some fields changed."""
-    return replace(host, **changed)  # type: ignore[arg-type]

@@ -1,5 +1,7 @@
 """What full agreement is, and how ordinary operations lead back to it: `closing` is gone, and nothing is left over."""
 
+from dataclasses import replace
+
 from facts.plain import (
     CD,
     DEAD,
@@ -21,7 +23,6 @@ from facts.plain import (
     Recoverable,
     Run,
     Template,
-    but,
     running,
 )
 
@@ -33,7 +34,7 @@ NO_DISK = Host(template=Template({CD: B}), devices={CD: B}, resources=frozenset(
 
 def after_a_death(host: Host) -> Host:
     """The same host after one death, whose lock file is removed."""
-    return but(host, deaths=1)
+    return replace(host, deaths=1)
 
 
 def all_but(*parts: str) -> frozenset[str]:
@@ -84,7 +85,7 @@ RECOVERY = (
     ),
     Run(
         "a stale entry is forgotten by an attach and a detach",
-        but(BARE, template=Template({DISK: A})),
+        replace(BARE, template=Template({DISK: A})),
         (Call("attach", DISK, B), Call("detach", DISK)),
         (OK, OK),
         BARE,
@@ -101,14 +102,14 @@ RECOVERY = (
         running({CD: A}),
         (Call("eject", CD, dies="xenstore"), Call("eject", CD)),
         (DEAD, OK),
-        after_a_death(but(running({CD: EMPTY}), vouched={CD: EMPTY})),
+        after_a_death(replace(running({CD: EMPTY}), vouched={CD: EMPTY})),
     ),
     Run(
         "a torn memory target is set again",
         BARE,
         (Call("set_memory_target", memory=LARGE, dies="granted"), Call("set_memory_target", memory=LARGE)),
         (DEAD, OK),
-        after_a_death(but(BARE, memory=LARGE, granted=LARGE)),
+        after_a_death(replace(BARE, memory=LARGE, granted=LARGE)),
     ),
     Run(
         "half a domain is destroyed, and created again",
@@ -142,29 +143,33 @@ RECOVERY = (
 AGREEMENT = (
     Agreement("what was attached is in all three places", FULL, ALL),
     Agreement("nothing at all", NOTHING, ALL, runs=False),
-    Agreement("a device that is going away does not agree", but(FULL, closing=frozenset({DISK})), all_but(DISK)),
-    Agreement("a drive that is going away does not agree", but(FULL, closing=frozenset({CD})), all_but(CD)),
-    Agreement("nothing that is going away does not agree", but(BARE, closing=frozenset({DISK})), all_but(DISK)),
-    Agreement("a device that the template lacks", but(FULL, template=Template({CD: B})), all_but(DISK)),
+    Agreement("a device that is going away does not agree", replace(FULL, closing=frozenset({DISK})), all_but(DISK)),
+    Agreement("a drive that is going away does not agree", replace(FULL, closing=frozenset({CD})), all_but(CD)),
+    Agreement("nothing that is going away does not agree", replace(BARE, closing=frozenset({DISK})), all_but(DISK)),
+    Agreement("a device that the template lacks", replace(FULL, template=Template({CD: B})), all_but(DISK)),
     Agreement(
-        "a device that the template has otherwise", but(FULL, template=Template({DISK: B, CD: B})), all_but(DISK)
+        "a device that the template has otherwise",
+        replace(FULL, template=Template({DISK: B, CD: B})),
+        all_but(DISK),
     ),
-    Agreement("a template entry that xenstore lacks", but(NO_DISK, template=Template({DISK: A, CD: B})), all_but(DISK)),
-    Agreement("a device without resources", but(FULL, resources=frozenset({CD})), all_but(DISK)),
-    Agreement("resources without a device", but(NO_DISK, resources=frozenset({DISK, CD})), all_but(DISK)),
+    Agreement(
+        "a template entry that xenstore lacks", replace(NO_DISK, template=Template({DISK: A, CD: B})), all_but(DISK)
+    ),
+    Agreement("a device without resources", replace(FULL, resources=frozenset({CD})), all_but(DISK)),
+    Agreement("resources without a device", replace(NO_DISK, resources=frozenset({DISK, CD})), all_but(DISK)),
     Agreement(
         "C1 tolerates it, and it is no agreement: the template names an image, and xenstore says empty",
-        but(FULL, devices={DISK: A, CD: EMPTY}),
+        replace(FULL, devices={DISK: A, CD: EMPTY}),
         all_but(CD),
     ),
-    Agreement("a medium that the template has otherwise", but(FULL, devices={DISK: A, CD: A}), all_but(CD)),
-    Agreement("a memory target that only the hypervisor has", but(FULL, granted=LARGE), all_but(MEMORY)),
-    Agreement("a memory target that only xenstore has", but(FULL, memory=LARGE), all_but(MEMORY)),
-    Agreement("a lock that is held", but(FULL, lock=HELD), all_but(WHOLE)),
-    Agreement("a lock file that was left behind stands in nobody's way", but(FULL, lock=LEFT_BEHIND), ALL),
+    Agreement("a medium that the template has otherwise", replace(FULL, devices={DISK: A, CD: A}), all_but(CD)),
+    Agreement("a memory target that only the hypervisor has", replace(FULL, granted=LARGE), all_but(MEMORY)),
+    Agreement("a memory target that only xenstore has", replace(FULL, memory=LARGE), all_but(MEMORY)),
+    Agreement("a lock that is held", replace(FULL, lock=HELD), all_but(WHOLE)),
+    Agreement("a lock file that was left behind stands in nobody's way", replace(FULL, lock=LEFT_BEHIND), ALL),
     Agreement(
         "half a domain does not run, and is destroyed",
-        but(FULL, domain=PAUSED),
+        replace(FULL, domain=PAUSED),
         all_but(WHOLE),
         runs=False,
         may_be_destroyed=True,
@@ -187,27 +192,29 @@ AGREEMENT = (
 RECOVERABLE = (
     Recoverable("full agreement", FULL, True),
     Recoverable("nothing", NOTHING, True),
-    Recoverable("a device that is going away", but(FULL, closing=frozenset({DISK})), True),
+    Recoverable("a device that is going away", replace(FULL, closing=frozenset({DISK})), True),
     Recoverable(
         "a device that is going away, and released",
-        but(FULL, closing=frozenset({DISK}), resources=frozenset({CD})),
+        replace(FULL, closing=frozenset({DISK}), resources=frozenset({CD})),
         True,
     ),
-    Recoverable("X4: a template entry that xenstore lacks", but(NO_DISK, template=Template({DISK: A, CD: B})), True),
-    Recoverable("P1: a device that the template lacks", but(FULL, template=Template({CD: B})), True),
-    Recoverable("a device that the template has otherwise", but(FULL, template=Template({DISK: B, CD: B})), True),
-    Recoverable("a device without resources", but(FULL, resources=frozenset({CD})), True),
-    Recoverable("resources without a device", but(NO_DISK, resources=frozenset({DISK, CD})), True),
-    Recoverable("C1: an image in the template, and an empty drive", but(FULL, devices={DISK: A, CD: EMPTY}), True),
-    Recoverable("two media", but(FULL, devices={DISK: A, CD: A}), True),
-    Recoverable("a torn memory target", but(FULL, granted=LARGE, torn=True), True),
-    Recoverable("a lock file that was left behind", but(FULL, lock=LEFT_BEHIND), True),
+    Recoverable(
+        "X4: a template entry that xenstore lacks", replace(NO_DISK, template=Template({DISK: A, CD: B})), True
+    ),
+    Recoverable("P1: a device that the template lacks", replace(FULL, template=Template({CD: B})), True),
+    Recoverable("a device that the template has otherwise", replace(FULL, template=Template({DISK: B, CD: B})), True),
+    Recoverable("a device without resources", replace(FULL, resources=frozenset({CD})), True),
+    Recoverable("resources without a device", replace(NO_DISK, resources=frozenset({DISK, CD})), True),
+    Recoverable("C1: an image in the template, and an empty drive", replace(FULL, devices={DISK: A, CD: EMPTY}), True),
+    Recoverable("two media", replace(FULL, devices={DISK: A, CD: A}), True),
+    Recoverable("a torn memory target", replace(FULL, granted=LARGE, torn=True), True),
+    Recoverable("a lock file that was left behind", replace(FULL, lock=LEFT_BEHIND), True),
     Recoverable("half a domain", Host(domain=PAUSED, template=Template({DISK: A, CD: B})), True),
     Recoverable("half a domain, without a template", Host(domain=PAUSED), True),
-    Recoverable("a domain that runs without a template is destroyed", but(FULL, template=None), True),
+    Recoverable("a domain that runs without a template is destroyed", replace(FULL, template=None), True),
     Recoverable("a template without a domain", Host(domain=NONE, template=Template({DISK: A})), True),
-    Recoverable("a lock that is held by nobody who is there", but(FULL, lock=HELD), False),
-    Recoverable("a drive that is going away of a domain that runs", but(FULL, closing=frozenset({CD})), False),
-    Recoverable("a drive that xenstore lost of a domain that runs", but(FULL, devices={DISK: A}), False),
-    Recoverable("resources of a drive that is not there", but(ONE, resources=frozenset({DISK, CD})), False),
+    Recoverable("a lock that is held by nobody who is there", replace(FULL, lock=HELD), False),
+    Recoverable("a drive that is going away of a domain that runs", replace(FULL, closing=frozenset({CD})), False),
+    Recoverable("a drive that xenstore lost of a domain that runs", replace(FULL, devices={DISK: A}), False),
+    Recoverable("resources of a drive that is not there", replace(ONE, resources=frozenset({DISK, CD})), False),
 )

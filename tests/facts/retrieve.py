@@ -1,5 +1,7 @@
 """What `retrieve` answers when nothing else is under way: the template's entries of what xenstore lists."""
 
+from dataclasses import replace
+
 from facts.plain import (
     CD,
     DISK,
@@ -22,13 +24,12 @@ from facts.plain import (
     Run,
     Template,
     Told,
-    but,
     running,
 )
 
 LOOK = (Call("retrieve"),)
 WRITE_BACK = "xenstore_first_locked_write_back"
-STALE = but(running({NIC: B}), template=Template({DISK: A, NIC: B}))
+STALE = replace(running({NIC: B}), template=Template({DISK: A, NIC: B}))
 UNKNOWN = Host(devices={DISK: A}, template=Template(), resources=frozenset({DISK}))
 
 RETRIEVE = (
@@ -48,19 +49,19 @@ RETRIEVE = (
     ),
     Run(
         "J3: a configuration cannot be rebuilt from xenstore, so a wrong template entry is what is returned",
-        but(running({DISK: A}), template=Template({DISK: B})),
+        replace(running({DISK: A}), template=Template({DISK: B})),
         LOOK,
         (Told({DISK: B}),),
     ),
     Run(
         "A2, A4: the name and the memory target are xenstore's and not the template's",
-        but(running({DISK: A}), name=WEB, memory=LARGE, granted=LARGE),
+        replace(running({DISK: A}), name=WEB, memory=LARGE, granted=LARGE),
         LOOK,
         (Told({DISK: A}, WEB, LARGE),),
     ),
     Run(
         "a memory target that is granted and not in xenstore is not returned",
-        but(running({}), granted=LARGE, torn=True),
+        replace(running({}), granted=LARGE, torn=True),
         LOOK,
         (Told({}, memory=SMALL),),
     ),
@@ -73,13 +74,13 @@ RETRIEVE = (
     Run("without a domain a retrieve is an error", NOTHING, LOOK, (ERROR,)),
     Run(
         "a template without a domain is no answer",
-        but(NOTHING, template=Template({DISK: A})),
+        replace(NOTHING, template=Template({DISK: A})),
         LOOK,
         (ERROR,),
     ),
     Run(
         "a device that is going away is still listed",
-        but(running({DISK: A, NIC: B}), closing=frozenset({NIC}), resources=frozenset({DISK})),
+        replace(running({DISK: A, NIC: B}), closing=frozenset({NIC}), resources=frozenset({DISK})),
         LOOK,
         (Told({DISK: A, NIC: B}),),
     ),
@@ -91,16 +92,16 @@ RETRIEVE = (
     ),
     Run(
         "L1: a retrieve waits for the lock",
-        but(running({DISK: A}), lock=HELD),
+        replace(running({DISK: A}), lock=HELD),
         LOOK,
         (WAITS,),
     ),
     Run(
         "a lock file that a dead process left does not stop a retrieve, which removes it",
-        but(running({DISK: A}), lock=LEFT_BEHIND, deaths=1),
+        replace(running({DISK: A}), lock=LEFT_BEHIND, deaths=1),
         LOOK,
         (Told({DISK: A}),),
-        but(running({DISK: A}), deaths=1),
+        replace(running({DISK: A}), deaths=1),
     ),
     Run(
         "R3: a retrieve that writes back drops from the file what xenstore lacks",
@@ -115,7 +116,7 @@ RETRIEVE = (
         UNKNOWN,
         LOOK,
         (Told({DISK: MADE_UP}),),
-        but(UNKNOWN, template=Template({DISK: MADE_UP})),
+        replace(UNKNOWN, template=Template({DISK: MADE_UP})),
         WRITE_BACK,
     ),
     Run(
@@ -130,6 +131,6 @@ RETRIEVE = (
         running({DISK: A}),
         (Call("retrieve", dies="lock"),),
         ("dead",),
-        but(running({DISK: A}), lock=LEFT_BEHIND, deaths=1),
+        replace(running({DISK: A}), lock=LEFT_BEHIND, deaths=1),
     ),
 )

@@ -1,5 +1,7 @@
 """What two processes do together: where the lock keeps one waiting, and what comes of it where no lock is held."""
 
+from dataclasses import replace
+
 from facts.plain import (
     CD,
     DEAD,
@@ -19,7 +21,6 @@ from facts.plain import (
     Run,
     Template,
     Told,
-    but,
     running,
 )
 
@@ -53,7 +54,7 @@ TOGETHER = (
         BARE,
         (attach("copy"), SECOND, Resume(ONE)),
         (STOPPED, OK, OK),
-        but(BOTH, template=Template({DISK: A})),
+        replace(BOTH, template=Template({DISK: A})),
         "xenstore_first_unlocked",
     ),
     Run(
@@ -91,14 +92,14 @@ TOGETHER = (
         BARE,
         (attach("copy"), Call("rename", name=WEB, process=TWO), Resume(ONE), Resume(TWO)),
         (STOPPED, WAITS, OK, OK),
-        but(DISK_ONLY, name=WEB),
+        replace(DISK_ONLY, name=WEB),
     ),
     Run(
         "a rename that takes no lock does not wait",
         BARE,
         (attach("copy"), Call("rename", name=WEB, process=TWO), Resume(ONE)),
         (STOPPED, OK, OK),
-        but(DISK_ONLY, name=WEB),
+        replace(DISK_ONLY, name=WEB),
         "xenstore_first",
     ),
     Run(
@@ -111,14 +112,14 @@ TOGETHER = (
             Resume(TWO),
         ),
         (STOPPED, WAITS, DEAD, Told({})),
-        but(BARE, template=Template({DISK: A}), deaths=1),
+        replace(BARE, template=Template({DISK: A}), deaths=1),
     ),
     Run(
         "X4: between the template and xenstore an attach vouches for its entry already",
         BARE,
         (attach("lock", 1),),
         (STOPPED,),
-        but(BARE, template=Template({DISK: A}), vouched={DISK: A}),
+        replace(BARE, template=Template({DISK: A}), vouched={DISK: A}),
         "xenstore_first",
     ),
 )

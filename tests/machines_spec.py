@@ -13,9 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import cast
 
-from machines_values import ARRAYS, DRIVES, TOO_LONG, VDEVS, good_name, proper
-
-from impl.kinds import Json
+from machines_values import ARRAYS, DRIVES, TOO_LONG, VDEVS, Json, good_name, proper
 
 Entry = dict[str, Json]
 Key = tuple[str, str]

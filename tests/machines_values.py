@@ -6,7 +6,8 @@ import unicodedata
 
 from hypothesis import strategies as st
 
-from impl.kinds import Json
+Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+"""A JSON value."""
 
 LEAST, MOST, LEVELS = -(2**63), 2**64 - 1, 100
 """What libxl's integers hold, and how deep a template may be nested."""

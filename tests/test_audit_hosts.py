@@ -107,7 +107,7 @@ WRONG: dict[str, tuple[Edit, list[str]]] = {
     ),
     "a share that is gone": (lambda m: m.remove(
         f"/libxl/{PV}/device/9pfs/0", f"{BACK}/9pfs/{PV}/0", f"/local/domain/{PV}/device/9pfs/0"
-    ), [f"template_has_xenstore {PV} p9 without a number"]),
+    ), [f"template_has_xenstore {PV} p9 0"]),
     "a keyboard that is gone": (lambda m: m.remove(
         f"/libxl/{PV}/device/vkbd/0", f"{BACK}/vkbd/{PV}/0", f"/local/domain/{PV}/device/vkbd/0"
     ), [f"template_has_xenstore {PV} vkb 0"]),

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from impl.configuration.defaults import parse_uuid
-from impl.configuration.template import UNSET
+from impl.configuration.places import UNSET
 from impl.errors import InvalidArgument
 from impl.kinds import (
     DISK,

@@ -230,7 +230,12 @@ class Template:
 
 def is_ejectable(entry: Entry) -> bool:
     """True for a drive whose medium can be changed: `is_cdrom`, or `removable`."""
-    return bool(entry.get("is_cdrom") or entry.get("removable"))
+    return is_set(entry, "is_cdrom") or is_set(entry, "removable")
+
+
+def is_set(entry: Entry, name: str) -> bool:
+    """True if the field is a truth: a boolean, a number that is not 0, or libxl's text for one."""
+    return entry.get(name) not in (None, False, 0, "", "False", "<default>")
 
 
 def is_empty(entry: Entry) -> bool:

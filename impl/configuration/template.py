@@ -48,11 +48,12 @@ class Template:
         self._value, self._places = value, places
 
     @classmethod
-    def parse(cls, data: bytes, source: str, most: int = MOST_BYTES) -> Template:
-        """The template that the file `source` holds. MalformedConfiguration."""
+    def parse(cls, data: bytes, source: str, most: int = MOST_BYTES, notes: list[str] | None = None) -> Template:
+        """The template that the file `source` holds. MalformedConfiguration. `notes`: gets what of the file was passed
+        over."""
         listed = _is_listing(data)
         try:
-            value = decode(data, source, most)
+            value = decode(data, source, most, notes)
         except MalformedConfiguration:
             if not listed:
                 raise

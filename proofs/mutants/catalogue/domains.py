@@ -295,7 +295,7 @@ READINGS = (
         "the memory is the template's", "pairs",
     ),
     Mutant(
-        "retrieve-no-limit", RETRIEVE, "            max_memkb=int(limit),\n", "",
+        "retrieve-no-limit", RETRIEVE, "            max_memkb=parse_amount(limit),\n", "",
         "the memory limit is the template's", "test_operations", "77bbea1baf",
     ),
     Mutant(

@@ -242,7 +242,7 @@ def test_an_entry_takes_its_old_place_or_the_end() -> None:
 P9S: list[tuple[str, list[Json], dict[str, str]]] = [
     ("none has a number", [{"tag": "a"}, {"tag": "b", "devid": -1}], {"0": "a", "1": "b"}),
     ("the next after a number", [{"tag": "a", "devid": 4}, {"tag": "b"}], {"4": "a", "5": "b"}),
-    ("a number that another has", [{"tag": "a"}, {"tag": "b"}, {"tag": "c", "devid": 1}], {"0": "a", "2": "b", "1": "c"}),
+    ("a number of another", [{"tag": "a"}, {"tag": "b"}, {"tag": "c", "devid": 1}], {"0": "a", "2": "b", "1": "c"}),
     ("no next number", [{"tag": "a", "devid": 2**31 - 1}, {"tag": "b"}], {"2147483647": "a", "0": "b"}),
 ]
 

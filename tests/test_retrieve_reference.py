@@ -29,7 +29,7 @@ from impl.ports import Domain
 DELIBERATE: dict[str, str] = {
     **dict.fromkeys(
         DEAD_DEVICE_MODEL,
-        "libxl asks QEMU which vcpus are online, and fails as QEMU has died; here xenstore says it, and retrieve answers",
+        "libxl asks QEMU which vcpus are online, and fails as QEMU has died; here xenstore says which they are",
     ),
     "xen-4.17/284-kill-destroy-before-unlink/after-byid": "libxl answers with the template as it is if the domain has "
     "no name in xenstore; here that is an error, as what exists is not known",
@@ -42,9 +42,7 @@ def outcome(name: str) -> Json:
     files = snapshots()[name]
     domain = domain_of(files, asked(name))
     gone = "does not exist" in messages(name) or "invalid domain identifier" in messages(name)
-    host = load(
-        files["xenstore.txt"].decode(), None if gone else domain, files.get("libxl.json"), dict(_credit(name))
-    )
+    host = load(files["xenstore.txt"].decode(), None if gone else domain, files.get("libxl.json"), dict(_credit(name)))
     try:
         found = run(retrieve(host.t, domain or Domain(0x7FEF, "00000000-0000-0000-0000-000000000000")))
     except ToolstackError as e:
@@ -160,8 +158,11 @@ def test_the_memory_target_is_libxl_s(
 
 
 LIBXL_MADE: list[dict[str, Json]] = [
-    {"usbctrls": [{}, {"type": "pv"}], "usbdevs": [{"ctrl": 1, "port": 1, "type.hostdev": {"hostbus": 1, "hostaddr": 2}}]},
-    {"p9s": [{"tag": "a", "path": "/a", "security_model": "none"}, {"tag": "b", "path": "/b", "security_model": "none"}]},
+    {
+        "usbctrls": [{}, {"type": "pv"}],
+        "usbdevs": [{"ctrl": 1, "port": 1, "type.hostdev": {"hostbus": 1, "hostaddr": 2}}],
+    },
+    {"p9s": [{"tag": "a", "path": "/a", "security_model": "none"}, {"tag": "b", "path": "/b"}]},
     {"vkbs": [{}]},
     {"b_info": {"max_memkb": 131072, "target_memkb": 65536, "video_memkb": 8192, "max_vcpus": 1, "type.hvm": {}}},
 ]

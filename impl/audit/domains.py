@@ -88,9 +88,10 @@ def check_template(domain: Domain) -> Iterator[Finding]:
         said = "; ".join(shown(text, 200)[1:-1] for text in domain.passed_over[:MOST_PASSED_OVER])
         yield of_domain(
             domain, "template_is_unambiguous", template=said + (f"; and {more} more" if more > 0 else ""),
-            xenstore="not asked for this", answer="passes that over, as libxl does, and the next write of the file loses "
-            "it", mend="look at the file: libxl writes no such thing; if what is passed over was meant, put it in the "
-            "place of what counts, while no operation is under way",
+            xenstore="not asked for this",
+            answer="passes that over, as libxl does, and the next write of the file loses it",
+            mend="look at the file: libxl writes no such thing; if what is passed over was meant, put it in the place "
+            "of what counts, while no operation is under way",
             evidence="the text of the file",
         )  # fmt: skip
     if domain.file and domain.uuid != domain.file.uuid and domain.domid != DOM0:

@@ -67,16 +67,15 @@ def _in_place(indices: Sequence[str | None], known: Mapping[int, str] | None = N
     lowest = count()
     largest = -1
     found: list[str] = []
-    for at, index in enumerate(indices):
+    for at, given in enumerate(indices):
+        index = given
         if index is None:
             number = next(n for n in count(largest + 1) if str(n) not in taken)
-            if number > MOST_DEVID:
-                number = next(n for n in lowest if str(n) not in taken)
-            index = str(number)
+            index = str(number if number <= MOST_DEVID else next(n for n in lowest if str(n) not in taken))
         found.append(index)
-        index = index if known is None else known[at]
-        taken.add(index)
-        largest = max(largest, int(index))
+        meant = index if known is None else known[at]
+        taken.add(meant)
+        largest = max(largest, int(meant))
     return found
 
 

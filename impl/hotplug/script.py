@@ -26,8 +26,9 @@ async def run_script(script: str, what: str, backend: str, device: Device) -> No
     """Run the script. HotplugFailed; TimedOut after TIMEOUT.
 
     Of what it prints, on standard output and standard error, the end is kept, and the last line of it is quoted if the
-    script fails: nothing of it reaches the terminal as it is. A daemon that it leaves behind is not waited for, whatever it keeps open. A script that takes
-    too long, or whose caller is cancelled, is killed with all that it has started in its process group."""
+    script fails: nothing of it reaches the terminal as it is. A daemon that it leaves behind is not waited for,
+    whatever it keeps open. A script that takes too long, or whose caller is cancelled, is killed with all that it has
+    started in its process group."""
     with Tail() as said:
         process = await _start(script, what, backend, device, said)
         try:

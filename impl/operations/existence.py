@@ -16,6 +16,7 @@ from impl.ports import Domain, Requests
 
 _ADDRESS = re.compile(r"[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]")
 
+
 async def read_text(x: Requests, path: str) -> str | None:
     """A node's value as text, None if there is no such node."""
     try:

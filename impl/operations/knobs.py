@@ -35,8 +35,8 @@ async def set_memory_target(t: Toolstack, domain: Domain, kb: int) -> None:
     """Set the memory the domain is to have, in KiB, with what xenstore's target is without: the hypervisor first, then
     xenstore; if that fails the hypervisor is told again what xenstore says. InvalidArgument if it is above the limit.
 
-    libxl forgets the part of an HVM domain's that is not the graphics card's, and its `retrieve` then answers 1 MiB more
-    than was set [libxl_set_memory_target, libxl__get_targetmem_fudge]."""
+    libxl takes off the graphics card's memory alone, so that its `retrieve` can answer 1 MiB more than was set for an
+    HVM domain [libxl_set_memory_target, libxl__get_targetmem_fudge]."""
 
     async def body(x: Requests) -> None:
         await require_known(x, domain)

@@ -154,7 +154,9 @@ def _pci(device: Device, entry: Entry) -> tuple[Nodes, Nodes]:
     address = _pci_address(device)
     options = [f"{name}={int(is_set(entry, name))}" for name in ("msitranslate", "power_mgmt", "permissive")]
     policy = _text(entry, "rdm_policy")
-    options.append(f"rdm_policy={policy if policy not in ('', 'invalid') else 'strict'}")  # libxl__device_pci_setdefault
+    options.append(
+        f"rdm_policy={policy if policy not in ('', 'invalid') else 'strict'}"
+    )  # libxl__device_pci_setdefault
     slot, name = _whole(entry, "vdevfn", 0, MOST_UINT32), _text(entry, "name")
     more = ({"vdevfn": f"{slot:x}"} if slot else {}) | ({"name": name} if name else {})
     return {}, {"key": address, "dev": address, **more, "opts": ",".join(options)}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from impl.command.xl_syntax import Value
 from impl.command.xl_words import MOST_INT, MOST_UINT32, c_number, choice
@@ -19,6 +20,7 @@ MOST_KIB = 10**12
 MOST_COLOURS = 1 << 12
 """The most colours of a cache that are read, and the largest."""
 Reader = Callable[[Value], Json]
+T = TypeVar("T")
 _RANGE = re.compile(r"(?:0[xX])?([0-9a-fA-F]{1,8})(?:-(?:0[xX])?([0-9a-fA-F]{1,8}))?")
 _FRAMES = re.compile(r"(?:0[xX])?([0-9a-fA-F]{1,15}),(?:0[xX])?([0-9a-fA-F]{1,15})(?:@(?:0[xX])?([0-9a-fA-F]{1,15}))?")
 
@@ -103,11 +105,11 @@ def texts_or_words(value: Value) -> Json:
     return [*value.split()] if isinstance(value, str) else texts(value)
 
 
-def each(read: Callable[[str], Json]) -> Reader:
+def each(read: Callable[[str], T]) -> Callable[[Value], list[T]]:
     """A reader of lists, with a reader of their texts. InvalidArgument says which text is wrong."""
 
-    def read_all(value: Value) -> Json:
-        found: list[Json] = []
+    def read_all(value: Value) -> list[T]:
+        found: list[T] = []
         for at, item in enumerate(items(value)):
             try:
                 found.append(read(item))

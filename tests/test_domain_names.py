@@ -104,3 +104,10 @@ def test_what_xenstore_has_of_a_device_that_is_not_trusted(host: Host) -> None:
         '/libxl/1/device/vbd/51728/specification = "virtio"',
     ):
         assert [found for found in said if found.startswith(line)], line
+
+
+def test_dom0_is_a_backend_by_its_name(host: Host) -> None:
+    host.ok("attach", "vm1", "nic", "backend=Domain-0,devid=7")
+    nic = host.retrieve().find(Device(NIC, "7")) or {}
+    assert nic["backend_domname"] == "Domain-0"
+    host.refused(2, "there is no domain 'dom0' to be the backend", "attach", "vm1", "nic", "backend=dom0")

@@ -27,6 +27,9 @@ from impl.operations.existence import (
 from impl.operations.layout import CLOSING, INITIALISING, RECONFIGURING, Layout, Nodes, driver_domain, layout
 from impl.ports import Domain, Permission, Requests
 
+DOM0_NAME = "Domain-0"
+"""The name that dom0 has on every host, whether or not xenstore was told [xen-init-dom0]."""
+
 
 async def enter(x: Requests, domain: Domain, device: Device, entry: Entry) -> None:
     """Write all of the device. DeviceExists; InvalidArgument."""
@@ -61,6 +64,8 @@ async def _backend_domid(x: Requests, entry: Entry) -> int:
     if isinstance(backend, int):
         return backend
     domid = await named(x, backend)
+    if domid is None and backend == DOM0_NAME:
+        return 0
     if domid is None:
         raise InvalidArgument(f"there is no domain {backend!r} to be the backend")
     return int(domid)

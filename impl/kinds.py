@@ -17,6 +17,7 @@ Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 Entry = Mapping[str, Json]
 """A device as the template has it."""
 MOST_DEVID = 2**31 - 1
+MOST_UINT32 = 2**32 - 1
 MOST_DOMID = 0x7FEF
 """The largest number of a domain [DOMID_FIRST_RESERVED, xen/include/public/xen.h]."""
 MOST_PORT = 31

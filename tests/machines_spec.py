@@ -75,6 +75,23 @@ def index_of(kind: str, entry: Mapping[str, Json]) -> str | None:
     return str(entry["devid"]) if "devid" in entry else None
 
 
+def numbered(kind: str, listed: list[Entry]) -> list[Entry]:
+    """The entries, each with the number that its place says if it has none: one more than the largest before it, and
+    none that another has. Of other kinds as they are."""
+    if kind not in ("usbctrl", "p9", "vkb"):
+        return listed
+    taken = {cast("int", entry["devid"]) for entry in listed if "devid" in entry}
+    largest, found = -1, list[Entry]()
+    for entry in listed:
+        number = cast("int", entry.get("devid", largest + 1))
+        while "devid" not in entry and number in taken:
+            number += 1
+        taken.add(number)
+        largest = max(largest, number)
+        found.append({**entry, "devid": number})
+    return found
+
+
 def is_drive(entry: Mapping[str, Json]) -> bool:
     """True if a medium can be put into it."""
     return bool(entry.get("removable") or entry.get("is_cdrom"))
@@ -85,7 +102,7 @@ def normal(value: Mapping[str, Json]) -> tuple[dict[str, Json], dict[Key, Entry]
     rest = {k: v for k, v in value.items() if k not in ARRAYS.values()}
     found: dict[Key, Entry] = {}
     for kind, array in ARRAYS.items():
-        for entry in cast("list[Entry]", value.get(array, [])):
+        for entry in numbered(kind, cast("list[Entry]", value.get(array, []))):
             index = index_of(kind, entry)
             assert index is not None
             assert (kind, index) not in found
@@ -144,7 +161,7 @@ class Spec:
             taken = {index for e in listed if (index := index_of(kind, e)) is not None}
             if len(taken) < sum(index_of(kind, e) is not None for e in listed):
                 wrong.add("MalformedConfiguration")
-            for entry in listed:
+            for entry in numbered(kind, listed):
                 wrong |= _wrong(entry, names)
                 index = self._numbered(kind, entry, taken)
                 taken.add(index)

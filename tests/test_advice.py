@@ -15,7 +15,10 @@ from processes import LONG
 from test_domain_deaths import die
 
 from confsync import main
+from impl.embedded.hypervisor import EmbeddedHypervisor
+from impl.errors import HypervisorRefused
 from impl.kinds import DISK, Device
+from impl.ports import Domain
 
 ADVICE = re.compile(r"`confsync domain ([^`]+)`")
 ATTACH = ["attach", "vm1", "disk", "/b,raw,xvdb,rw"]
@@ -204,6 +207,22 @@ def kill_in_save(host: Host, at: str, file: Path) -> None:
     assert done.returncode == -signal.SIGKILL
 
 
+def test_a_save_that_fails_and_cannot_let_the_domain_run_on(
+    host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(_hypervisor: EmbeddedHypervisor, _domain: Domain) -> None:
+        raise HypervisorRefused("it does not answer")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(EmbeddedHypervisor, "unpause", refuse)
+        said = refused(host, "save", "vm1", write(tmp_path / "other"))
+    assert "paused by save" in host.ok("list")
+    assert follow(host, said) == ["list", "unpause"]
+    assert " running " in host.ok("list")
+    host.ok("attach", "vm1", *ATTACH[2:])
+    assert_well(host, tmp_path)
+
+
 def test_a_controller_that_is_in_use(host: Host, tmp_path: Path) -> None:
     host.ok("attach", "vm1", "usbctrl", "ports=2")
     host.ok("attach", "vm1", "usbdev", "hostbus=1,hostaddr=2,controller=0,port=2")
@@ -243,7 +262,7 @@ def test_where_there_is_no_host_and_no_domain(tmp_path: Path) -> None:
 
 
 TESTED = {"create", "list", "detach", "eject", "destroy", "unpause"}
-"""The commands that the tests above have followed, and `unpause`, which needs a xenstore that fails."""
+"""The commands that the tests above have followed."""
 
 
 def test_every_advice_in_the_source_is_of_a_command_that_is_followed_here() -> None:

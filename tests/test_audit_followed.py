@@ -148,6 +148,7 @@ BROKEN: dict[str, tuple[str, Callable[[Host], object]]] = {
 NOT_FOLLOWED = {
     "template_has_xenstore": "the advice has no command: no toolstack changes such an entry",
     "template_is_readable": "the copy to put back is the user's; destroying is followed for domain_has_template",
+    "template_is_unambiguous": "the advice is to look: which of two texts was meant is the user's to say",
     "uuid_agrees": "the advice is to do nothing, or to create the domain again",
     "lock_is_free": "the advice is to do nothing: the next operation removes the file, see test_templates_lock",
     "temporary_is_gone": "the advice is to do nothing: the next write replaces the file, see test_templates",

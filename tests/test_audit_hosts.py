@@ -60,6 +60,11 @@ def change(domid: int, array: str, at: int, **fields: str) -> Edit:
     return lambda made: made.entries(domid, array)[at].update(fields)
 
 
+def raw(made: Made, change: Callable[[bytes], bytes]) -> None:
+    """A template whose bytes are not those that libxl writes."""
+    made.files[template_name(OTHER)] = change(encode(made.templates.pop(OTHER)))
+
+
 def twin(made: Made) -> None:
     """A second network interface with the guest's mac, on another bridge."""
     made.device(PV, "vif", "3", "vif", mac="00:16:3e:00:00:01", bridge="other")
@@ -107,7 +112,7 @@ WRONG: dict[str, tuple[Edit, list[str]]] = {
     ),
     "a share that is gone": (lambda m: m.remove(
         f"/libxl/{PV}/device/9pfs/0", f"{BACK}/9pfs/{PV}/0", f"/local/domain/{PV}/device/9pfs/0"
-    ), [f"template_has_xenstore {PV} p9 without a number"]),
+    ), [f"template_has_xenstore {PV} p9 0"]),
     "a keyboard that is gone": (lambda m: m.remove(
         f"/libxl/{PV}/device/vkbd/0", f"{BACK}/vkbd/{PV}/0", f"/local/domain/{PV}/device/vkbd/0"
     ), [f"template_has_xenstore {PV} vkb 0"]),
@@ -240,6 +245,17 @@ WRONG: dict[str, tuple[Edit, list[str]]] = {
     ),
     "a device twice": (lambda m: m.templates[OTHER].update({"nics": [{"devid": 1}, {"devid": 1}]}),
                        [f"template_is_readable {OTHER}"]),
+    "a key twice": (
+        lambda m: raw(m, lambda text: text.replace(b'"name"', b'"name": "other", "name"', 1)),
+        [f"template_is_unambiguous {OTHER}"],
+    ),
+    "a key of an entry twice, once with an escape": (
+        lambda m: raw(m, lambda text: text.replace(b"{", b'{"nics": [{"mac": "a", "\\u006dac": "b"}],', 1)),
+        [f"template_is_unambiguous {OTHER}"],
+    ),
+    "text after the NUL": (
+        lambda m: raw(m, lambda text: text + b'{"c_info": {}}\n'), [f"template_is_unambiguous {OTHER}"],
+    ),
     "dom0's template cut": (
         lambda m: m.files.update(dict.fromkeys(m.files, b"{")), ["template_is_readable 0"],
     ),

@@ -203,11 +203,14 @@ def test_a_template_comes_back(value: dict[str, Json]) -> None:
     written = encode(value)
     template = Template.parse(written, "f")
     assert template.encode() == written
-    assert len(template.devices()) == len(value["disks"]) + len(value["nics"])  # type: ignore[arg-type]
-    assert template.unnamed(P9) == value["p9s"]
+    arrays = [value[array] for array in ("disks", "nics", "p9s")]
+    assert len(template.devices()) == sum(len(array) for array in arrays if isinstance(array, list))
     for device in template.devices():
         entry = template.find(device)
         assert entry is not None
+        if device.kind is P9:  # its number is in no field
+            assert template.without(device).find(device) is None
+            continue
         assert template.put(device, entry).encode() == written
         without = template.without(device)
         assert without.find(device) is None
@@ -235,6 +238,33 @@ def test_an_entry_takes_its_old_place_or_the_end() -> None:
     assert "nics" not in Template.of({"nics": [{"devid": 0}]}, "f").without(NIC_0).value
     with pytest.raises(InvalidArgument, match="another device's key"):
         template.put(NIC_0, {"devid": 1})
+
+
+P9S: list[tuple[str, list[Json], dict[str, str]]] = [
+    ("none has a number", [{"tag": "a"}, {"tag": "b", "devid": -1}], {"0": "a", "1": "b"}),
+    ("the next after a number", [{"tag": "a", "devid": 4}, {"tag": "b"}], {"4": "a", "5": "b"}),
+    ("a number of another", [{"tag": "a"}, {"tag": "b"}, {"tag": "c", "devid": 1}], {"0": "a", "2": "b", "1": "c"}),
+    ("no next number", [{"tag": "a", "devid": 2**31 - 1}, {"tag": "b"}], {"2147483647": "a", "0": "b"}),
+]
+
+
+@pytest.mark.parametrize(("entries", "tags"), [case[1:] for case in P9S], ids=[case[0] for case in P9S])
+def test_an_entry_without_a_number_has_the_one_that_its_place_says(entries: list[Json], tags: dict[str, str]) -> None:
+    template = Template.of({"p9s": entries}, "f")
+    assert {d.index: (template.find(d) or {})["tag"] for d in template.devices()} == tags
+    for device in template.devices():
+        rest = template.without(device)
+        again = Template.of(dict(rest.value), "f")
+        assert {d.index: (again.find(d) or {})["tag"] for d in again.devices()} == {
+            index: tag for index, tag in tags.items() if index != device.index
+        }
+    assert template.unnamed(P9) == []
+
+
+def test_only_an_entry_whose_place_has_changed_gets_its_number() -> None:
+    template = Template.of({"p9s": [{"tag": "a"}, {"tag": "b"}, {"tag": "c"}]}, "f")
+    assert template.without(Device(P9, "2")).value["p9s"] == [{"tag": "a"}, {"tag": "b"}]
+    assert template.without(Device(P9, "0")).value["p9s"] == [{"devid": 1, "tag": "b"}, {"tag": "c"}]
 
 
 def test_entries_are_found_by_the_keys_of_their_kinds() -> None:

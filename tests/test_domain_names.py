@@ -35,7 +35,7 @@ def test_an_interface_is_named_by_its_mac(host: Host) -> None:
 
 def test_a_mac_that_two_interfaces_have_names_neither(host: Host) -> None:
     host.ok("attach", "vm1", "nic", f"mac={A}")
-    host.refused(2, f"2 devices have the mac '{A}': name one by number, 0, 2", "detach", "vm1", "nic", A)
+    host.refused(2, f"2 devices have the mac `{A}`: name one by number, 0, 2", "detach", "vm1", "nic", A)
     assert names(host) == ["nic 0", "nic 1", "nic 2"]
     assert host.ok("detach", "vm1", "nic", "2") == "detached nic 2\n"
     assert host.ok("detach", "vm1", "nic", A) == "detached nic 0\n"
@@ -71,8 +71,8 @@ def test_the_words_of_a_disk_are_read_each_by_itself(host: Host) -> None:
 
 def test_a_refusal_names_the_word_and_changes_nothing(host: Host) -> None:
     before = host.files()
-    host.refused(2, "nic 'bridge=a mtu=x': mtu is 'x', and must be", "attach", "vm1", "nic", "bridge=a", "mtu=x")
-    host.refused(2, "word 2, character 1: there is no parameter 'foo'", "attach", "vm1", "disk", "vdev=xvdd", "foo=1")
+    host.refused(2, "nic `bridge=a mtu=x`: mtu is `x`, and must be", "attach", "vm1", "nic", "bridge=a", "mtu=x")
+    host.refused(2, "word 2, character 1: there is no parameter `foo`", "attach", "vm1", "disk", "vdev=xvdd", "foo=1")
     host.refused(2, "is no backendtype", "attach", "vm1", "disk", "/b.img,raw,xvdb,rw,backendtype=file")
     assert host.files() == before
 
@@ -104,3 +104,10 @@ def test_what_xenstore_has_of_a_device_that_is_not_trusted(host: Host) -> None:
         '/libxl/1/device/vbd/51728/specification = "virtio"',
     ):
         assert [found for found in said if found.startswith(line)], line
+
+
+def test_dom0_is_a_backend_by_its_name(host: Host) -> None:
+    host.ok("attach", "vm1", "nic", "backend=Domain-0,devid=7")
+    nic = host.retrieve().find(Device(NIC, "7")) or {}
+    assert nic["backend_domname"] == "Domain-0"
+    host.refused(2, "there is no domain 'dom0' to be the backend", "attach", "vm1", "nic", "backend=dom0")

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import pty
 import resource
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -100,8 +103,8 @@ def test_of_a_long_line_the_end_is_quoted(script: Script) -> None:
         (r"a\ab\rc", r"'c'"),
         (r"\342\200\256txt", r"'\u202etxt'"),
         (r"\377\376", "'\ufffd\ufffd'"),
-        (r"\n \n", "nothing on standard error"),
-        ("", "nothing on standard error"),
+        (r"\n \n", "it printed nothing"),
+        ("", "it printed nothing"),
     ],
 )
 def test_nothing_that_is_quoted_steers_a_terminal(script: Script, printed: str, quoted: str) -> None:
@@ -109,6 +112,53 @@ def test_nothing_that_is_quoted_steers_a_terminal(script: Script, printed: str, 
         asyncio.run(script.run(f"printf '{printed}' >&2\nexit 1"))
     assert str(failed.value).endswith(f"failed (1): {quoted}")
     assert str(failed.value).isprintable()
+
+
+HOSTILE = r"\033]0;title\007\033[2J\233\342\200\256"
+"""A title, a cleared screen, a C1 control and a change of direction."""
+TO_A_TERMINAL = """
+import asyncio, sys
+from impl.errors import HotplugFailed
+from impl.hotplug.script import run_script
+from impl.kinds import DISK, Device
+try:
+    asyncio.run(run_script(sys.argv[1], "add", "/b", Device(DISK, "51712")))
+except HotplugFailed as e:
+    sys.exit(str(e))
+"""
+
+
+@pytest.mark.parametrize("descriptor", [1, 2])
+@pytest.mark.parametrize("ends", [0, 3])
+def test_nothing_of_a_script_reaches_the_terminal_as_it_is(script: Script, descriptor: int, ends: int) -> None:
+    script.path.write_text(f"#!/bin/sh\nprintf '{HOSTILE}reason\\n' >&{descriptor}\nexit {ends}\n")
+    script.path.chmod(0o700)
+    ours, theirs = pty.openpty()
+    call = [sys.executable, "-c", TO_A_TERMINAL, str(script.path)]
+    done = subprocess.run(
+        call, stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs, check=False, cwd=Path(__file__).parent.parent
+    )
+    os.close(theirs)
+    printed = b"".join(iter(lambda: _read(ours), b""))
+    os.close(ours)
+    assert (b"failed (3): " in printed, b"reason" in printed) == (bool(ends), bool(ends))
+    assert not set(printed) & {0x1B, 0x07, 0x9B}
+    assert "\u202e".encode() not in printed
+    assert done.returncode == (1 if ends else 0)
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 4096)
+    except OSError:  # the other end is closed
+        return b""
+
+
+def test_what_a_script_prints_on_standard_output_has_a_bound_too(script: Script) -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(HotplugFailed, match=r"\(7\): 'the last line'$"):
+        asyncio.run(script.run("head -c 64M /dev/zero\necho; echo the last line\nexit 7"))
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 16 << 10
 
 
 FAMILY = "sleep 600 &\necho $! >$PIDS.new\n(sleep 600; true) &\necho $! >>$PIDS.new\nmv $PIDS.new $PIDS\nwait"

@@ -212,7 +212,7 @@ async def forget_half(x: Requests, domain: Domain) -> None:
     await entries.remove(x, paths.private(domain.domid))
 
 
-async def no_video(_x: Requests, _domain: Domain, _kb: int) -> int:
+async def no_video(_x: Requests, _domain: Domain, _template: Template, _kb: int) -> int:
     """A memory target that is not looked at, and the graphics card not taken off."""
     return 0
 

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from xl_spelled import spelled
 
 from impl.command.xl_devices import MOST_CHARACTERS, device_entry
-from impl.command.xl_words import shown
 from impl.errors import InvalidArgument
 from impl.kinds import DISK, KINDS, NIC, P9, PCI, USBCTRL, USBDEV, VDISPL, VKB, VSND, VTPM, Json, Kind
+from terminal.text import quoted
 
 Entry = dict[str, Json]
 DATA = Path(__file__).parent / "data"
@@ -94,7 +94,7 @@ def test_what_xl_understands_means_the_same_here(kind: str, words: tuple[str, ..
 def test_what_is_refused_is_named(kind: str, words: tuple[str, ...], said: str) -> None:
     with pytest.raises(InvalidArgument) as refused:
         device_entry(KINDS[kind], *words)
-    assert str(refused.value).startswith(f"{kind} {shown(' '.join(words))}: ")
+    assert str(refused.value).startswith(f"{kind} {quoted(' '.join(words))}: ")
     assert said in str(refused.value)
 
 
@@ -231,10 +231,8 @@ def test_no_word_is_dropped(spec: tuple[Kind, list[str], int]) -> None:
 def test_a_long_text_is_cut_in_a_message() -> None:
     with pytest.raises(InvalidArgument) as refused:
         device_entry(DISK, f"/{'a' * 5000},{'b' * 5000}")
-    assert "(10002 characters)" in str(refused.value)
-    assert len(str(refused.value)) < 400
-    assert shown("x" * 60) == repr("x" * 60)
-    assert len(shown("x" * 10**6)) < 100
+    assert "(10,002 characters)" in str(refused.value)
+    assert len(str(refused.value)) < 500
 
 
 def test_a_spelling_is_read_up_to_a_length() -> None:

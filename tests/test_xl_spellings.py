@@ -56,10 +56,10 @@ DIFFERENCES: dict[tuple[str, str], Differs] = {
         {"pdev_path": "/x", "vdev": "xvda", "format": "raw", "readwrite": 1, "trusted": "False"},
         "newer than this xl, which takes the word for the target",
     ),
-    ("vif", "trusted=0"): Differs("no parameter 'trusted'", "xl drops what it does not know"),
-    ("vif", "trusted=1"): Differs("no parameter 'trusted'", "xl drops what it does not know"),
+    ("vif", "trusted=0"): Differs("no parameter `trusted`", "xl drops what it does not know"),
+    ("vif", "trusted=1"): Differs("no parameter `trusted`", "xl drops what it does not know"),
     ("vif", "mac=zz"): Differs("is no MAC address", "xl drops what it cannot read, and the guest gets another address"),
-    ("vif", "foo=bar"): Differs("no parameter 'foo'", "xl drops what it does not know: a slip of the pen is not seen"),
+    ("vif", "foo=bar"): Differs("no parameter `foo`", "xl drops what it does not know: a slip of the pen is not seen"),
     ("vif", "type=nope"): Differs("is no type", "xl drops it"),
     ("vif", "bridge=a,bridge=b"): Differs("is given twice", "xl takes the last; for disks it refuses this too"),
     ("usbdev", "hostbus=1,hostaddr=2"): Differs(
@@ -116,21 +116,21 @@ def test_every_difference_is_one_of_the_table() -> None:
 @pytest.mark.parametrize(
     ("kind", "spelling", "said"),
     [
-        (DISK, "nope=1,vdev=xvda,target=/x", "no parameter 'nope'"),
-        (DISK, "/x,raw,xvda,rw,devtype=floppy", "'floppy' is no type of disk"),
+        (DISK, "nope=1,vdev=xvda,target=/x", "no parameter `nope`"),
+        (DISK, "/x,raw,xvda,rw,devtype=floppy", "`floppy` is no type of disk"),
         (DISK, "/x,raw,xvda,vdev=xvdb", "'vdev' is given twice"),
         (NIC, "bridge", "not of the form key=value"),
-        (NIC, "devid=x", "devid is 'x'"),
-        (NIC, "devid=-1", "devid is '-1'"),
+        (NIC, "devid=x", "devid is `x`"),
+        (NIC, "devid=-1", "devid is `-1`"),
         (NIC, f"mtu={'9' * 5000}", "must be a whole number"),
         (PCI, "00:20.0", "32 devices on a bus"),
         (PCI, "00:00.8", "is no PCI address"),
         (PCI, "00:00.0,permissive", "not of the form key=value"),
-        (USBCTRL, "type=usb9", "'usb9' is no type: there are auto, pv"),
-        (USBDEV, "type=nope,hostbus=1,hostaddr=2,controller=0,port=1", "'nope' is no type: there are hostdev"),
+        (USBCTRL, "type=usb9", "`usb9` is no type: there are auto, pv"),
+        (USBDEV, "type=nope,hostbus=1,hostaddr=2,controller=0,port=1", "`nope` is no type: there are hostdev"),
         (USBDEV, "controller=0,port=1,hostbus=1", "needs hostbus and hostaddr"),
         (USBDEV, "controller=0,hostbus=1,hostaddr=2", "has no port"),
-        (VKB, "backend-type=x", "'x' is no backend-type: there are qemu, linux"),
+        (VKB, "backend-type=x", "`x` is no backend-type: there are qemu, linux"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_by_name(kind: Kind, spelling: str, said: str) -> None:
@@ -154,7 +154,7 @@ def test_any_text_is_an_entry_or_is_refused(kind: Kind, text: str) -> None:
 def test_kinds_have_xls_names_too() -> None:
     names = {"block": "disk", "cdrom": "disk", "vif": "nic", "network": "nic", "9pfs": "p9", "usb": "usbdev"}
     assert {name: kind_named(name).name for name in names} == names
-    with pytest.raises(InvalidArgument, match="'floppy' is no kind of device: there are disk, nic"):
+    with pytest.raises(InvalidArgument, match="`floppy` is no kind of device: there are disk, nic"):
         kind_named("floppy")
 
 

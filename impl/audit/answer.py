@@ -14,6 +14,7 @@ from impl.audit.domain import Domain, pci_devices
 from impl.audit.libxl_read import as_libxl_reads
 from impl.audit.store import Nodes, number
 from impl.configuration.media import path_of
+from impl.configuration.memory import kept_back
 from impl.configuration.template import Template, emptied
 from impl.configuration.text import decode, read_bounded
 from impl.errors import MalformedConfiguration
@@ -21,8 +22,6 @@ from impl.kinds import DISK, KINDS, NIC, P9, PCI, USBCTRL, USBDEV, VDISPL, VKB, 
 
 KEPT = (P9, VKB)
 """The kinds whose entries it never leaves out: it has no comparison for them [device_type_tbl]."""
-POD_KB = 1024
-"""What libxl takes off the target of an HVM domain whose limit is larger, and adds again [LIBXL_MAXMEM_CONSTANT]."""
 IGNORED = "Device present in JSON but not in xenstore, ignored"
 NO_NAME = "Fail to get domain name"
 QEMU = "qemu_xen"
@@ -78,10 +77,8 @@ def _merge(domain: Domain, config: dict[str, Json], scheduling: Mapping[str, Jso
     if target is None or limit is None:
         return Answer(None, "fails with ERROR_FAIL")
     build = _part(config, "b_info")
-    given = {name: build.get(name) for name in ("max_memkb", "target_memkb", "video_memkb")}
-    most, least = (_kb(given[name], 2**64 - 1) for name in ("max_memkb", "target_memkb"))
     unset = -1 if domain.local.get("memory/videoram") == "-1" else 0  # LIBXL_MEMKB_DEFAULT, which is -1 KiB
-    fudge = (_kb(given["video_memkb"], 0) or unset) + (POD_KB if kind == "hvm" and most > least else 0)
+    fudge = kept_back(build, _kb(build.get("video_memkb"), 0) or unset, hvm=kind == "hvm")
     build["avail_vcpus"] = _online(domain, build, hvm=kind == "hvm")
     build["target_memkb"], build["max_memkb"] = target + fudge, limit
     assumed = ["avail_vcpus, which QEMU is asked for"] if kind == "hvm" else []

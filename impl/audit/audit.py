@@ -43,7 +43,7 @@ def audit(host: Host) -> Audit:
 def _of_domain(domain: Domain) -> Iterator[Finding]:
     yield from check_permissions(domain)
     if domain.domid == DOM0:
-        if domain.broken:
+        if domain.broken or domain.passed_over:
             yield from check_template(domain)
         yield from check_nodes(domain)
         return

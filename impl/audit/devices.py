@@ -224,11 +224,8 @@ def _check_kept(domain: Domain, kind: Kind) -> Iterator[Finding]:
     if template is None or kind.array not in template.value:
         return
     existing = domain.existing.get(kind.name, {}).keys()
-    missing = [device for device in template.devices() if device.kind is kind and device.index not in existing]
-    left = len(existing) - sum(1 for device in template.devices() if device.kind is kind) + len(missing)
-    said = [device_name(kind, kind.folder, device.index) for device in missing]
-    said += [f"{kind} without a number"] * max(0, len(template.unnamed(kind)) - left)
-    for device in said:
+    missing = [entry.index for entry in template.devices() if entry.kind is kind and entry.index not in existing]
+    for device in (device_name(kind, kind.folder, index) for index in missing):
         yield of_domain(
             domain, "template_has_xenstore", device=device, template="an entry", xenstore="nothing",
             answer=f"has {device}, though the domain has not: it takes these from the template alone",

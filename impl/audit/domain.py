@@ -42,6 +42,8 @@ class Domain:
     template: Template | None
     broken: MalformedConfiguration | None
     """Why the template cannot be read."""
+    passed_over: list[str] = field(default_factory=list)
+    """What of the template's file is not read."""
     existing: dict[str, dict[str, Nodes]] = field(default_factory=dict)
     """By kind and index, what exists: of the kinds that a template lists."""
     unreadable: dict[str, list[str]] = field(default_factory=dict)
@@ -72,23 +74,24 @@ def open_domain(host: Host, domid: int) -> Domain:
     file = next((f for f in templates if f.uuid == uuid), None)
     if file is None and len(templates) == 1 and (domid == DOM0 or not uuid):
         file = templates[0]
-    template, broken = _read(file) if file and file.path else (None, None)
+    passed_over: list[str] = []
+    template, broken = _read(file, passed_over) if file and file.path else (None, None)
     if file is None and len(templates) == 1 and templates[0].path:
-        kept, why = _read(templates[0])
+        kept, why = _read(templates[0], passed_over)
         if kept and kept.name and store.local.get(domid, {}).get("name", "").startswith(f"{kept.name}-"):
             file, template, broken = templates[0], kept, why  # preserved after a crash [libxl_domain_preserve]
     found = Domain(
         domid, host, uuid or (file.uuid if file else ""), store.local.get(domid, {}), store.libxl.get(domid, {}),
-        file, template, broken,
+        file, template, broken, passed_over,
     )  # fmt: skip
     _list_devices(found)
     return found
 
 
-def _read(file: Userdata) -> tuple[Template | None, MalformedConfiguration | None]:
+def _read(file: Userdata, passed_over: list[str]) -> tuple[Template | None, MalformedConfiguration | None]:
     assert file.path
     try:
-        return Template.parse(read_bounded(file.path), str(file.path)), None
+        return Template.parse(read_bounded(file.path), str(file.path), notes=passed_over), None
     except MalformedConfiguration as e:
         return None, e
     except FileNotFoundError:

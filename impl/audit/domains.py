@@ -16,6 +16,8 @@ from impl.kinds import NIC
 
 MOST_FORGEABLE = 5
 """So many paths are named."""
+MOST_PASSED_OVER = 5
+"""So many of the places of a file that are passed over are named."""
 
 
 def not_whole(domain: Domain) -> Finding | None:
@@ -80,6 +82,17 @@ def check_template(domain: Domain) -> Iterator[Finding]:
             domain, "domain_has_template", template="none: it is being created, or its creation was killed, or the "
             "file was removed", xenstore=_what_is_there(domain), answer=failure(domain),
             mend=_without_template(domain), evidence=_creation(domain),
+        )  # fmt: skip
+    elif domain.passed_over:
+        more = len(domain.passed_over) - MOST_PASSED_OVER
+        said = "; ".join(shown(text, 200)[1:-1] for text in domain.passed_over[:MOST_PASSED_OVER])
+        yield of_domain(
+            domain, "template_is_unambiguous", template=said + (f"; and {more} more" if more > 0 else ""),
+            xenstore="not asked for this",
+            answer="passes that over, as libxl does, and the next write of the file loses it",
+            mend="look at the file: libxl writes no such thing; if what is passed over was meant, put it in the place "
+            "of what counts, while no operation is under way",
+            evidence="the text of the file",
         )  # fmt: skip
     if domain.file and domain.uuid != domain.file.uuid and domain.domid != DOM0:
         yield _uuid(domain, f"the file is of {domain.file.uuid}", domain.uuid)

@@ -39,6 +39,9 @@ _ALL = (
     Invariant("domain_is_whole", "error", "A3", "a domain is there, or gone, and nothing is between"),
     Invariant("domain_has_template", "error", "A2, A3", "a domain has a template"),
     Invariant("template_is_readable", "error", "A2", "a template can be read"),
+    Invariant(
+        "template_is_unambiguous", "warning", "A2", "all that a template's file says is read, and says one thing"
+    ),
     Invariant("knobs_are_reflected", "error", "A4", "`retrieve` can read the domain's memory from xenstore"),
     Invariant("knobs_agree", "warning", "A4", "what xenstore has in two places is the same in both"),
     Invariant("names_are_unique", "warning", "A4", "no two domains have one name"),

@@ -7,7 +7,7 @@ import re
 import click
 
 from impl.command.xl_values import MOST_KIB
-from impl.command.xl_words import shown
+from terminal.text import quoted
 
 _SIZE = re.compile(r"([0-9]{1,18})([bkmgt]?)", re.IGNORECASE)
 _SHIFTS = {"b": -10, "k": 0, "": 10, "m": 10, "g": 20, "t": 30}
@@ -23,9 +23,9 @@ class MiB(click.ParamType[int]):
         """The amount in KiB; ends the command if the text is none, or no KiB, or more than can be meant."""
         found = _SIZE.fullmatch(str(value))
         if not found:
-            self.fail(f"{shown(str(value))} is no amount of memory, such as 256 (MiB), 262144k or 1g", param, ctx)
+            self.fail(f"{quoted(str(value))} is no amount of memory, such as 256 (MiB), 262144k or 1g", param, ctx)
         shift = _SHIFTS[found[2].lower()]
         kib = int(found[1]) << shift if shift >= 0 else int(found[1]) >> -shift
         if not 0 < kib <= MOST_KIB:
-            self.fail(f"{shown(str(value))} is {kib} KiB, and must be from 1 to {MOST_KIB}", param, ctx)
+            self.fail(f"{quoted(str(value))} is {kib} KiB, and must be from 1 to {MOST_KIB}", param, ctx)
         return kib

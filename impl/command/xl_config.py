@@ -12,7 +12,7 @@ from impl.command.xl_lists import LISTS as UNATTACHED
 from impl.command.xl_pci import FLAGS, pci
 from impl.command.xl_settings import Settings
 from impl.command.xl_syntax import Value, parse
-from impl.command.xl_values import boolean, items, mebibytes, name_of, named, number, text
+from impl.command.xl_values import boolean, each, items, mebibytes, name_of, named, number, text
 from impl.command.xl_words import uuid_text
 from impl.errors import InvalidArgument
 from impl.kinds import DISK, NIC, P9, PCI, USBCTRL, USBDEV, VDISPL, VKB, VSND, VTPM, Json, Kind
@@ -129,7 +129,7 @@ def _kernel(given: Settings, kind: str) -> None:
 def _devices(given: Settings, kind: str) -> None:
     alone: list[str] = []
     for key, (array, read_one, numbered) in UNATTACHED.items():
-        entries = given.take(key, _entries(read_one)) or []
+        entries = given.take(key, each(read_one)) or []
         if entries:
             alone.append(key)
             given.put((array,), [{"devid": n, **entry} if numbered else entry for n, entry in enumerate(entries)])
@@ -180,23 +180,8 @@ def _reader(kind: Kind, pci_defaults: Mapping[str, Json]) -> Callable[[Value], l
     if kind is VSND:
         return _sound_cards
     if kind is PCI:
-        return _entries(lambda spec: pci(spec, pci_defaults))
-    return _entries(lambda spec: device_entry(kind, spec))
-
-
-def _entries(read_one: Callable[[str], dict[str, Json]]) -> Callable[[Value], list[dict[str, Json]]]:
-    """A reader of a list of devices, with a reader of one. InvalidArgument says which device is wrong."""
-
-    def read(value: Value) -> list[dict[str, Json]]:
-        found: list[dict[str, Json]] = []
-        for at, spec in enumerate(items(value)):
-            try:
-                found.append(read_one(spec))
-            except InvalidArgument as e:
-                raise InvalidArgument(f"[{at}]: {e}") from None
-        return found
-
-    return read
+        return each(lambda spec: pci(spec, pci_defaults))
+    return each(lambda spec: device_entry(kind, spec))
 
 
 def _sound_cards(value: Value) -> list[dict[str, Json]]:

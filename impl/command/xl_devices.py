@@ -13,9 +13,10 @@ from impl.command.xl_display import vdispl, vkb
 from impl.command.xl_nic import nic
 from impl.command.xl_pci import pci
 from impl.command.xl_sound import sound_card
-from impl.command.xl_words import Parameters, decimal, shown, uuid_text, without_defaults, words
+from impl.command.xl_words import Parameters, decimal, uuid_text, without_defaults, words
 from impl.errors import InvalidArgument
 from impl.kinds import DISK, KINDS, NIC, P9, PCI, USBCTRL, USBDEV, VDISPL, VKB, VSND, VTPM, Json, Kind
+from terminal.text import quoted
 
 _ALSO = {"block": DISK, "cdrom": DISK, "vif": NIC, "network": NIC, "9p": P9, "9pfs": P9, "usb": USBDEV}
 MOST_CHARACTERS = 1 << 16
@@ -27,7 +28,7 @@ def kind_named(name: str) -> Kind:
     """A kind of device by xl's name of it or ours. InvalidArgument."""
     found = _ALSO.get(name) or KINDS.get(name)
     if found is None:
-        raise InvalidArgument(f"{shown(name)} is no kind of device: there are {', '.join(KINDS)}")
+        raise InvalidArgument(f"{quoted(name)} is no kind of device: there are {', '.join(KINDS)}")
     return found
 
 
@@ -39,7 +40,7 @@ def device_entry(kind: Kind, *specs: str) -> dict[str, Json]:
         _require_short(specs)
         return _READERS[kind.name](specs)
     except InvalidArgument as e:
-        raise InvalidArgument(f"{kind} {shown(' '.join(specs))}: {e}") from None
+        raise InvalidArgument(f"{kind} {quoted(' '.join(specs))}: {e}") from None
 
 
 def _require_short(specs: Sequence[str]) -> None:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from impl.command.xl_words import choice, decimal, shown, without_defaults
+from impl.command.xl_words import choice, decimal, without_defaults
 from impl.errors import InvalidArgument
 from impl.kinds import Json
 from impl.vdev import device_number
+from terminal.text import quoted
 
 _NAMES: Mapping[str, tuple[str, Sequence[str]]] = {
     "format": ("format", ("raw", "qcow", "qcow2", "vhd", "qed", "empty")),
@@ -80,7 +81,7 @@ class _Scanner:
         while at < len(spec):
             rule, found = _longest(spec, at)
             if found is None:
-                raise InvalidArgument(f"{where}character {at + 1}: {shown(spec[at:])} is no parameter")
+                raise InvalidArgument(f"{where}character {at + 1}: {quoted(spec[at:])} is no parameter")
             try:
                 self._take(rule, found.groupdict(""))
             except InvalidArgument as e:
@@ -97,12 +98,12 @@ class _Scanner:
             self._set("target", value.removesuffix(","))
         elif rule == "unknown":
             raise InvalidArgument(
-                f"there is no parameter {shown(key)} here: there are {', '.join(_PARAMETERS)}, {', '.join(_FLAGS)}"
+                f"there is no parameter {quoted(key)} here: there are {', '.join(_PARAMETERS)}, {', '.join(_FLAGS)}"
             )
         elif rule == "prefix":
             self._prefix(key)
         elif rule == "unknown prefix":
-            raise InvalidArgument(f"{shown(key + ':')} is no prefix that xl knows: write format=, script= and target=")
+            raise InvalidArgument(f"{quoted(key + ':')} is no prefix that xl knows: write format=, script= and target=")
         elif rule == "position":
             self._position(value)
 
@@ -110,7 +111,7 @@ class _Scanner:
         """xl takes the last of two accesses, types or flags that contradict each other; here they are refused."""
         before = self.given.get(key, "")
         if before and (key in _TEXTS or key == "target" or before != value):
-            raise InvalidArgument(f"{key!r} is given twice: it is {shown(before)} already")
+            raise InvalidArgument(f"{key!r} is given twice: it is {quoted(before)} already")
         self.given[key] = value
 
     def _prefix(self, key: str) -> None:
@@ -135,7 +136,7 @@ class _Scanner:
             self._access_by_position = True
             self._set("access", _value("access", value))
         else:
-            raise InvalidArgument(f"{shown(value)} is one parameter too many")
+            raise InvalidArgument(f"{quoted(value)} is one parameter too many")
 
     def _vdev_and_type(self, value: str) -> bool:
         """Take a `vdev:type`; False if it is none."""
@@ -159,7 +160,7 @@ def _value(key: str, value: str) -> str:
     """The value in its one spelling. InvalidArgument says which values there are."""
     if key == "access":
         if value not in _ACCESS:
-            raise InvalidArgument(f"{shown(value)} is no access: it is r, ro, w or rw")
+            raise InvalidArgument(f"{quoted(value)} is no access: it is r, ro, w or rw")
         return _ACCESS[value]
     if key == "colo-port":
         return str(decimal(key, value, 65535, 1))
@@ -179,7 +180,7 @@ def _entry(given: Mapping[str, str]) -> dict[str, Json]:
     if not cdrom and (not target or form == "empty"):
         raise InvalidArgument("it has no target: say what the guest is to see, such as target=/dev/vg/data")
     if target and form == "empty":
-        raise InvalidArgument(f"the drive is empty by its format, and yet has the target {shown(target)}")
+        raise InvalidArgument(f"the drive is empty by its format, and yet has the target {quoted(target)}")
     if given.get("backend") == "":
         raise InvalidArgument("backend is empty, and must be a domain's name or number")
     entry: dict[str, Json] = {

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from impl.command.xl_words import MOST_UINT32, Parameters, decimal, shown, without_defaults
+from impl.command.xl_words import MOST_UINT32, Parameters, decimal, without_defaults
 from impl.errors import InvalidArgument
 from impl.kinds import Json
+from terminal.text import quoted
 
 _CONNECTOR = re.compile(r"([^:]+):([0-9]{1,10})x([0-9]{1,10})")
 _FEATURES = ("disable-keyboard", "disable-pointer", "abs-pointer", "raw-pointer", "multi-touch")
@@ -28,7 +29,7 @@ def vdispl(words: Sequence[str]) -> dict[str, Json]:
 def _connector(text: str) -> dict[str, Json]:
     found = _CONNECTOR.fullmatch(text)
     if not found:
-        raise InvalidArgument(f"{shown(text)} is no connector: it is such as id0:1920x1080")
+        raise InvalidArgument(f"{quoted(text)} is no connector: it is such as id0:1920x1080")
     width, height = (decimal("a connector's size", size, MOST_UINT32) for size in found.groups()[1:])
     return without_defaults({"unique_id": found[1], "width": width, "height": height})
 

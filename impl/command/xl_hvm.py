@@ -10,9 +10,10 @@ import secrets
 from impl.command.xl_settings import Settings
 from impl.command.xl_syntax import Value
 from impl.command.xl_values import boolean, items, named, text, texts
-from impl.command.xl_words import Parameters, choice, shown, words
+from impl.command.xl_words import Parameters, choice, words
 from impl.errors import InvalidArgument
 from impl.kinds import Json
+from terminal.text import quoted
 
 _HVM = ("b_info", "type.hvm")
 _BIOSES = ("rombios", "seabios", "ovmf")
@@ -69,7 +70,7 @@ def _firmware(given: Settings) -> None:
     field, value = ("bios", name) if name in _BIOSES else ("firmware", firmware)
     if not firmware or given.found((*_HVM, field)) not in (None, value):
         other = "bios" if field == "bios" else "firmware_override"
-        raise given.wrong("firmware", f"{shown(firmware)} is no firmware, or contradicts {other}")
+        raise given.wrong("firmware", f"{quoted(firmware)} is no firmware, or contradicts {other}")
     given.put((*_HVM, field), value)
 
 

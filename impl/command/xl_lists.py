@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from impl.command.xl_display import vfb
-from impl.command.xl_words import Parameters, shown, without_defaults, words
+from impl.command.xl_words import Parameters, without_defaults, words
 from impl.errors import InvalidArgument
 from impl.kinds import Json
+from terminal.text import quoted
 
 
 def channel(text: str) -> dict[str, Json]:
@@ -26,7 +27,7 @@ def channel(text: str) -> dict[str, Json]:
         return {**entry, "connection.pty": {}}
     if connection in ("pty", "socket"):
         raise InvalidArgument("connection=socket needs a path, and connection=pty has none")
-    raise InvalidArgument(f"{shown(connection)} is no connection: it is pty or socket")
+    raise InvalidArgument(f"{quoted(connection)} is no connection: it is pty or socket")
 
 
 def pvcalls(text: str) -> dict[str, Json]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from impl.command.xl_nic import mac_address
 from impl.command.xl_pci import pci
-from impl.command.xl_words import decimal, shown, uuid_text
+from impl.command.xl_words import decimal, uuid_text
 from impl.errors import DeviceNotFound, InvalidArgument
 from impl.kinds import DISK, NIC, PCI, USBDEV, VTPM, Device, Kind
 from impl.operations import existence, paths
 from impl.ports import Domain, Toolstack
 from impl.vdev import virtual_name
+from terminal.text import quoted
 
 
 async def find_device(t: Toolstack, domain: Domain, kind: Kind, text: str) -> Device:
@@ -51,6 +52,6 @@ async def _having(t: Toolstack, domain: Domain, kind: Kind, node: str, value: st
     if len(found) > 1:
         numbers = ", ".join(device.index for device in found)
         raise InvalidArgument(
-            f"{domain}: {len(found)} devices have the {node} {shown(value)}: name one by number, {numbers}"
+            f"{domain}: {len(found)} devices have the {node} {quoted(value)}: name one by number, {numbers}"
         )
     return found[0]

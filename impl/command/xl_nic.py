@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
-from impl.command.xl_words import Parameters, c_number, shown, without_defaults
+from impl.command.xl_words import Parameters, c_number, without_defaults
 from impl.errors import InvalidArgument
 from impl.kinds import Json
+from terminal.text import quoted
 
 _MAC = re.compile(r"[0-9a-fA-F]{1,2}([:-])(?:[0-9a-fA-F]{1,2}\1){4}[0-9a-fA-F]{1,2}")
 _RATE = re.compile(r"([0-9]{1,20})([KMG]?)([Bb])/s(?:@([0-9]{1,20})(ms|us|m|u|s)?)?")
@@ -46,7 +47,7 @@ def nic(words: list[str]) -> dict[str, Json]:
     mac, kind = given.text("mac"), given.text("type")
     entry["mac"] = None if mac is None else mac_address(mac)
     if kind not in (None, "vif", "ioemu"):
-        raise InvalidArgument(f"{shown(str(kind))} is no type: it is vif or ioemu")
+        raise InvalidArgument(f"{quoted(str(kind))} is no type: it is vif or ioemu")
     entry["nictype"] = {None: None, "ioemu": "vif_ioemu", "vif": "vif"}[kind]
     rate = given.text("rate")
     entry |= _rate(rate) if rate is not None else {}
@@ -60,7 +61,7 @@ def nic(words: list[str]) -> dict[str, Json]:
 def mac_address(text: str) -> str:
     """A MAC address as libxl writes it: six bytes in lower case. InvalidArgument."""
     if not _MAC.fullmatch(text):
-        raise InvalidArgument(f"{shown(text)} is no MAC address: it is such as 00:16:3e:01:02:03")
+        raise InvalidArgument(f"{quoted(text)} is no MAC address: it is such as 00:16:3e:01:02:03")
     return ":".join(f"{int(byte, 16):02x}" for byte in re.split("[:-]", text))
 
 
@@ -76,10 +77,10 @@ def _rate(text: str) -> dict[str, Json]:
     """What a rate allows in each interval [xlu_vif_parse_rate]: its numbers are C's, K is 1000, and b is a bit."""
     found = _RATE.fullmatch(text)
     if not found:
-        raise InvalidArgument(f"{shown(text)} is no rate: it is such as 10Mb/s or 250KB/s@20ms")
+        raise InvalidArgument(f"{quoted(text)} is no rate: it is such as 10Mb/s or 250KB/s@20ms")
     amount, unit, byte, every, scale = found.groups()
     interval = c_number("the interval of the rate", every, least=1) * _MICROSECONDS[scale] if every else _INTERVAL
     bytes_per_second = c_number("the rate", amount, least=1) * _UNITS[unit] // (1 if byte == "B" else 8)
     if interval >= 2**32 or bytes_per_second > (2**64 - 1) // interval:
-        raise InvalidArgument(f"{shown(text)}: the rate or its interval is too large")
+        raise InvalidArgument(f"{quoted(text)}: the rate or its interval is too large")
     return {"rate_bytes_per_interval": bytes_per_second * interval // 1_000_000, "rate_interval_usecs": interval}

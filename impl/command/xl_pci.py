@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from impl.command.xl_words import Parameters, choice, shown, without_defaults
+from impl.command.xl_words import Parameters, choice, without_defaults
 from impl.errors import InvalidArgument
 from impl.kinds import Json
+from terminal.text import quoted
 
 _ADDRESS = re.compile(r"(?:([0-9a-fA-F]{1,4}):)?([0-9a-fA-F]{1,2}):([0-9a-fA-F]{1,2})\.([0-7]|\*)")
 _SLOT = re.compile(r"(?:0[xX])?([01]?[0-9a-fA-F])")
@@ -49,13 +50,15 @@ def address(text: str) -> dict[str, Json]:
     """The parts of an address, `DDDD:BB:DD.F` or without the domain, that are not zero. InvalidArgument."""
     found = _ADDRESS.fullmatch(text)
     if not found:
-        raise InvalidArgument(f"{shown(text)} is no PCI address: it is such as 0000:03:00.0")
+        raise InvalidArgument(f"{quoted(text)} is no PCI address: it is such as 0000:03:00.0")
     *numbers, function = found.groups()
     if function == "*":
-        raise InvalidArgument(f"{shown(text)}: all functions at once, *, are not known here: attach each by its number")
+        raise InvalidArgument(
+            f"{quoted(text)}: all functions at once, *, are not known here: attach each by its number"
+        )
     segment, bus, dev = (int(part or "0", 16) for part in numbers)
     if dev > 0x1F:
-        raise InvalidArgument(f"{shown(text)}: there are 32 devices on a bus, 00 to 1f")
+        raise InvalidArgument(f"{quoted(text)}: there are 32 devices on a bus, 00 to 1f")
     return without_defaults({"domain": segment, "bus": bus, "dev": dev, "func": int(function)})
 
 
@@ -63,5 +66,5 @@ def _slot(text: str) -> int:
     """A slot of the guest's bus [parse_vslot]."""
     found = _SLOT.fullmatch(text)
     if not found:
-        raise InvalidArgument(f"vslot is {shown(text)}, and must be a slot in hexadecimal, from 0 to 1f")
+        raise InvalidArgument(f"vslot is {quoted(text)}, and must be a slot in hexadecimal, from 0 to 1f")
     return int(found[1], 16)

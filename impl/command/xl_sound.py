@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from impl.command.xl_words import Parameters, c_number, choice, shown, without_defaults, words
+from impl.command.xl_words import Parameters, c_number, choice, without_defaults, words
 from impl.errors import InvalidArgument
 from impl.kinds import Json
+from terminal.text import quoted
 
 _WIDTHS = ("s16", "u16", "s24", "u24", "s32", "u32", "f32", "f64", "iec958_subframe")
 FORMATS = (
@@ -34,7 +35,7 @@ def sound_card(items: Sequence[str]) -> dict[str, Json]:
         try:
             _read(card, item)
         except InvalidArgument as e:
-            raise InvalidArgument(f"item {number}, {shown(item)}: {e}") from None
+            raise InvalidArgument(f"item {number}, {quoted(item)}: {e}") from None
     pcms: list[Json] = [{**pcm, **({"streams": [*streams]} if streams else {})} for pcm, streams in card.pcms]
     return {**card.fields, "params": card.params, **({"pcms": pcms} if pcms else {})}
 
@@ -57,7 +58,7 @@ def _read(card: _Card, item: str) -> None:
             card.pcms.append(({"params": {}}, []))
         card.pcms[-1][1].append(_stream(given))
     else:
-        raise InvalidArgument(f"{shown(head)} is no item: there are card, pcm and stream")
+        raise InvalidArgument(f"{quoted(head)} is no item: there are card, pcm and stream")
     given.finish()
 
 

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from impl.command.xl_words import shown
 from impl.errors import MalformedConfiguration
+from terminal.text import quoted
 
 _TOKEN = re.compile(
     r"""(?P<skip>[ \t]+)|(?P<name>[a-z][._0-9a-z]*)|(?P<number>[0-9][0-9a-fx]*)
@@ -72,7 +72,7 @@ class _Parser:
             seen[name] = Setting(value, line, added)
             yield name, seen[name]
             if self._peek.kind != "end" and self._peek.text not in ("\n", ";"):
-                raise self._wrong(f"{shown(self._peek.text)} stands where the line must end")
+                raise self._wrong(f"{quoted(self._peek.text)} stands where the line must end")
 
     def _scan(self, text: str) -> Iterator[_Token]:
         at, line = 0, 1
@@ -104,7 +104,7 @@ class _Parser:
 
     def _instead(self, wanted: str) -> MalformedConfiguration:
         found = self._peek.text.strip() or "the end of the line"
-        return self._wrong(f"{shown(found)} stands where {wanted} must")
+        return self._wrong(f"{quoted(found)} stands where {wanted} must")
 
     def _mark(self, mark: str) -> None:
         if not self._found(mark):
@@ -166,4 +166,4 @@ class _Parser:
             return [*before, *more]
         if isinstance(before, str) and isinstance(more, str):
             return before + more
-        raise self._wrong(f"{shown(name)} cannot be added to: only a list to a list, and a text to a text")
+        raise self._wrong(f"{quoted(name)} cannot be added to: only a list to a list, and a text to a text")

@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from impl.command.xl_syntax import Value
-from impl.command.xl_words import MOST_INT, MOST_UINT32, c_number, choice, shown
+from impl.command.xl_words import MOST_INT, MOST_UINT32, c_number, choice
 from impl.errors import InvalidArgument
 from impl.kinds import Json
+from terminal.text import quoted
 
 MOST_KIB = 10**12
 """The most memory, in KiB, that is read as an amount."""
 MOST_COLOURS = 1 << 12
 """The most colours of a cache that are read, and the largest."""
 Reader = Callable[[Value], Json]
+T = TypeVar("T")
 _RANGE = re.compile(r"(?:0[xX])?([0-9a-fA-F]{1,8})(?:-(?:0[xX])?([0-9a-fA-F]{1,8}))?")
 _FRAMES = re.compile(r"(?:0[xX])?([0-9a-fA-F]{1,15}),(?:0[xX])?([0-9a-fA-F]{1,15})(?:@(?:0[xX])?([0-9a-fA-F]{1,15}))?")
 
@@ -102,11 +105,11 @@ def texts_or_words(value: Value) -> Json:
     return [*value.split()] if isinstance(value, str) else texts(value)
 
 
-def each(read: Callable[[str], Json]) -> Reader:
+def each(read: Callable[[str], T]) -> Callable[[Value], list[T]]:
     """A reader of lists, with a reader of their texts. InvalidArgument says which text is wrong."""
 
-    def read_all(value: Value) -> Json:
-        found: list[Json] = []
+    def read_all(value: Value) -> list[T]:
+        found: list[T] = []
         for at, item in enumerate(items(value)):
             try:
                 found.append(read(item))
@@ -122,7 +125,7 @@ def ports(item: str) -> Json:
     found = _RANGE.fullmatch(item)
     first, last = (int(part or found[1], 16) for part in found.groups()) if found else (1, 0)
     if last < first:
-        raise InvalidArgument(f"{shown(item)} is no range of ports: it is such as 2f8-2ff, in hexadecimal")
+        raise InvalidArgument(f"{quoted(item)} is no range of ports: it is such as 2f8-2ff, in hexadecimal")
     return {"first": first, "number": last - first + 1} if first else {"number": last + 1}
 
 
@@ -130,7 +133,7 @@ def frames(item: str) -> Json:
     """A range of memory frames, in hexadecimal: `START,NUMBER@GFN`."""
     found = _FRAMES.fullmatch(item)
     if not found:
-        raise InvalidArgument(f"{shown(item)} is no range of frames: it is such as f0,2@100, in hexadecimal")
+        raise InvalidArgument(f"{quoted(item)} is no range of frames: it is such as f0,2@100, in hexadecimal")
     names: Sequence[str] = ("start", "number", "gfn")
     whole = {name: int(part, 16) for name, part in zip(names, found.groups(), strict=True) if part}
     return {name: value for name, value in whole.items() if value or name == "gfn"}
@@ -148,7 +151,7 @@ def colours(value: Value) -> Json:
         first, _, last = item.partition("-")
         low, high = number(0, MOST_COLOURS)(first), number(0, MOST_COLOURS)(last or first)
         if high < low:
-            raise InvalidArgument(f"{shown(item)} is no range of colours: it is such as 2-6")
+            raise InvalidArgument(f"{quoted(item)} is no range of colours: it is such as 2-6")
         if len(found) + high - low >= MOST_COLOURS:
             raise InvalidArgument(f"there are more than {MOST_COLOURS} colours")
         found += range(low, high + 1)

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from impl.errors import InvalidArgument
 from impl.kinds import Json
+from terminal.text import quoted
 
 MOST_INT = 2**31 - 1
 """The largest value of an `integer` of libxl's JSON."""
@@ -18,14 +19,6 @@ MOST_UINT32 = 2**32 - 1
 _DECIMAL = re.compile(r"[0-9]{1,18}")
 _C_NUMBER = re.compile(r"(0[xX][0-9a-fA-F]{1,15})|(0[0-7]{0,20})|([1-9][0-9]{0,17})")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_LONGEST = 60
-
-
-def shown(text: str) -> str:
-    """The text in quotes, for a message; the middle of a long one is left out."""
-    if len(text) <= _LONGEST:
-        return repr(text)
-    return f"{text[: _LONGEST - 20] + '...' + text[-17:]!r} ({len(text)} characters)"
 
 
 def words(text: str) -> list[str]:
@@ -37,7 +30,7 @@ def decimal(name: str, text: str, most: int = MOST_INT, least: int = 0) -> int:
     """A number in decimal digits [atoi, strtoul(..., 10)]. InvalidArgument: it is none, or out of range."""
     found = text.strip()
     if not _DECIMAL.fullmatch(found) or not least <= int(found) <= most:
-        raise InvalidArgument(f"{name} is {shown(text)}, and must be a whole number from {least} to {most}")
+        raise InvalidArgument(f"{name} is {quoted(text)}, and must be a whole number from {least} to {most}")
     return int(found)
 
 
@@ -46,11 +39,11 @@ def c_number(name: str, text: str, most: int = MOST_UINT32, least: int = 0) -> i
     found = _C_NUMBER.fullmatch(text.strip())
     if not found:
         octal = ", and one that begins with 0 is octal" if re.fullmatch(r"0[0-9]+", text.strip()) else ""
-        raise InvalidArgument(f"{name} is {shown(text)}, and must be a whole number from {least} to {most}{octal}")
+        raise InvalidArgument(f"{name} is {quoted(text)}, and must be a whole number from {least} to {most}{octal}")
     base = 16 if found[1] else 8 if found[2] else 10
     value = int(found[0], base)
     if not least <= value <= most:
-        raise InvalidArgument(f"{name} is {shown(text)}, and must be a whole number from {least} to {most}")
+        raise InvalidArgument(f"{name} is {quoted(text)}, and must be a whole number from {least} to {most}")
     return value
 
 
@@ -59,14 +52,14 @@ def choice(name: str, text: str, known: Iterable[str], *, any_case: bool = True)
     upper case too [libxl__enum_from_string]. InvalidArgument."""
     allowed, found = tuple(known), text.lower() if any_case else text
     if found not in allowed:
-        raise InvalidArgument(f"{shown(text)} is no {name}: there are {', '.join(allowed)}")
+        raise InvalidArgument(f"{quoted(text)} is no {name}: there are {', '.join(allowed)}")
     return found
 
 
 def uuid_text(text: str) -> str:
     """A uuid in its one spelling, 8-4-4-4-12 hexadecimal digits [uuid_parse]. InvalidArgument."""
     if not _UUID.fullmatch(text):
-        raise InvalidArgument(f"{shown(text)} is no uuid: it is such as 02c1497c-0060-444c-9188-579296d5d4d0")
+        raise InvalidArgument(f"{quoted(text)} is no uuid: it is such as 02c1497c-0060-444c-9188-579296d5d4d0")
     return text.lower()
 
 
@@ -93,9 +86,9 @@ class Parameters:
                 self.flags.append(word)
             elif not equals:
                 also = f", nor one of {', '.join(flags)}" if flags else ""
-                raise InvalidArgument(f"word {at}, {shown(word)}, is not of the form key=value{also}")
+                raise InvalidArgument(f"word {at}, {quoted(word)}, is not of the form key=value{also}")
             elif key in self._given:
-                raise InvalidArgument(f"{shown(key)} is given twice (word {at})")
+                raise InvalidArgument(f"{quoted(key)} is given twice (word {at})")
             else:
                 self._given[key] = value
         self._flags = flags
@@ -144,4 +137,4 @@ class Parameters:
         left = [key for key in self._given if key not in self._asked]
         if left:
             known = ", ".join([*self._asked, *self._flags])
-            raise InvalidArgument(f"there is no parameter {shown(left[0])} here: there are {known}")
+            raise InvalidArgument(f"there is no parameter {quoted(left[0])} here: there are {known}")

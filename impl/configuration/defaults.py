@@ -1,5 +1,9 @@
 """What a device's entry gets that the user left out, and that must stay the same from then on
-[`libxl__update_domain_configuration`, `libxl__device_nic_setdefault`]."""
+[`libxl__update_domain_configuration`, `libxl__device_nic_setdefault`].
+
+The entries of a new domain get numbers where libxl gives them any: those of the other kinds have theirs by their places
+in the list, and so an entry that is retrieved and created again stays as it was.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,8 @@ import hashlib
 from collections.abc import Set
 from uuid import UUID
 
-from impl.configuration.template import UNSET, Template
+from impl.configuration.places import BY_PLACE, UNSET
+from impl.configuration.template import Template
 from impl.errors import InvalidArgument
 from impl.kinds import KINDS, NIC, VTPM, Device, Entry, Json, Kind, device_of
 
@@ -31,7 +36,8 @@ def complete(kind: Kind, entry: Entry, uuid: str, taken: Set[str]) -> tuple[Devi
 
 
 def complete_all(template: Template, uuid: str) -> Template:
-    """The template of a new domain with every entry complete. InvalidArgument."""
+    """The template of a new domain with every entry complete; an entry whose place says its number gets none.
+    InvalidArgument."""
     for kind in KINDS.values():
         template = _completed(template, kind, uuid)
     return template.with_knobs(uuid=uuid)
@@ -46,6 +52,9 @@ def _completed(template: Template, kind: Kind, uuid: str) -> Template:
     whole: list[Json] = []
     for entry in entries:
         assert isinstance(entry, dict)
+        if kind in BY_PLACE and entry.get("devid", UNSET) in (None, UNSET):
+            whole.append(entry)
+            continue
         device, done = complete(kind, entry, uuid, taken)
         taken.add(device.index)
         whole.append(done)

@@ -9,13 +9,14 @@ import re
 from collections.abc import Callable, Mapping
 
 from impl.configuration.defaults import parse_uuid
-from impl.configuration.template import UNSET
+from impl.configuration.places import UNSET
 from impl.errors import InvalidArgument
 from impl.kinds import (
     DISK,
     MOST_DEVID,
     MOST_DOMID,
     MOST_PORT,
+    MOST_UINT32,
     NIC,
     P9,
     PCI,
@@ -101,7 +102,7 @@ FIELDS: Mapping[str, Mapping[str, Check]] = {
     NIC.name: {
         **_BACKEND, "mac": _mac, "mtu": _whole(MOST_MTU), "nictype": _one_of("unknown", "vif", "vif_ioemu"),
         "model": _text, "ip": _text, "bridge": _text, "ifname": _text, "script": _text, "gatewaydev": _text,
-        "vlan": _text, "rate_bytes_per_interval": _whole(2**64 - 1), "rate_interval_usecs": _whole(2**32 - 1),
+        "vlan": _text, "rate_bytes_per_interval": _whole(2**64 - 1), "rate_interval_usecs": _whole(MOST_UINT32),
     },
     VTPM.name: {**_BACKEND, "uuid": _uuid},
     USBCTRL.name: {
@@ -110,7 +111,8 @@ FIELDS: Mapping[str, Mapping[str, Check]] = {
     },
     USBDEV.name: {"type.hostdev": _object(hostbus=_whole(255), hostaddr=_whole(255), busid=_text)},
     PCI.name: {
-        **_BACKEND, "msitranslate": _flag, "power_mgmt": _flag, "permissive": _flag, "seize": _flag,
+        **_BACKEND, "msitranslate": _flag, "power_mgmt": _flag, "permissive": _flag, "seize": _flag, "name": _text,
+        "vdevfn": _whole(MOST_UINT32), "rdm_policy": _one_of("invalid", "strict", "relaxed"),
     },
     P9.name: {**_BACKEND, "tag": _text, "path": _text, "security_model": _text},
     VDISPL.name: {**_BACKEND, "be_alloc": _flag, "connectors": _array(MOST_CONNECTORS, _CONNECTOR)},

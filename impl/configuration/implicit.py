@@ -11,14 +11,7 @@ from impl.kinds import VKB, Device, Kind
 def unaccounted(template: Template, kind: Kind, existing: Iterable[str]) -> list[str]:
     """Of the devices of the kind that exist, by index, those that the template says nothing of.
 
-    Two sorts are accounted for without an entry that has their key: those that libxl made of an entry without a number
+    Two sorts are accounted for without an entry that has their key: those of an entry whose number is not known
     (`Template.unnamed`), and the keyboard that libxl gives an HVM domain by itself [domcreate_launch_dm]."""
     without = [index for index in existing if template.find(Device(kind, index)) is None]
-    return without[len(template.unnamed(kind)) + (kind is VKB and is_hvm(template)) :]
-
-
-def is_hvm(template: Template) -> bool:
-    """True for a domain with a device model's hardware: libxl gives it devices that no template lists."""
-    parts = [template.value.get(name) for name in ("c_info", "b_info")]
-    info, build = (part if isinstance(part, dict) else {} for part in parts)
-    return info.get("type") == "hvm" or "type.hvm" in build
+    return without[len(template.unnamed(kind)) + (kind is VKB and template.is_hvm) :]

@@ -7,14 +7,12 @@ from collections.abc import Mapping, Sequence, Set
 from types import MappingProxyType
 from typing import cast
 
+from impl.configuration.memory import kept_back
+from impl.configuration.places import Places, numbered, places_of
 from impl.configuration.text import MOST_BYTES, decode, encode, expect, join
 from impl.errors import InvalidArgument, MalformedConfiguration
-from impl.kinds import DISK, KINDS, PCI, Device, Entry, Json, Kind
+from impl.kinds import KINDS, Device, Entry, Json, Kind
 
-Places = Mapping[str, int]
-"""Where the entries of a kind stand, by their index: a device's own hash costs ten times as much."""
-UNSET = -1
-"""libxl's number for a device that got none yet; default values are left out, so a missing one is the same."""
 _KNOBS = {
     "name": ("c_info", str, "a string"),
     "uuid": ("c_info", str, "a string"),
@@ -37,9 +35,10 @@ def _is_listing(data: bytes) -> bool:
 class Template:
     """A template. It never changes: what would change it gives a new one.
 
-    A device's entry is found by its key. libxl replaces by the key, so two entries with one are malformed. It
-    gives some kinds no number in the template (p9, vkb, usbctrl made with the domain): those entries have no key,
-    are kept as they are, and are in `unnamed`.
+    A device's entry is found by its key. libxl replaces by the key, so two entries with one are malformed. libxl
+    writes no number into the entries of some kinds (`NUMBERED_BY_PLACE`): such an entry is of the device that libxl
+    gave the next number to [libxl__device_nextid]. Entries of other kinds without a key are kept as they are, and are
+    in `unnamed`.
     """
 
     __slots__ = ("_places", "_value")
@@ -49,11 +48,12 @@ class Template:
         self._value, self._places = value, places
 
     @classmethod
-    def parse(cls, data: bytes, source: str, most: int = MOST_BYTES) -> Template:
-        """The template that the file `source` holds. MalformedConfiguration."""
+    def parse(cls, data: bytes, source: str, most: int = MOST_BYTES, notes: list[str] | None = None) -> Template:
+        """The template that the file `source` holds. MalformedConfiguration. `notes`: gets what of the file was passed
+        over."""
         listed = _is_listing(data)
         try:
-            value = decode(data, source, most)
+            value = decode(data, source, most, notes)
         except MalformedConfiguration:
             if not listed:
                 raise
@@ -70,7 +70,7 @@ class Template:
                 expect(source, part, value[part], "an object")
         for knob, (part, kind, what) in _KNOBS.items():
             _check_knob(value, source, part, knob, kind, what)
-        return cls(value, {kind.name: _places(kind, value, source) for kind in KINDS.values()})
+        return cls(value, {kind.name: places_of(kind, value.get(kind.array), source) for kind in KINDS.values()})
 
     def encode(self) -> bytes:
         """The bytes as libxl writes them."""
@@ -115,7 +115,8 @@ class Template:
         return self.only(device.kind, self._places[device.kind.name].keys() - {device.index})
 
     def only(self, kind: Kind, indices: Set[str]) -> Template:
-        """With the entries of these devices only, of those of the kind that have a key; in the order they have."""
+        """With the entries of these devices only, of those of the kind that have a key; in the order they have. An
+        entry whose place said its number, and has changed, gets the number."""
         index_at = {at: index for index, at in self._places[kind.name].items()}
         if indices >= self._places[kind.name].keys():
             return self
@@ -127,7 +128,7 @@ class Template:
                 if index is not None:
                     kept[index] = len(entries)
                 entries.append(entry)
-        return self._with(kind, entries, kept)
+        return self._with(kind, numbered(kind, entries, kept), kept)
 
     def _entries(self, kind: Kind) -> list[dict[str, Json]]:
         return cast("list[dict[str, Json]]", self._value.get(kind.array) or [])
@@ -165,9 +166,19 @@ class Template:
 
     @property
     def video_memkb(self) -> int:
-        """The graphics card's memory, in KiB, which the target in xenstore is without; 0 if the template has none."""
+        """The graphics card's memory, in KiB; 0 if the template has none."""
         found = _object(self._value, "b_info").get("video_memkb")
         return found if isinstance(found, int) and not isinstance(found, bool) and found > 0 else 0
+
+    @property
+    def is_hvm(self) -> bool:
+        """True for a domain with a device model's hardware: libxl gives it devices that no template lists."""
+        return _object(self._value, "c_info").get("type") == "hvm" or "type.hvm" in _object(self._value, "b_info")
+
+    def kept_back_kb(self, video_kb: int) -> int:
+        """In KiB, what the target in xenstore of a domain that was made of this template is without. `video_kb`: the
+        graphics card's memory."""
+        return kept_back(_object(self._value, "b_info"), video_kb, hvm=self.is_hvm)
 
     @property
     def max_vcpus(self) -> int | None:
@@ -220,7 +231,12 @@ class Template:
 
 def is_ejectable(entry: Entry) -> bool:
     """True for a drive whose medium can be changed: `is_cdrom`, or `removable`."""
-    return bool(entry.get("is_cdrom") or entry.get("removable"))
+    return is_set(entry, "is_cdrom") or is_set(entry, "removable")
+
+
+def is_set(entry: Entry, name: str) -> bool:
+    """True if the field is a truth: a boolean, a number that is not 0, or libxl's text for one."""
+    return entry.get(name) not in (None, False, 0, "", "False", "<default>")
 
 
 def is_empty(entry: Entry) -> bool:
@@ -248,39 +264,3 @@ def _check_knob(value: Mapping[str, Json], source: str, part: str, knob: str, ki
         for n, vcpu in enumerate(found):
             if isinstance(vcpu, bool) or not isinstance(vcpu, int):
                 expect(source, f"{part}.{knob}[{n}]", vcpu, "a whole number")
-
-
-def _places(kind: Kind, value: Mapping[str, Json], source: str) -> dict[str, int]:
-    entries = value.get(kind.array)
-    if entries is None:
-        return {}
-    if not isinstance(entries, list):
-        expect(source, kind.array, entries, "an array")
-    places: dict[str, int] = {}
-    for at, entry in enumerate(entries):
-        if not isinstance(entry, dict):
-            expect(source, f"{kind.array}[{at}]", entry, "an object")
-        index = _index(kind, entry, source, at)
-        if index is None:
-            continue
-        if index in places:
-            reason = f"{Device(kind, index)} has an entry already, {kind.array}[{places[index]}]"
-            raise MalformedConfiguration(source, f"{kind.array}[{at}]", reason)
-        places[index] = at
-    return places
-
-
-def _index(kind: Kind, entry: Entry, source: str, at: int) -> str | None:
-    """None if the entry has no key. PCI parts that are left out are zero, and such an entry has one."""
-    for field in kind.key:
-        found = entry.get(field)
-        if found is None or found == UNSET:
-            if kind is not PCI:
-                return None
-        elif type(found) is not (str if kind is DISK else int):
-            what = "a string" if kind is DISK else "a whole number"
-            expect(source, f"{kind.array}[{at}].{field}", found, what)
-    try:
-        return kind.to_index(entry)
-    except InvalidArgument as e:
-        raise MalformedConfiguration(source, f"{kind.array}[{at}].{kind.key[0]}", str(e)) from None

@@ -25,9 +25,10 @@ device. HotplugFailed, TimedOut."""
 async def run_script(script: str, what: str, backend: str, device: Device) -> None:
     """Run the script. HotplugFailed; TimedOut after TIMEOUT.
 
-    What it prints on standard output goes to standard error, where libxl has it too; of what it prints on standard
-    error the end is kept. A daemon that it leaves behind is not waited for, whatever it keeps open. A script that takes
-    too long, or whose caller is cancelled, is killed with all that it has started in its process group."""
+    Of what it prints, on standard output and standard error, the end is kept, and the last line of it is quoted if the
+    script fails: nothing of it reaches the terminal as it is. A daemon that it leaves behind is not waited for,
+    whatever it keeps open. A script that takes too long, or whose caller is cancelled, is killed with all that it has
+    started in its process group."""
     with Tail() as said:
         process = await _start(script, what, backend, device, said)
         try:
@@ -62,7 +63,7 @@ async def _start(script: str, what: str, backend: str, device: Device, said: Tai
         arguments.append("type_if=vif")
     try:
         return await asyncio.create_subprocess_exec(
-            *arguments, env=environment, stdin=DEVNULL, stdout=2, stderr=said.writer, start_new_session=True
+            *arguments, env=environment, stdin=DEVNULL, stdout=said.writer, stderr=said.writer, start_new_session=True
         )
     except OSError as e:
         raise HotplugFailed(f"the hotplug script {script} of {device} did not start: {e.strerror}") from e
@@ -79,4 +80,4 @@ def _kill_group(pid: int) -> None:
 def _quoted(end: bytes) -> str:
     """The last line, in quotes; nothing in it can steer a terminal."""
     lines = end.decode("utf-8", "replace").strip().splitlines()
-    return repr(lines[-1][-MOST_QUOTED:]) if lines else "nothing on standard error"
+    return repr(lines[-1][-MOST_QUOTED:]) if lines else "it printed nothing"

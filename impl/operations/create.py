@@ -82,8 +82,9 @@ def _memory(whole: Template) -> tuple[int, int]:
     """The memory target and limit, in KiB."""
     limit = whole.max_memkb or whole.target_memkb or MEMORY_KB
     target = whole.target_memkb or limit
-    if not whole.video_memkb < target <= limit:
-        least = f"more than the graphics card's, {whole.video_memkb} KiB, and at most the limit, {limit} KiB"
+    kept = whole.kept_back_kb(whole.video_memkb)
+    if not kept < target <= limit:
+        least = f"more than what is kept back for its devices, {kept} KiB, and at most the limit, {limit} KiB"
         raise InvalidArgument(f"a memory target of {target} KiB: it must be {least}")
     return target, limit
 
@@ -106,7 +107,6 @@ async def _introduce(x: Requests, domain: Domain, whole: Template) -> None:
     readable = [Permission(0, "n"), Permission(domain.domid, "r")]
     await x.set_permissions(home, readable)
     await x.set_permissions(vm, readable)
-    video = whole.video_memkb
     nodes = {
         f"{vm}/uuid": domain.uuid,
         f"{vm}/name": whole.name,
@@ -114,8 +114,8 @@ async def _introduce(x: Requests, domain: Domain, whole: Template) -> None:
         f"{home}/name": whole.name,
         f"{home}/domid": str(domain.domid),
         f"{home}/memory/static-max": str(target[1]),
-        f"{home}/memory/target": str(target[0] - video),
-        f"{home}/memory/videoram": str(video),
+        f"{home}/memory/target": str(target[0] - whole.kept_back_kb(whole.video_memkb)),
+        f"{home}/memory/videoram": str(whole.video_memkb),
         f"{home}/device": "",
         f"{paths.devices(domain.domid)}": "",
         paths.lifecycle(domain.domid): Stage.CREATING.value,

@@ -27,6 +27,9 @@ from impl.operations.existence import (
 from impl.operations.layout import CLOSING, INITIALISING, RECONFIGURING, Layout, Nodes, driver_domain, layout
 from impl.ports import Domain, Permission, Requests
 
+DOM0_NAME = "Domain-0"
+"""The name that dom0 has on every host, whether or not xenstore was told [xen-init-dom0]."""
+
 
 async def enter(x: Requests, domain: Domain, device: Device, entry: Entry) -> None:
     """Write all of the device. DeviceExists; InvalidArgument."""
@@ -61,6 +64,8 @@ async def _backend_domid(x: Requests, entry: Entry) -> int:
     if isinstance(backend, int):
         return backend
     domid = await named(x, backend)
+    if domid is None and backend == DOM0_NAME:
+        return 0
     if domid is None:
         raise InvalidArgument(f"there is no domain {backend!r} to be the backend")
     return int(domid)
@@ -72,6 +77,8 @@ async def mark_closing(x: Requests, domain: Domain, device: Device) -> None:
     into."""
     await require_known(x, domain)
     await require(x, domain, device)
+    if device.kind is PCI and await read_text(x, paths.existing(domain, device)) is None:
+        raise DeviceNotFound(f"{domain}: libxl attached {device}: `xl pci-detach {domain.domid} {str(device)[4:]}`")
     if device.kind is USBCTRL and (busy := await plugged(x, domain, device)):
         raise InvalidArgument(
             f"{domain}: {device} has {busy[0]}: detach that first: `confsync domain detach {domain.domid} {busy[0]}`"
@@ -237,10 +244,17 @@ async def _number(x: Requests, node: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
 
 
+async def _others(x: Requests, backend: str) -> set[int]:
+    """The places that are taken at a backend of dom0's, which a driver domain cannot forge: libxl's own too."""
+    if not backend.startswith(f"{paths.home(0)}/"):
+        return set()
+    return {int(n[4:]) for n in await names(x, backend) if re.fullmatch("dev-[0-9]{1,5}", n)}
+
+
 async def _enter_pci(x: Requests, domain: Domain, device: Device, plan: Layout) -> None:
     frontend = f"{paths.home(domain.domid)}/device/pci/0"
     backend = f"{paths.home(plan.backend_domid)}/backend/pci/{domain.domid}/0"
-    taken = set((await _numbers(x, domain)).values())
+    taken = {*(await _numbers(x, domain)).values(), *await _others(x, backend)}
     number = next(n for n in range(len(taken) + 1) if n not in taken)
     if await read_text(x, backend) is None:
         ours, theirs = Permission(domain.domid, "n"), Permission(plan.backend_domid, "n")
@@ -248,7 +262,7 @@ async def _enter_pci(x: Requests, domain: Domain, device: Device, plan: Layout) 
         await _own(x, backend, theirs, Permission(domain.domid, "r"))
         await _write(x, frontend, {"backend": backend, "backend-id": str(plan.backend_domid), "state": INITIALISING})
         pair = {"frontend": frontend, "frontend-id": str(domain.domid), "online": "1", "state": INITIALISING}
-        await _write(x, backend, pair)
+        await _write(x, backend, {**pair, "domain": await read_text(x, paths.name(domain.domid)) or ""})
     else:
         await x.write(f"{backend}/state", RECONFIGURING.encode())
     nodes = {f"{name}-{number}": value for name, value in plan.back.items()}
@@ -266,10 +280,11 @@ async def _leave_pci(x: Requests, domain: Domain, device: Device) -> None:
     await remove(x, node)
     others = {i: (await pointers(x, domain, f"{paths.of_kind(domain.domid, PCI)}/{i}"))[1] for i in numbers}
     numbers = {i: n for i, n in numbers.items() if others[i] == backend}
-    for folder, last in ((frontend, not others), (backend, not numbers)):
+    foreign = await _others(x, backend or "") - {number, *numbers.values()}
+    for folder, last in ((frontend, not others and not foreign), (backend, not numbers and not foreign)):
         if folder and last:
             await _prune(x, folder, paths.parent(paths.parent(paths.parent(folder))))
-    if numbers and backend and await read_text(x, backend) is not None:
-        for name in ("key", "dev", "opts", "state") if number is not None else ():
+    if (numbers or foreign) and backend and await read_text(x, backend) is not None:
+        for name in ("key", "dev", "opts", "state", "vdevfn", "name") if number is not None else ():
             await remove(x, f"{backend}/{name}-{number}")
-        await x.write(f"{backend}/num_devs", str(max(numbers.values()) + 1).encode())
+        await x.write(f"{backend}/num_devs", str(max({*numbers.values(), *foreign}) + 1).encode())

@@ -6,12 +6,15 @@ toolstack's own copy tells a device that goes away from one that stays.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from impl.errors import CannotList, DeviceNotFound, DomainNotFound, InvalidArgument, NoEntry, XenstoreError
-from impl.kinds import KINDS, USBCTRL, USBDEV, Device, Kind
+from impl.kinds import KINDS, PCI, USBCTRL, USBDEV, Device, Kind
 from impl.operations import paths
 from impl.ports import Domain, Requests
+
+_ADDRESS = re.compile(r"[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]")
 
 
 async def read_text(x: Requests, path: str) -> str | None:
@@ -33,7 +36,23 @@ async def names(x: Requests, path: str) -> Sequence[str]:
 async def exists(x: Requests, domain: Domain, device: Device) -> bool:
     """True if the device exists. A USB port is a device if something is plugged into it."""
     value = await read_text(x, paths.existing(domain, device))
+    if device.kind is PCI and value is None:
+        return device.index in await libxl_pci(x, domain)
     return bool(value) if device.kind is USBDEV else value is not None
+
+
+async def libxl_pci(x: Requests, domain: Domain) -> list[str]:
+    """The indices of the PCI devices that libxl lists: those of dom0's backend, which dom0 alone can write. Since Xen
+    4.15 it keeps no list of its own [libxl__device_pci_list, 0fdb48ffe7]."""
+    backend = f"{paths.home(0)}/backend/pci/{domain.domid}/0"
+    there = await names(x, backend)
+    if "num_devs" not in there:
+        return []
+    text = await read_text(x, f"{backend}/num_devs") or ""
+    count = int(text) if re.fullmatch("[0-9]{1,5}", text) else 0
+    numbers = sorted(int(name[4:]) for name in there if re.fullmatch("dev-[0-9]{1,5}", name))
+    addresses = [await read_text(x, f"{backend}/dev-{n}") for n in numbers if n < count]
+    return [re.sub("[:.]", "-", address) for address in addresses if address and _ADDRESS.fullmatch(address)]
 
 
 async def is_closing(x: Requests, domain: Domain, device: Device) -> bool:
@@ -87,6 +106,9 @@ async def _listed(x: Requests, domain: Domain, kind: Kind) -> list[str]:
 
 async def _indices(x: Requests, domain: Domain, kind: Kind) -> list[str]:
     found = await _listed(x, domain, kind)
+    if kind is PCI:  # one whose name is 0 is the bus, by which libxl up to 4.14 knows that there are any
+        found = [index for index in found if index != "0"]
+        found += [index for index in await libxl_pci(x, domain) if index not in found]
     for index in found:
         try:
             kind.to_key(index)

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from impl.errors import DomainNotFound, InvalidArgument, ToolstackError
+from impl.configuration.memory import parse_amount
+from impl.configuration.template import Template
+from impl.errors import DomainNotFound, InvalidArgument, MalformedConfiguration, TemplateMissing, ToolstackError
 from impl.operations import paths
 from impl.operations.door import require_amount, require_good_name, require_good_scheduling
 from impl.operations.existence import named, names, read_text, require_known
-from impl.operations.guarded import UNWINDS, locked
+from impl.operations.guarded import UNWINDS, locked, read_template
 from impl.operations.transact import transact
 from impl.ports import Domain, Requests, Toolstack
 
@@ -30,36 +32,48 @@ async def rename(t: Toolstack, domain: Domain, name: str) -> None:
 
 
 async def set_memory_target(t: Toolstack, domain: Domain, kb: int) -> None:
-    """Set the memory the domain is to have, in KiB, the graphics card's included, which xenstore's target is without
-    [libxl_set_memory_target]: the hypervisor first, then xenstore; if that fails the hypervisor is told again what
-    xenstore says. InvalidArgument if it is above the limit."""
+    """Set the memory the domain is to have, in KiB, with what xenstore's target is without: the hypervisor first, then
+    xenstore; if that fails the hypervisor is told again what xenstore says. InvalidArgument if it is above the limit.
+
+    libxl takes off the graphics card's memory alone, so that its `retrieve` can answer 1 MiB more than was set for an
+    HVM domain [libxl_set_memory_target, libxl__get_targetmem_fudge]."""
 
     async def body(x: Requests) -> None:
         await require_known(x, domain)
-        video = await _require_target(x, domain, kb)
-        await x.write(paths.memory(domain.domid, "target"), str(kb - video).encode())
+        kept = await _require_target(x, domain, template, kb)
+        await x.write(paths.memory(domain.domid, "target"), str(kb - kept).encode())
         await x.write(f"{paths.vm(domain.uuid)}/memory", str(kb // 1024).encode())
 
     async with locked(t, domain):
-        video = await _require_target(t.xenstore, domain, kb)
+        template = await _template(t, domain)
+        kept = await _require_target(t.xenstore, domain, template, kb)
         await t.hypervisor.set_memory(domain, kb)
         try:
             await transact(t, body)
         except UNWINDS as failed:
             try:
                 before = await _amount(t.xenstore, domain, "target")
-                await t.hypervisor.set_memory(domain, before + video)
+                await t.hypervisor.set_memory(domain, before + kept)
             except ToolstackError as also:
                 failed.add_note(f"and the hypervisor still grants {kb} KiB: {also}")
             raise
 
 
-async def _require_target(x: Requests, domain: Domain, kb: int) -> int:
-    """The graphics card's memory, in KiB. InvalidArgument unless the domain can be given so much as `kb`."""
-    limit, video = await _amount(x, domain, "static-max"), await _video(x, domain)
-    if not video < kb <= limit:
-        raise InvalidArgument(f"a memory target of {kb} KiB: it must be from {video + 1} to the limit, {limit} KiB")
-    return video
+async def _require_target(x: Requests, domain: Domain, template: Template, kb: int) -> int:
+    """What xenstore's target is without, in KiB. InvalidArgument unless the domain can be given so much as `kb`."""
+    limit, kept = await _amount(x, domain, "static-max"), template.kept_back_kb(await _video(x, domain))
+    if not kept < kb <= limit:
+        raise InvalidArgument(f"a memory target of {kb} KiB: it must be from {kept + 1} to the limit, {limit} KiB")
+    return kept
+
+
+async def _template(t: Toolstack, domain: Domain) -> Template:
+    """The domain's template, for its memory; one that says nothing if it is missing or damaged: `retrieve` fails then,
+    whatever the memory is."""
+    try:
+        return await read_template(t, domain)
+    except (TemplateMissing, MalformedConfiguration):
+        return Template.of({}, "no template")
 
 
 async def set_memory_limit(t: Toolstack, domain: Domain, kb: int) -> None:
@@ -68,12 +82,13 @@ async def set_memory_limit(t: Toolstack, domain: Domain, kb: int) -> None:
 
     async def body(x: Requests) -> None:
         await require_known(x, domain)
-        target = await _amount(x, domain, "target") + await _video(x, domain)
+        target = await _amount(x, domain, "target") + template.kept_back_kb(await _video(x, domain))
         if kb < target:
             raise InvalidArgument(f"a memory limit of {kb} KiB: it must be the target, {target} KiB, or more")
         await x.write(paths.memory(domain.domid, "static-max"), str(kb).encode())
 
     async with locked(t, domain):
+        template = await _template(t, domain)
         await transact(t, body)
 
 
@@ -89,9 +104,10 @@ async def _amount(x: Requests, domain: Domain, what: str) -> int:
     text = await read_text(x, paths.memory(domain.domid, what))
     if text is None:
         raise DomainNotFound(f"xenstore has no memory/{what} of {domain}")
-    if not (text.isascii() and text.isdigit()):
-        raise InvalidArgument(f"{paths.memory(domain.domid, what)} is {text!r}, and must be a whole number")
-    return int(text)
+    try:
+        return parse_amount(text)
+    except ValueError as e:
+        raise InvalidArgument(f"{paths.memory(domain.domid, what)}: {e}, and must be a whole number of KiB") from None
 
 
 async def set_vcpus(t: Toolstack, domain: Domain, online: Collection[int]) -> None:
@@ -100,7 +116,7 @@ async def set_vcpus(t: Toolstack, domain: Domain, online: Collection[int]) -> No
 
     async def body(x: Requests) -> None:
         await require_known(x, domain)
-        there = {int(n) for n in await names(x, f"{paths.home(domain.domid)}/cpu")}
+        there = {int(n) for n in await names(x, f"{paths.home(domain.domid)}/cpu") if n.isdigit()}
         if not wanted or wanted - there:
             numbers = ", ".join(map(str, sorted(wanted - there))) or "none"
             raise InvalidArgument(f"vcpus {numbers}: {domain} has {len(there)}, numbered from 0, and needs one online")

@@ -8,9 +8,26 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from impl.configuration.template import is_ejectable, is_empty
+from impl.configuration.template import is_ejectable, is_empty, is_set
 from impl.errors import InvalidArgument
-from impl.kinds import DISK, NIC, P9, PCI, USBCTRL, USBDEV, VDISPL, VKB, VSND, VTPM, Device, Entry, Json, Kind
+from impl.kinds import (
+    DISK,
+    MOST_DEVID,
+    MOST_UINT32,
+    NIC,
+    P9,
+    PCI,
+    USBCTRL,
+    USBDEV,
+    VDISPL,
+    VKB,
+    VSND,
+    VTPM,
+    Device,
+    Entry,
+    Json,
+    Kind,
+)
 from impl.operations import paths
 from impl.ports import Domain
 
@@ -87,7 +104,7 @@ def _disk(device: Device, entry: Entry) -> tuple[Nodes, Nodes]:
         "bootable": "1",
         "dev": str(entry["vdev"]),
         "type": "qdisk" if qdisk else "phy",
-        "mode": "w" if entry.get("readwrite") and not cdrom else "r",
+        "mode": "w" if is_set(entry, "readwrite") and not cdrom else "r",
         "device-type": kind,
         "specification": _text(entry, "specification") or "xen",
     }
@@ -135,8 +152,14 @@ def _host_address(entry: Entry) -> str:
 
 def _pci(device: Device, entry: Entry) -> tuple[Nodes, Nodes]:
     address = _pci_address(device)
-    options = f"msitranslate={int(bool(entry.get('msitranslate')))},power_mgmt={int(bool(entry.get('power_mgmt')))}"
-    return {}, {"key": address, "dev": address, "opts": f"{options},permissive={int(bool(entry.get('permissive')))}"}
+    options = [f"{name}={int(is_set(entry, name))}" for name in ("msitranslate", "power_mgmt", "permissive")]
+    policy = _text(entry, "rdm_policy")
+    options.append(
+        f"rdm_policy={policy if policy not in ('', 'invalid') else 'strict'}"
+    )  # libxl__device_pci_setdefault
+    slot, name = _whole(entry, "vdevfn", 0, MOST_UINT32), _text(entry, "name")
+    more = ({"vdevfn": f"{slot:x}"} if slot else {}) | ({"name": name} if name else {})
+    return {}, {"key": address, "dev": address, **more, "opts": ",".join(options)}
 
 
 def _pci_address(device: Device) -> str:
@@ -150,7 +173,7 @@ def _p9(_device: Device, entry: Entry) -> tuple[Nodes, Nodes]:
 
 
 def _vdispl(_device: Device, entry: Entry) -> tuple[Nodes, Nodes]:
-    front = {"be-alloc": str(int(bool(entry.get("be_alloc"))))}
+    front = {"be-alloc": str(int(is_set(entry, "be_alloc")))}
     connectors = entry.get("connectors")
     for n, connector in enumerate(connectors if isinstance(connectors, list) else []):
         if isinstance(connector, Mapping):
@@ -194,10 +217,10 @@ def _text(entry: Entry, name: str) -> str:
     return value
 
 
-def _whole(entry: Entry, name: str, otherwise: int) -> int:
+def _whole(entry: Entry, name: str, otherwise: int, most: int = MOST_DEVID) -> int:
     value = entry.get(name)
     value = otherwise if value is None else value
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**31:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= most:
         raise InvalidArgument(f"`{name}` is {value!r}, and must be a whole number")
     return value
 

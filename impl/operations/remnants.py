@@ -6,14 +6,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from impl.errors import InvalidArgument
-from impl.kinds import KINDS, USBDEV, Device
+from impl.kinds import KINDS, PCI, USBDEV, Device
 from impl.operations import paths
-from impl.operations.existence import names, pointers
+from impl.operations.existence import libxl_pci, names, pointers
 from impl.ports import Domain, Requests
 
 
 async def is_odd(x: Requests, domain: Domain, there: Sequence[Device]) -> bool:
-    """True if below `/libxl/<domid>/device` there is anything but devices whose frontend and backend are known."""
+    """True if below `/libxl/<domid>/device` there is anything but devices whose frontend and backend are known, or
+    libxl attached a PCI device."""
     if set(await names(x, paths.devices(domain.domid))) - {kind.folder for kind in KINDS.values()}:
         return True
     for device in there:
@@ -23,7 +24,7 @@ async def is_odd(x: Requests, domain: Domain, there: Sequence[Device]) -> bool:
             return True
         if device.kind is not USBDEV and None in await pointers(x, domain, paths.existing(domain, device)):
             return True
-    return False
+    return bool(set(await libxl_pci(x, domain)) - {device.index for device in there if device.kind is PCI})
 
 
 async def expunge_remnants(x: Requests, domain: Domain) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from impl.configuration.implicit import unaccounted
+from impl.configuration.memory import parse_amount
 from impl.configuration.template import Template, emptied, is_ejectable
 from impl.errors import CannotList, XenstoreError
 from impl.kinds import Device
@@ -69,12 +70,12 @@ async def _with_knobs(t: Toolstack, domain: Domain, template: Template) -> Templ
     if name is None or target is None or limit is None:
         raise CannotList(f"{domain}: xenstore lacks its name or its memory: it is being created or destroyed")
     try:
-        total = int(target) + int(video or 0)
+        total = parse_amount(target) + template.kept_back_kb(parse_amount(video or "0"))
         return template.with_knobs(
             name=name,
             uuid=domain.uuid,
             target_memkb=total,
-            max_memkb=int(limit),
+            max_memkb=parse_amount(limit),
             avail_vcpus=sorted(int(n) for n, value in vcpus.items() if value == "online") if vcpus else None,
             sched_params=dict(await t.hypervisor.scheduling(domain)) or None,
         )

@@ -23,7 +23,13 @@ PATIENCE, SHORT_PATIENCE = 300.0, 30.0
 """Seconds for a judge; and for the one that is said to notice a mutant by its never ending."""
 TESTS: Mapping[str, tuple[str, ...]] = {
     "audit/": ("test_audit", "test_audit_hosts", "test_audit_dump", "test_audit_output", "test_audit_followed"),
-    "configuration/": ("test_configuration", "test_configuration_kept", "test_retrieve_libxl_made", "test_operations"),
+    "configuration/": (
+        "test_configuration",
+        "test_configuration_kept",
+        "test_retrieve_libxl_made",
+        "test_retrieve_reference",
+        "test_operations",
+    ),
     "embedded/folder.py": ("test_domain_command", "test_domain_deaths", "test_damaged_store"),
     "embedded/sqlite.py": ("test_domain_command", "test_domain_deaths", "test_damaged_store"),
     "embedded/": ("test_operations", "test_operations_between", "test_domain_deaths"),
@@ -37,6 +43,7 @@ TESTS: Mapping[str, tuple[str, ...]] = {
         "test_domain_command",
         "test_xenstore_forgotten",
         "test_door",
+        "test_pci_layout",
         "test_advice",
     ),
     "templates/reading.py": ("test_lock_waits", "test_reading_changes_nothing"),

@@ -205,13 +205,13 @@ READINGS = (
     ),
     Mutant(
         "memory-no-lock", KNOBS,
-        "    async with locked(t, domain):\n        video = await _require_target",
-        "    if True:\n        video = await _require_target",
+        "    async with locked(t, domain):\n        template = await _template(t, domain)\n        kept",
+        "    if True:\n        template = await _template(t, domain)\n        kept",
         "the lock is not taken", "pairs", "5f33fa2bca",
     ),
     Mutant(
         "memory-hypervisor-only", KNOBS,
-        '        await x.write(paths.memory(domain.domid, "target"), str(kb - video).encode())\n', "",
+        '        await x.write(paths.memory(domain.domid, "target"), str(kb - kept).encode())\n', "",
         "xenstore is not told of the memory", "pairs",
     ),
     Mutant(
@@ -227,17 +227,17 @@ READINGS = (
     ),
     Mutant(
         "memory-no-rollback", KNOBS,
-        "                await t.hypervisor.set_memory(domain, before + video)\n", "                del before\n",
+        "                await t.hypervisor.set_memory(domain, before + kept)\n", "                del before\n",
         "the hypervisor keeps the memory that xenstore refused", "deaths", "5f33fa2bca",
     ),
     Mutant(
         "memory-with-video", KNOBS,
-        "str(kb - video).encode()", "str(kb).encode()",
+        "str(kb - kept).encode()", "str(kb).encode()",
         "the video memory is added with each setting", "test_operations_between", "d8e1ee8182",
     ),
     Mutant(
         "memory-rollback-without-video", KNOBS,
-        "await t.hypervisor.set_memory(domain, before + video)", "await t.hypervisor.set_memory(domain, before)",
+        "await t.hypervisor.set_memory(domain, before + kept)", "await t.hypervisor.set_memory(domain, before)",
         "the hypervisor is told less than before when xenstore refuses", "test_operations_between", "d8e1ee8182",
     ),
     Mutant(
@@ -295,7 +295,7 @@ READINGS = (
         "the memory is the template's", "pairs",
     ),
     Mutant(
-        "retrieve-no-limit", RETRIEVE, "            max_memkb=int(limit),\n", "",
+        "retrieve-no-limit", RETRIEVE, "            max_memkb=parse_amount(limit),\n", "",
         "the memory limit is the template's", "test_operations", "77bbea1baf",
     ),
     Mutant(
@@ -311,7 +311,7 @@ READINGS = (
     ),
     Mutant(
         "retrieve-shrinks", RETRIEVE,
-        "        total = int(target) + int(video or 0)\n", "        total = int(target)\n",
+        '.kept_back_kb(parse_amount(video or "0"))', '.kept_back_kb(0)',
         "the video memory is lost with each retrieve", "test_operations_between", "d8e1ee8182, 7e81d992b1",
     ),
     Mutant(

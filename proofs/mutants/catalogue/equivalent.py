@@ -16,7 +16,7 @@ EQUIVALENT: tuple[tuple[Mutant, str], ...] = (
     (
         Mutant(
             "memory-known-once", "operations/knobs.py",
-            "        await require_known(x, domain)\n        video = await", "        video = await",
+            "        await require_known(x, domain)\n        kept = await", "        kept = await",
             "whether xenstore has the domain is not looked at before its memory", "deaths",
         ),
         "the memory limit is read next, and what xenstore does not have is refused there",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from proofs.mutants.mutant import Mutant
 
 TEXT, TEMPLATE, DEFAULTS = (f"configuration/{name}.py" for name in ("text", "template", "defaults"))
+PLACES, MEMORY = "configuration/places.py", "configuration/memory.py"
 KINDS, XENBUS, SCRIPT = "kinds.py", "hotplug/xenbus.py", "hotplug/script.py"
 SIMULATED, HYPERVISOR, EMBEDDED_HOST = "embedded/hotplug.py", "embedded/hypervisor.py", "embedded/host.py"
 AUDIT_STORE, AUDIT_LEFT, AUDIT_DEVICES = "audit/store.py", "audit/leftovers.py", "audit/devices.py"
@@ -45,9 +46,19 @@ CONFIGURATION = (
         "an entry replaces whichever there is of its kind", "pairs", "b923a13761",
     ),
     Mutant(
-        "entries-twice", TEMPLATE,
+        "entries-twice", PLACES,
         "        if index in places:\n", "        if False:\n",
         "two entries of one device are borne", "test_configuration", "0d5d5eca4a",
+    ),
+    Mutant(
+        "number-by-place-shifts", PLACES,
+        "        entry if by_place[at] == known[at] else", "        entry if True else",
+        "a share that stays takes the number of one that went away", "test_configuration",
+    ),
+    Mutant(
+        "target-short-by-a-mebibyte", MEMORY,
+        " + (POD_KB if hvm and limit > target else 0)", "",
+        "an HVM domain's target is 1 MiB short", "test_retrieve_reference", "7e81d992b1",
     ),
     Mutant(
         "without-nothing", TEMPLATE,
@@ -154,6 +165,11 @@ HOST = (
         "script-failure-ignored", SCRIPT,
         "    if process.returncode:\n", "    if False:\n",
         "a script that failed is taken for one that has run", "test_hotplug",
+    ),
+    Mutant(
+        "script-prints-to-the-terminal", SCRIPT,
+        "stdout=said.writer, stderr=said.writer", "stdout=2, stderr=said.writer",
+        "what a script prints on standard output reaches the terminal as it is", "test_hotplug_script",
     ),
     Mutant(
         "script-left-running", SCRIPT,

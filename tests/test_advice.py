@@ -16,6 +16,7 @@ from test_domain_deaths import die
 from confsync import main
 from impl.kinds import DISK, Device
 
+pytestmark = pytest.mark.slow
 ADVICE = re.compile(r"`confsync domain ([^`]+)`")
 ATTACH = ["attach", "vm1", "disk", "/b,raw,xvdb,rw"]
 OPERATIONS = Path(__file__).parent.parent / "impl"
@@ -82,6 +83,7 @@ def test_a_killed_attach_is_refused_with_the_way_out(host: Host, tmp_path: Path)
     assert_well(host, tmp_path)
 
 
+@pytest.mark.quick
 def test_a_healthy_device_is_never_advised_to_be_detached(host: Host) -> None:
     host.ok(*ATTACH)
     assert not ADVICE.search(refused(host, *ATTACH))
@@ -107,6 +109,7 @@ def test_an_interrupted_creation(tmp_path: Path) -> None:
     assert_well(empty, tmp_path)
 
 
+@pytest.mark.quick
 def test_an_interrupted_insert(host: Host, tmp_path: Path) -> None:
     host.ok("eject", "vm1", "hdc")
     assert follow(host, interrupted(host, "insert", "vm1", "hdc", "/d.iso")) == ["eject"]
@@ -245,6 +248,7 @@ TESTED = {"create", "list", "detach", "eject", "destroy", "unpause"}
 """The commands that the tests above have followed, and `unpause`, which needs a xenstore that fails."""
 
 
+@pytest.mark.quick
 def test_every_advice_in_the_source_is_of_a_command_that_is_followed_here() -> None:
     found = {
         words.split()[-1]

@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import sys
-from functools import cache
 from pathlib import Path
-from unittest.mock import patch
 
 from processes import LONG
 
 from model.designs import DESIGNS, RECOMMENDED
-from proofs.conformance.external import run
 from proofs.conformance.external.run import explore_external
 from proofs.conformance.run import Report
-from proofs.conformance.scope import Scope, holding
+from proofs.conformance.scope import Scope
 
 ROOT = Path(__file__).parent.parent
 PERL = ("perl", str(ROOT / "examples" / "toolstack.pl"))
 MEDDLER = (sys.executable, str(Path(__file__).parent / "meddler.py"))
 DESIGN = DESIGNS[RECOMMENDED]
-_holding = cache(holding)
 
 
 def explored(*command: str, scope: Scope, again: int = 8, design: str = RECOMMENDED) -> Report:
-    """An exploration. Which properties a design holds is found out once for all tests."""
-    with patch.object(run, "holding", _holding):
-        return explore_external(command, DESIGNS[design], scope, lambda _done, _of: None, again=again, patience=LONG)
+    """An exploration."""
+    return explore_external(command, DESIGNS[design], scope, lambda _done, _of: None, again=again, patience=LONG)

@@ -20,6 +20,7 @@ from impl.errors import HypervisorRefused
 from impl.kinds import DISK, Device
 from impl.ports import Domain
 
+pytestmark = pytest.mark.slow
 ADVICE = re.compile(r"`confsync domain ([^`]+)`")
 ATTACH = ["attach", "vm1", "disk", "/b,raw,xvdb,rw"]
 OPERATIONS = Path(__file__).parent.parent / "impl"
@@ -86,6 +87,7 @@ def test_a_killed_attach_is_refused_with_the_way_out(host: Host, tmp_path: Path)
     assert_well(host, tmp_path)
 
 
+@pytest.mark.quick
 def test_a_healthy_device_is_never_advised_to_be_detached(host: Host) -> None:
     host.ok(*ATTACH)
     assert not ADVICE.search(refused(host, *ATTACH))
@@ -111,6 +113,7 @@ def test_an_interrupted_creation(tmp_path: Path) -> None:
     assert_well(empty, tmp_path)
 
 
+@pytest.mark.quick
 def test_an_interrupted_insert(host: Host, tmp_path: Path) -> None:
     host.ok("eject", "vm1", "hdc")
     assert follow(host, interrupted(host, "insert", "vm1", "hdc", "/d.iso")) == ["eject"]
@@ -265,6 +268,7 @@ TESTED = {"create", "list", "detach", "eject", "destroy", "unpause"}
 """The commands that the tests above have followed."""
 
 
+@pytest.mark.quick
 def test_every_advice_in_the_source_is_of_a_command_that_is_followed_here() -> None:
     found = {
         words.split()[-1]

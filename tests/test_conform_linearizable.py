@@ -51,13 +51,19 @@ def explorer_of(processes: int) -> tuple[Explorer, dict[str, Start]]:
     return explorer, starts(explorer)
 
 
-@pytest.mark.slow
-def test_all_pairs_with_a_death_and_a_failure_are_linearizable() -> None:
+@pytest.mark.parametrize(
+    ("deaths", "failures", "least"),
+    [(0, 0, 9_000), pytest.param(1, 1, 90_000, marks=pytest.mark.deep)],
+    ids=["no death", "a death and a failure"],
+)
+def test_all_pairs_are_linearizable(deaths: int, failures: int, least: int) -> None:
     explorer, known = explorer_of(2)
     pairs = list(together(Scope(2)))
-    found = [linearize(explorer, start, pair, deaths=1, failures=1) for start in known.values() for pair in pairs]
+    found = [
+        linearize(explorer, start, pair, deaths=deaths, failures=failures) for start in known.values() for pair in pairs
+    ]
     assert [f.reason for f in found if f.wrong is not None] == []
-    assert sum(f.checks for f in found) > 90_000
+    assert sum(f.checks for f in found) > least
 
 
 def test_a_retrieve_beside_two_changes_is_linearizable() -> None:

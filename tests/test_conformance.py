@@ -12,6 +12,7 @@ from impl.ports import Domain, Requests
 from model.check import check
 from model.designs import DESIGNS, RECOMMENDED
 from model.language import ABSENT, FIRST_CONFIG
+from model.step import SIGNATURES
 from model.trace import TokenError
 from model.verdict import Verdict
 from proofs.conformance.asked import Asked
@@ -74,13 +75,29 @@ def test_every_pair_with_a_death_and_a_failure() -> None:
     assert report.model.taken + sum(m.count for m in report.model.missing) == report.model.reachable
 
 
-@pytest.mark.slow
-def test_every_pair_with_others_within_transactions() -> None:
-    the_same(report := explored(Scope(2), grain=Grain.REQUEST))
-    assert report.covered.interleavings > explored(Scope(2)).covered.interleavings
+@pytest.mark.parametrize(
+    "operations",
+    [
+        pytest.param(("attach", "detach", "retrieve"), marks=pytest.mark.slow),
+        pytest.param(("rename", "create"), marks=pytest.mark.slow),
+        pytest.param(tuple(SIGNATURES), marks=pytest.mark.deep),
+    ],
+    ids=",".join,
+)
+def test_every_pair_with_others_within_transactions(operations: tuple[str, ...]) -> None:
+    scope = Scope(2, operations=operations)
+    the_same(report := explored(scope, grain=Grain.REQUEST))
+    assert report.covered.interleavings > explored(scope).covered.interleavings
 
 
-@pytest.mark.slow
+@pytest.mark.deep
+def test_every_pair_with_a_death_and_others_within_transactions() -> None:
+    """What the README's command explores."""
+    the_same(report := explored(Scope(2, 1, 0), grain=Grain.REQUEST))
+    assert report.combinations == combinations(2)
+
+
+@pytest.mark.deep
 @pytest.mark.parametrize("deaths", [0, 1])
 def test_every_triple(deaths: int) -> None:
     the_same(report := explored(Scope(3, deaths, 0)))
@@ -88,8 +105,25 @@ def test_every_triple(deaths: int) -> None:
 
 
 @pytest.mark.slow
-def test_quadruples_of_attach_and_detach() -> None:
+@pytest.mark.parametrize("operations", [("attach", "destroy", "create"), ("swap", "rename", "retrieve")], ids=",".join)
+def test_triples_of_three_operations(operations: tuple[str, ...]) -> None:
+    """Of the triples, those of operations that meet each other: on a device, and on what is set in two places."""
+    the_same(explored(Scope(3, 0, 0, operations)))
+
+
+@pytest.mark.slow
+def test_a_late_detach_beside_two_others_and_an_attach() -> None:
     """Four are needed: a detach that comes late, another, an attach, and a third detach between its two looks."""
+    explorer = begin(DESIGN, Scope(4))
+    asked = (DETACH, DETACH, Asked("attach", 0, FIRST_CONFIG), DETACH)
+    found = explorer.explore(starts(explorer)["full"], asked)
+    assert found.divergence is None
+    assert found.edges > 1000
+
+
+@pytest.mark.deep
+def test_quadruples_of_attach_and_detach() -> None:
+    """All of that kind, on two slots."""
     the_same(explored(Scope(4, 0, 0, ("attach", "detach"))))
 
 
@@ -223,6 +257,7 @@ def test_an_operation_that_breaks_diverges(monkeypatch: pytest.MonkeyPatch) -> N
     assert found.divergence.reason == "the operation broke: ZeroDivisionError: a bug"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheduler", sorted(SCHEDULERS))
 def test_walks_conform_and_the_same_seed_is_the_same_walk(scheduler: str) -> None:
     def walked(seed: int) -> tuple[int, int]:

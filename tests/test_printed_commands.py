@@ -8,7 +8,6 @@ import re
 import shlex
 import subprocess
 from collections.abc import Iterator, Sequence
-from functools import cache
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -23,13 +22,12 @@ from impl.operations import knobs, paths
 from impl.operations.transact import transact
 from impl.ports import Domain, Requests, Toolstack
 from proofs import cli, refinement
-from proofs.conformance import scope
-from proofs.conformance.external import run
 
 TINY = ("--slots=1", "--ejectable=0", "--configs=1", "--names=1", "--amounts=1", "--jobs=1")
 EARLY = """base = "xenstore_first_locked"
 attach = [take_lock, read_template, refuse_if_present, write_template, drop_lock, enter_xenstore, allocate]
 """
+pytestmark = pytest.mark.slow
 PRINTS = re.compile(rf"\bconfsync (?:{'|'.join(COMMANDS)})\b")
 
 
@@ -65,16 +63,6 @@ def replays(commands: Sequence[str], folder: Path, code: int, says: str) -> None
     done = pasted(commands[0], folder)
     assert (done.returncode, done.stderr) == (code, "")
     assert says in done.stdout
-
-
-HOLDING = cache(scope.holding)
-
-
-@pytest.fixture(autouse=True)
-def known_properties(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Which properties a design holds is found out once for all tests in this process."""
-    monkeypatch.setattr(scope, "holding", HOLDING)
-    monkeypatch.setattr(run, "holding", HOLDING)
 
 
 @pytest.fixture
@@ -161,6 +149,7 @@ def test_a_divergence_from_a_design_of_a_file(odd: Path, tmp_path: Path) -> None
     assert list(printed(str(failure.text))) == [again]
 
 
+@pytest.mark.quick
 def test_of_several_designs_one_is_to_be_named(odd: Path) -> None:
     for name in ("one", "two"):
         (odd / f"{name}.py").write_text(EARLY)
@@ -184,6 +173,7 @@ def test_a_divergence_of_another_implementation(bug: str, odd: Path, tmp_path: P
     assert (mended.returncode, "every step is one of xenstore_first_locked's" in mended.stdout) == (0, True)
 
 
+@pytest.mark.quick
 def test_a_token_is_replayed_on_what_it_was_made_with() -> None:
     rest = "full:attach,s1,k4:0.0*4:db31d52a"
     for kind, options, says in (
@@ -256,6 +246,7 @@ def _strings(path: Path) -> Iterator[str]:
             yield node.value
 
 
+@pytest.mark.quick
 def test_every_place_that_prints_a_command_is_tested_here() -> None:
     files = (p for folder in ("model", "proofs", "impl") for p in (ROOT / folder).rglob("*.py"))
     found = {

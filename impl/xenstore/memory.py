@@ -177,8 +177,13 @@ class MemoryStore:
             before = "absent"
         else:
             before = "fresh" if node is not None and node.generation == seen.before.generation else "stale"
-        now = 0 if seen.now is None else _digest(path, seen.now)
-        return f"{path} {before} {now:x} {seen.modified} {seen.fires} {seen.exact}".encode()
+        if seen.now is None:
+            now = "removed"
+        elif before == "fresh" and not seen.modified:
+            now = "same"  # as in the tree, whose own fingerprint says how that is
+        else:
+            now = f"{_digest(path, seen.now):x}"
+        return f"{path} {before} {now} {seen.modified} {seen.fires} {seen.exact}".encode()
 
     def snapshot(self) -> Snapshot:
         """The state as it is now. Costs little: what is in it is copied only when it changes."""

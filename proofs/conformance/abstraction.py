@@ -73,11 +73,18 @@ class Abstraction:
     """The abstraction for a program's bounds."""
 
     def __init__(self, program: Program) -> None:
-        self._layout, self._bounds = program.shared_layout, program.bounds
+        self._layout = program.shared_layout
         ghosts = {field for field, f in Shared.fields().items() if f.ghost}
         self._compared = frozenset(self._layout.places) - ghosts - UNCOMPARED
         self._names = {name(n): n for n in range(program.bounds.names)}
         self._amounts = {amount(n): n for n in range(program.bounds.amounts)}
+        self._devices = {k: device(k, program.bounds) for k in self._layout.slots}
+        self._where = {k: paths.existing(DOMAIN, what) for k, what in self._devices.items()}
+        self._claims = [
+            Claim(DOMAIN.domid, DOMAIN.uuid, what.kind.folder, what.index) for what in self._devices.values()
+        ]
+        self._saved: dict[bytes, tuple[tuple[int, ...], int, int]] = {}
+        """What template files say that were read before: there are few different ones."""
 
     def view(self, seen: Seen) -> View:
         """What the stores say."""
@@ -87,18 +94,19 @@ class Abstraction:
             return View(0, 0, stray=str(e))
 
     def _view(self, seen: Seen) -> View:
-        guest = seen.guest()
-        template = None if seen.text is None else Template.parse(seen.text, "the template")
+        guest, text = seen.guest(), seen.text
         slots = self._layout.slots
+        nothing = ((ABSENT,) * len(slots), 0, 0)
+        template, template_name, template_memory = nothing if text is None else self._says(text)
         values: dict[str, bool | int | tuple[bool | int, ...]] = {
             "alive": guest is not None,
-            "saved": template is not None,
-            "template": tuple(self._saved(template, k) for k in slots),
-            "template_name": self._names[template.name or ""] if template else 0,
-            "template_memory": self._amounts[template.target_memkb or 0] if template else 0,
+            "saved": text is not None,
+            "template": template,
+            "template_name": template_name,
+            "template_memory": template_memory,
             "xenstore": tuple(self._exists(seen, k) for k in slots),
             "closing": tuple(seen.node(f"{self.existing(k)}/online") == "0" for k in slots),
-            "resources": tuple(seen.held(self._claim(k)) is not None for k in slots),
+            "resources": tuple(seen.held(claim) is not None for claim in self._claims),
             "granted": self._amounts[guest.memory_kb] if guest else 0,
             "locked": seen.locked,
             "lock_file": seen.lock_file,
@@ -123,8 +131,13 @@ class Abstraction:
         each = [self.existing(k) for k in self._layout.slots]
         return [_NAME, _TARGET, *each, *(f"{e}/online" for e in each), *(f"{e}/params" for e in each)]
 
-    def _saved(self, template: Template | None, k: ConcreteSlot) -> int:
-        return ABSENT if template is None else self.entry(template, k)
+    def _says(self, text: bytes) -> tuple[tuple[int, ...], int, int]:
+        """What a template file says: what is at each slot, the name, the memory target."""
+        if text not in self._saved:
+            template = Template.parse(text, "the template")
+            entries = tuple(self.entry(template, k) for k in self._layout.slots)
+            self._saved[text] = entries, self._names[template.name or ""], self._amounts[template.target_memkb or 0]
+        return self._saved[text]
 
     def _exists(self, seen: Seen, k: ConcreteSlot) -> int:
         if seen.node(self.existing(k)) is None:
@@ -134,11 +147,7 @@ class Abstraction:
 
     def existing(self, k: ConcreteSlot) -> str:
         """The node by which the device in a slot exists."""
-        return paths.existing(DOMAIN, device(k, self._bounds))
-
-    def _claim(self, k: ConcreteSlot) -> Claim:
-        what = device(k, self._bounds)
-        return Claim(DOMAIN.domid, DOMAIN.uuid, what.kind.folder, what.index)
+        return self._where[k]
 
     def answer(self, template: Template) -> tuple[tuple[int, ...], int, int]:
         """What a retrieve's answer is in the model: what is at each slot, the name, the memory target. STRAY for what
@@ -152,7 +161,7 @@ class Abstraction:
 
     def entry(self, template: Template, k: ConcreteSlot) -> int:
         """What the template says of a slot."""
-        found = template.find(device(k, self._bounds))
+        found = template.find(self._devices[k])
         if found is None:
             return ABSENT
         if "pdev_path" not in found:

@@ -6,10 +6,9 @@ The operation is ordinary `async` code and knows nothing of it.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator
-from dataclasses import dataclass
 from itertools import count
 from types import coroutine
-from typing import cast
+from typing import NamedTuple, cast
 
 from impl.ports import Hotplug, Hypervisor, Templates, Toolstack, Transaction, Xenstore
 
@@ -17,9 +16,8 @@ Answer = object
 """What a port answered: a value, or a ToolstackError that it raised."""
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One effect that an operation asks for."""
+class Call(NamedTuple):
+    """One effect that an operation asks for. A tuple, because an exploration makes and compares millions."""
 
     port: str
     method: str
@@ -53,6 +51,7 @@ class _Port:
         def asks(*arguments: object, **named: object) -> Awaitable[Answer]:
             return ask(Call(self._port, method, arguments, tuple(named.items()), self._transaction))
 
+        setattr(self, method, asks)  # the next time it is found without this function
         return asks
 
 

@@ -21,7 +21,8 @@ class Embedded(Steps):
         self._grain = grain
         self._bounds = program.bounds
         self._abstraction = Abstraction(program)
-        self._views: dict[int, View] = {}
+        self._views: dict[object, View] = {}
+        """By what is visible: nothing that a transaction has not committed counts."""
 
     @property
     def kind(self) -> Kind:
@@ -38,10 +39,12 @@ class Embedded(Steps):
 
     def view(self, state: int) -> View:
         """What the stores say in this state."""
-        if state not in self._views:
-            self.stores.put_back(self.states[state])
-            self._views[state] = self._abstraction.view(self.stores)
-        return self._views[state]
+        kept = self.states[state]
+        view = self._views.get(kept.visible)
+        if view is None:
+            self.stores.put_back(kept)
+            view = self._views[kept.visible] = self._abstraction.view(self.stores)
+        return view
 
     def ended(self, place: Place) -> tuple[Outcome, Answer | None]:
         """How the operation ended, if it did, and what a `retrieve` returned."""

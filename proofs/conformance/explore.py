@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from impl.errors import ToolstackError
 from model.memory import Meter
@@ -23,8 +24,7 @@ from proofs.conformance.moves import Moves
 from proofs.conformance.steps import Broken, Place
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(NamedTuple):
     """What happens next: a process takes the n-th of its steps, or dies (None)."""
 
     process: int
@@ -102,6 +102,10 @@ class Explorer:
         self._begun: dict[tuple[int, Asked], Place] = {}
         self._sets: list[frozenset[State]] = []
         self._set_numbers: dict[frozenset[State], int] = {}
+        self._views: list[View] = []
+        self._view_numbers: dict[View, int] = {}
+        self._view_of: dict[int, int] = {}
+        """By the state: the number of what the stores then say."""
         self._advanced: dict[tuple[int, int, int, int, int], int | str] = {}
 
     def view(self, state: int) -> View:
@@ -230,11 +234,20 @@ class Explorer:
         """The number of the model's states that fit after a choice that leads there, or what is wrong."""
         what = -1 if choice.which is None else bool(choice.which)
         end = place.number if place is not None and place.ended else DEAD
-        key = (models, choice.process, state, end, what)
+        view = self._view_of.get(state)
+        if view is None:
+            view = self._view_of[state] = self._number_of(self.view(state))
+        key = (models, choice.process, view, end, what)
         known = self._advanced.get(key)
         if known is None:
-            known = self._advanced[key] = self._work_out(self._sets[models], choice, self.view(state), place)
+            known = self._advanced[key] = self._work_out(self._sets[models], choice, self._views[view], place)
         return known
+
+    def _number_of(self, view: View) -> int:
+        number = self._view_numbers.setdefault(view, len(self._views))
+        if number == len(self._views):
+            self._views.append(view)
+        return number
 
     def _work_out(self, models: frozenset[State], choice: Choice, view: View, place: Place | None) -> int | str:
         if view.stray:

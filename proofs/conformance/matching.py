@@ -56,6 +56,7 @@ class Matching:
     def __init__(self, program: Program) -> None:
         self.program = program
         self._reach: dict[tuple[int, int, int], Steps] = {}
+        self._crashes: dict[tuple[int, int], tuple[Transition, ...]] = {}
         self.taken: set[Taken] = set()
         """All transitions that a step of the implementation was, or was part of."""
 
@@ -146,11 +147,19 @@ class Matching:
                 if view.fits(shared):
                     found.add((shared, (*local[:process], DEAD, *local[process + 1 :])))
                 continue
-            for t in self.program.transitions(shared, local[process], set()):
-                if t.label.kind is Kind.CRASH and view.fits(t.shared):
+            for t in self._deaths(shared, local[process]):
+                if view.fits(t.shared):
                     found.add((t.shared, (*local[:process], DEAD, *local[process + 1 :])))
                     self.taken.add((shared, local[process], t))
         return frozenset(found)
+
+    def _deaths(self, shared: int, local: int) -> tuple[Transition, ...]:
+        """The transitions by which a process at this local word dies."""
+        key = (shared, local)
+        if key not in self._crashes:
+            taken = self.program.transitions(shared, local, set())
+            self._crashes[key] = tuple(t for t in taken if t.label.kind is Kind.CRASH)
+        return self._crashes[key]
 
     def alone(self, shared: int, local: int) -> int:
         """The shared word after an operation alone, with nothing made to fail."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from model.check import check
 from model.language import ABSENT, EMPTY, FIRST_CONFIG
@@ -56,6 +57,7 @@ def begin(design: Design, scope: Scope, grain: Grain = Grain.COMMIT) -> Explorer
     return Explorer(Embedded(Stores(scope.processes), program, grain), program, holding(design))
 
 
+@cache
 def holding(design: Design) -> tuple[str, ...]:
     """The properties over the stores that the design holds, by a search within small bounds."""
     names = [n for n, p in PROPERTIES.items() if p.decided is Decided.STORES]

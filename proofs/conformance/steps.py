@@ -96,6 +96,8 @@ FAILURES: Mapping[tuple[str, str], tuple[ToolstackError, ...]] = {
 }
 """The calls that can be made to fail, before they have done anything, and how."""
 GRANTS = ("hypervisor", "set_memory")
+MOST_LIVE = 4
+"""Operations that are kept at one place."""
 
 
 def key_of(answer: Answer) -> object:
@@ -117,8 +119,8 @@ class Steps:
         self.states: list[Kept] = []
         self._numbers: dict[object, int] = {}
         self.places: list[Place] = []
-        self._live: dict[int, Running] = {}
-        """An operation that stands at a place, where one is at hand."""
+        self._live: dict[int, list[Running]] = {}
+        """Operations that stand at a place, where some are at hand: each saves running one anew up to there."""
         self._known: dict[tuple[int, int], tuple[Edge, ...]] = {}
         self._deaths: dict[tuple[int, int], int] = {}
 
@@ -198,8 +200,8 @@ class Steps:
             known.granted = place.granted or any((c.port, c.method) == GRANTS for c, _ in said)
         elif known.call != call:
             raise Nondeterministic(f"after the same answers it asks for {call}, and asked for {known.call}")
-        elif call is not None and known.number not in self._live:
-            self._live[known.number] = running
+        elif call is not None:
+            self._keep_live(known, running)
         return known
 
     def _new(
@@ -214,14 +216,19 @@ class Steps:
         place = Place(len(self.places), process, work, observed, call, outcome)
         self.places.append(place)
         if call is not None:
-            self._live[place.number] = running
+            self._keep_live(place, running)
         return place
+
+    def _keep_live(self, place: Place, running: Running) -> None:
+        """Keep an operation that stands there, unless there are enough."""
+        at_hand = self._live.setdefault(place.number, [])
+        if len(at_hand) < MOST_LIVE:
+            at_hand.append(running)
 
     def _running(self, place: Place) -> Running:
         """An operation that stands there: the one at hand, or one run anew on what was observed."""
-        at_hand = self._live.pop(place.number, None)
-        if at_hand is not None:
-            return at_hand
+        if at_hand := self._live.get(place.number):
+            return at_hand.pop()
         running: Running = place.work(asking())
         call, _ = resume(running, None)
         for answer in place.observed:

@@ -48,8 +48,14 @@ class Kept:
     host: memory.Kept
     templates: templates.Kept
     open: Mapping[tuple[int, int], Transaction]
-    key: object
-    """Two states are alike if their keys are equal."""
+    visible: object
+    """Two states differ in nothing but open transactions if this is equal."""
+    opened: object
+
+    @property
+    def key(self) -> object:
+        """Two states are alike if their keys are equal."""
+        return self.visible, self.opened
 
 
 class Stores:
@@ -137,17 +143,16 @@ class Stores:
         opened = [
             (number, self.xenstore.fingerprint_of(c)) for number, c in engine.connections.items() if c.transactions
         ]
-        key = (
+        visible = (
             self.xenstore.fingerprint(),
-            tuple(opened),
-            tuple(sorted(self._open)),
             tuple(sorted((d, repr(g)) for d, g in host[0].items())),
             tuple(sorted(host[1].items())),
             tuple(sorted(files[0].items())),
             tuple(sorted(files[1].items())),
             files[2],
         )
-        return Kept(self.xenstore.snapshot(), host, files, dict(self._open), key)
+        in_transactions = (tuple(opened), tuple(sorted(self._open)))
+        return Kept(self.xenstore.snapshot(), host, files, dict(self._open), visible, in_transactions)
 
     def put_back(self, kept: Kept) -> None:
         """Have the state that was."""

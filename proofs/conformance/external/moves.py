@@ -36,9 +36,10 @@ _RESET: Message = {"do": "reset"}
 _STORES: Message = {"do": "stores"}
 
 
-@dataclass(frozen=True, slots=True)
 class Said(Call):
     """What a process told that it did."""
+
+    __slots__ = ()
 
     def __str__(self) -> str:
         return self.method

@@ -21,7 +21,8 @@ from model.state import LOCKS, Bounds, Local, Shared
 from model.verdict import Cell, Verdict
 from proofs import cli, report
 from proofs.houdini import Strengthening
-from proofs.lemma import Exclusive, Names
+from proofs.induction import Claim, Use
+from proofs.lemma import Exclusive, Lemma, Names
 from proofs.obligation import Discharged, Kind, Obligation, discharge, obligations
 from proofs.output import as_json, as_junit, objections
 from proofs.proof import Proof, verdicts_of
@@ -51,7 +52,7 @@ def release(s: Shared, me: Local) -> None:
 
 @cache
 def engine() -> Strengthening:
-    pool = [*map(Exclusive, LOCKS), always(no(HOLDS), LOCKED), at(ONE, HOLDS)]
+    pool: list[Lemma] = [*map(Exclusive, LOCKS), always(no(HOLDS), LOCKED), at(ONE, HOLDS)]
     return strengthened([Move("hold", hold, to=ONE), Move("release", release, here=ONE)], pool, pool[:2])
 
 
@@ -260,8 +261,6 @@ def test_a_system_has_every_axiom_and_the_whole_initial_state() -> None:
 
 def test_a_system_s_claim_has_all_that_is_given() -> None:
     ind, system = engine().induction, System(engine().induction)
-    from proofs.induction import Claim, Use  # noqa: PLC0415
-
     a, b = z3.Bools("a b")
     claim = Claim("x", (("one", a), ("other", b)), z3.Not(a), (Use(ind.me, ind.k), Use(ind.p, ind.k)))
     assert system.claim(claim) == {"says": "x", "given": ["a", "b"], "fails": "(not a)", "uses": ["(me k)", "(p k)"]}

@@ -48,6 +48,7 @@ def process(**fields: Any) -> Local:
 
 def changed(record: Record, layout: Layout, fields: Fields) -> Fields:
     """What a record that began with these fields has become: the fields that changed."""
+    assert isinstance(record.cells, WordCells)
     return differing(layout, word_of(layout, fields), record.cells.word)
 
 

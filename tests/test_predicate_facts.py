@@ -13,6 +13,7 @@ from functools import cache
 import numpy as np
 import pytest
 from hand_states import BOUNDS, C1, C2, DRIVE, NOTHING, SHARED, SLOT, Fields, stores, word_of
+from naive import Naive
 
 from model.designs import DESIGNS, RECOMMENDED
 from model.language import ABSENT, EMPTY, MADE_UP
@@ -101,6 +102,13 @@ def test_a_property_over_the_stores(what: str) -> None:
         assert any(met for _, met in found)
     else:
         assert not all(holds for holds, _ in found)
+
+
+@pytest.mark.parametrize("what", STORES)
+def test_the_naive_checker_says_the_same_of_the_stores(what: str) -> None:
+    name, fields, word = STORES[what]
+    found = set(Naive(Program(DESIGNS[RECOMMENDED], BOUNDS)).bad_stores(word_of(SHARED, fields)))
+    assert (name in found) is (word == VIOLATED)
 
 
 def test_every_property_over_the_stores_is_among_them() -> None:

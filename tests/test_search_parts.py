@@ -14,6 +14,7 @@ from naive import Naive
 from searches import search_of, words_of
 
 from model.check import check
+from model.concrete import Plain
 from model.designs import DESIGNS, RECOMMENDED
 from model.language import EMPTY, FIRST_CONFIG, MADE_UP, Sort, neg
 from model.program import IDLE, Effect, Kind, Program
@@ -116,12 +117,12 @@ def test_a_renaming_moves_every_field_of_its_sort() -> None:
     bounds = Bounds(slots=2, ejectable=0, configs=2, names=3, amounts=3)
     layout = Program(recommended, bounds).shared_layout
     swap = {Sort.SLOT: (1, 0), Sort.CONFIG: (0, 1, 2, C2, C1), Sort.NAME: (0, 2, 1), Sort.AMOUNT: (0, 2, 1)}
-    before = {
+    before: dict[str, Plain] = {
         "alive": True, "template": (C1, MADE_UP), "xenstore": (C2, EMPTY), "closing": (True, False),
         "vouched": (C1, C1), "name": 1, "template_name": 2, "memory": 1, "granted": 0, "template_memory": 2,
         "crashes": 1,
     }  # fmt: skip
-    after = {
+    after: dict[str, Plain] = {
         "alive": True, "template": (MADE_UP, C2), "xenstore": (EMPTY, C1), "closing": (False, True),
         "vouched": (C2, C2), "name": 2, "template_name": 1, "memory": 2, "granted": 0, "template_memory": 1,
         "crashes": 1,
@@ -139,14 +140,16 @@ def test_a_renaming_moves_every_field_of_its_sort() -> None:
 ORBITS = Bounds(slots=0, ejectable=0, configs=1, names=3, amounts=1, processes=2, crashes=1)
 
 
-def test_one_state_an_orbit() -> None:
+@pytest.mark.parametrize(("design", "levels"), [(RECOMMENDED, 9), ("xenstore_first_unlocked", 5)])
+def test_one_state_an_orbit(design: str, levels: int) -> None:
     """Every state without symmetry is a renaming of one that is found with it, and of one only."""
-    program = Program(recommended, ORBITS)
+    program = Program(DESIGNS[design], ORBITS)
     group = permutations(ORBITS)
     rename = [(renaming(program.shared_layout, g), renaming(program.local_layout, g)) for g in group]
     found, whole = search_of(program, symmetric=True), search_of(program, symmetric=False)
     for search in (found, whole):
-        search.run(Limits(), lambda level: level == 9)
+        search.run(Limits(), lambda level: level == levels)
+    assert len(words_of(found)) == len(words_of(whole))
     for some, every in zip(words_of(found), words_of(whole), strict=True):
         covered = [
             {
@@ -182,6 +185,7 @@ def test_so_many_die_and_no_more(crashes: int) -> None:
     search.run(Limits())
     counted = {program.shared_layout.get(word, "crashes") for word in search.pairs.shared.words}
     assert counted == set(range(crashes + 1))
+    assert (Kind.CRASH in {label.kind for label in search.pairs.labels}) is (crashes > 0)
 
 
 def test_what_happens_at_a_point_depends_on_what_it_reads() -> None:
@@ -242,6 +246,32 @@ def test_what_a_point_leads_to() -> None:
     rest = by_place["set_memory_target", "clean-up drop_lock"]
     assert program.leads_to(Kind.REFUSED, grant) == program.next[grant]
     assert rest in (program.next[grant], program.failed[grant])
+    close, release, leave, last = (
+        by_place["create", f"clean-up {name}"]
+        for name in ("close_devices", "release_devices", "leave_devices", "drop_lock")
+    )
+    assert program.leads_to(Kind.REFUSED, close) == program.leads_to(Kind.STEP, close) == release
+    assert program.leads_to(Kind.FAILS, leave) == last
+
+
+def test_what_the_outside_can_refuse() -> None:
+    """A write of the template, a commit and a hypercall can fail; a lock that is free, a read and a check cannot."""
+    program = Program(recommended, Bounds())
+    shared = program.initial
+    for field in ("alive", "saved"):
+        shared = program.shared_layout.put(shared, field, True)
+    kinds = {}
+    for point, p in enumerate(program.points):
+        if p.operation in ("rename", "set_memory_target", "attach") and not p.cleaning_up and p.remaining:
+            local = program.local_layout.put(program.local_layout.put(IDLE, "at", point), "holds", True)
+            effects = program.outcomes(point, shared, local, set()) or []
+            kinds[p.step.name] = [e.kind for e in effects]
+    taken, fails = [Kind.STEP], [Kind.STEP, Kind.FAILS]
+    assert kinds == {
+        "take_lock": taken, "read_template": taken, "refuse_if_present": taken, "drop_lock": taken,
+        "write_template": fails, "enter_xenstore": fails, "write_name": fails, "grant_memory": fails,
+        "write_memory": fails, "allocate": [Kind.REFUSED],
+    }  # fmt: skip
 
 
 # ------------------------------------------------------------------ exact answers

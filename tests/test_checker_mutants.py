@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from proofs.mutants import judges
 from proofs.mutants.catalogue import CHECKER, CHECKER_SAMPLE, MUTANTS
 from proofs.mutants.judges import control
 from proofs.mutants.said import Word
+from proofs.mutants.table import unlike
 
 pytestmark = pytest.mark.slow
 
@@ -21,6 +24,14 @@ def test_the_sample_is_killed_as_stated(name: str) -> None:
 def test_the_unedited_project_passes_the_tests_of_the_sample() -> None:
     (found,) = control([MUTANTS[name] for name in CHECKER_SAMPLE])
     assert found[1].word is Word.PASSED, found
+
+
+def test_a_named_test_that_fails_by_another_error_kills_nothing() -> None:
+    lock = MUTANTS["lock-is-not-waited-for"]
+    found = judges.judge(replace(lock, id="another", new="    me.waits_until(neg(s.no_such_field))\n"))
+    assert (found.by, found.said.word, found.as_stated) == ("", Word.DIED, False)
+    assert "no_such_field" in found.said.why
+    assert unlike([found], []) == [f"another: not noticed, and {lock.by} should have: {found.said.why}"]
 
 
 @pytest.mark.deep

@@ -13,8 +13,8 @@ from click.testing import CliRunner
 
 from proofs.mutants import judges
 from proofs.mutants.apply import ROOT
-from proofs.mutants.catalogue import EQUIVALENT, IMPLEMENTATION, MUTANTS, SAMPLE
-from proofs.mutants.cli import mutants
+from proofs.mutants.catalogue import CHECKER, CHECKER_SAMPLE, EQUIVALENT, IMPLEMENTATION, MUTANTS, SAMPLE
+from proofs.mutants.cli import mutants, wanted_of
 from proofs.mutants.explored import judge
 from proofs.mutants.judges import UNEXPLORED, Verdict, control
 from proofs.mutants.mutant import Mutant
@@ -109,9 +109,34 @@ def test_a_judge_s_word_is_told_where_it_is_awaited(tmp_path: Path, monkeypatch:
     assert heard(tmp_path / "said") == said
 
 
-@pytest.mark.parametrize("arguments", [["--only", "none"], ["--only", SCRIPT.id, "--sample", "2"]])
-def test_bad_input(arguments: list[str]) -> None:
-    assert CliRunner().invoke(mutants, arguments).exit_code == 2
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--only", "none"], "none"),
+        (["--only", SCRIPT.id, "--sample", "2"], "--only and --sample exclude each other"),
+        (["--only", SCRIPT.id, "--of", "checker"], f"{SCRIPT.id} is a mutant of the implementation: omit --of checker"),
+        (["--of", "nothing"], "--of"),
+    ],
+)
+def test_bad_input(arguments: list[str], said: str) -> None:
+    ran = CliRunner().invoke(mutants, arguments)
+    assert ran.exit_code == 2
+    assert said in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("of", "sample", "wanted"),
+    [
+        ("implementation", 2, SAMPLE[:2]),
+        ("checker", 2, CHECKER_SAMPLE[:2]),
+        ("all", len(SAMPLE) + 1, (*SAMPLE, CHECKER_SAMPLE[0])),
+        ("checker", None, tuple(m.id for m in CHECKER)),
+        ("all", None, tuple(MUTANTS)),
+    ],
+)
+def test_which_mutants_are_judged(of: str, sample: int | None, wanted: tuple[str, ...]) -> None:
+    found = [m.id for m in wanted_of(of, (), sample)]
+    assert found == list(wanted) if sample else sorted(found) == sorted(wanted)
 
 
 @pytest.mark.slow

@@ -27,6 +27,7 @@ def test_each_has_its_own_name_and_edit() -> None:
 
 def test_there_are_enough() -> None:
     assert len(IMPLEMENTATION) >= 200
+    assert len(CHECKER) >= 60
 
 
 def test_each_is_of_what_its_list_says() -> None:
@@ -91,6 +92,8 @@ def test_the_samples_are_spread() -> None:
     by = {MUTANTS[name].by for name in SAMPLE}
     assert {"pairs", "deaths"} < by
     assert len(by) > 5
+    assert len(CHECKER_SAMPLE) >= 10
+    assert len({MUTANTS[name].file for name in CHECKER_SAMPLE}) >= 8
 
 
 def test_an_edit_whose_place_is_gone_or_not_the_only_one_is_refused(tmp_path: Path) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis.errors import DeadlineExceeded, FailedHealthCheck, FlakyFailure, Unsatisfiable
 
+from proofs.mutants import witness
 from proofs.mutants.apply import ROOT
 from proofs.mutants.said import WHERE, Said, Word, heard
 from proofs.mutants.witness import is_failed_assertion
@@ -131,32 +130,26 @@ def test_is_flaky(n):
 """
 
 
-def judged(folder: Path, *named: str) -> Said:
-    """The word of the tests with these names, or of all."""
-    for name in ("impl", "model", "proofs", "terminal"):
-        if not (folder / name).exists():
-            (folder / name).symlink_to(ROOT / name)
-    (folder / "tests").mkdir(exist_ok=True)
-    (folder / "tests" / "test_it.py").write_text(TESTS, encoding="utf-8")
-    (folder / "pyproject.toml").write_text("[tool.pytest.ini_options]\nmarkers = ['deep']\n", encoding="utf-8")
-    (folder / "conftest.py").write_text(
-        "from proofs.mutants import witness\nwitness.wrong_project = lambda: ''\n", encoding="utf-8"
-    )
-    tests = [f"tests/test_it.py::{name}" for name in named] or ["tests/test_it.py"]
-    options = ["-q", "-m", "not deep", "-c", "pyproject.toml", "-p", "no:cacheprovider", "-p", "proofs.mutants.witness"]
-    told = folder / "said"
-    told.unlink(missing_ok=True)
-    subprocess.run(
-        [sys.executable, "-m", "pytest", *options, *tests],
-        cwd=folder,
-        env={**os.environ, WHERE: str(told), "PYTHONPATH": str(folder)},
-        check=False,
-        capture_output=True,
-    )
-    return heard(told) or Said(Word.HUNG, "nothing was told")
+@pytest.fixture
+def judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Said]:
+    """What is said of the tests with these names, in a project of their own."""
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "test_it.py").write_text(TESTS, encoding="utf-8")
+    (tmp_path / "pyproject.toml").write_text("[tool.pytest.ini_options]\nmarkers = ['deep']\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(WHERE, str(tmp_path / "said"))
+    monkeypatch.setattr(witness, "wrong_project", lambda: "")
+
+    def session(*named: str) -> Said:
+        options = ["-q", "-m", "not deep", "-c", "pyproject.toml", "-p", "proofs.mutants.witness"]
+        options += ["-p", "no:cacheprovider", "-p", "no:xdist", "--import-mode=importlib"]
+        sys.modules.pop("tests.test_it", None)  # an earlier session's, of another folder
+        pytest.main([*options, *(f"tests/test_it.py::{name}" for name in named)])
+        return heard(tmp_path / "said") or Said(Word.HUNG, "nothing was told")
+
+    return session
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("named", "word", "why", "trace"),
     [
@@ -175,8 +168,10 @@ def judged(folder: Path, *named: str) -> Said:
         (("test_is_flaky",), Word.DIED, "FlakyFailure: ", "test_is_flaky"),
     ],
 )
-def test_the_word_of_a_session(tmp_path: Path, named: tuple[str, ...], word: Word, why: str, trace: str) -> None:
-    said = judged(tmp_path, *named)
+def test_the_word_of_a_session(
+    judged: Callable[..., Said], named: tuple[str, ...], word: Word, why: str, trace: str
+) -> None:
+    said = judged(*named)
     assert said.word is word, said
     assert said.why.startswith(why)
     assert said.trace == (f"tests/test_it.py::{trace}" if trace else "")

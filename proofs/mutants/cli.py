@@ -41,7 +41,7 @@ def mutants(subject: str, only: tuple[str, ...], sample: int | None, in_order: b
     First the unedited project goes before the same judges, and must pass. Exit codes: 0 all are noticed as
     stated; 1 some are not; 2 bad input; 3 interrupted.
     """
-    wanted = _wanted(subject, only, sample)
+    wanted = wanted_of(subject, only, sample)
     try:
         for mutant in wanted:
             edited(mutant)
@@ -79,7 +79,9 @@ def _judged(
     return True
 
 
-def _wanted(subject: str, only: tuple[str, ...], sample: int | None) -> list[Mutant]:
+def wanted_of(subject: str, only: tuple[str, ...], sample: int | None) -> list[Mutant]:
+    """The mutants of this subject ("all": of any): those with these names, or so many of the sample first, or all.
+    AskedWrong."""
     if strangers := [name for name in only if name not in MUTANTS]:
         raise AskedWrong(unknown("mutant", strangers[0], MUTANTS, "docs/mutants.md"))
     if only and sample:

@@ -8,7 +8,7 @@ is missing is told (`proofs.triage`).
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from model.language import LanguageError
@@ -90,12 +90,23 @@ def prove(
     say = Names(relation)
     discharged = tuple(discharge(o, rlimit=rlimit, apart=apart) for o in obligations(found, say))
     done("obligations", "")
-    sound = all(d.verdict is Verdict.PROVED for d in discharged)
     why = {name: broken for name, n in needs.items() if (broken := _broken(found, n))}
-    stands = {name: all(x in found.needed for x in n.lemmas) and name not in why for name, n in needs.items()}
-    verdicts = {name: Verdict.PROVED if sound and stands[name] else Verdict.UNKNOWN for name in needs}
+    verdicts = verdicts_of(needs, found, discharged)
     unproved = {lemma: _why_not(found, clause) for lemma, clause in given.items() if clause not in found.needed}
     return Proof(design, say, found, needs, discharged, verdicts, why, unproved, time.perf_counter() - began, clock)
+
+
+def verdicts_of(
+    needs: Mapping[str, Needed], found: Strengthening, discharged: Iterable[Discharged]
+) -> dict[str, Verdict]:
+    """The verdict on each property. PROVED: its lemmas are all kept, none of its claims is refused, and every
+    obligation of the proof is discharged, since each lemma rests on the others. UNKNOWN: anything else."""
+    sound = all(d.verdict is Verdict.PROVED for d in discharged)
+
+    def shown(n: Needed) -> bool:
+        return all(x in found.needed for x in n.lemmas) and not any(c.name in found.refused for c in n.claims)
+
+    return {name: Verdict.PROVED if sound and shown(n) else Verdict.UNKNOWN for name, n in needs.items()}
 
 
 def _clause(relation: Relation, given: GivenLemma) -> Clause:

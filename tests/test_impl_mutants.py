@@ -3,7 +3,6 @@ something else has noticed nothing."""
 
 from __future__ import annotations
 
-import ast
 import json
 import subprocess
 import sys
@@ -13,10 +12,10 @@ import pytest
 from click.testing import CliRunner
 
 from proofs.mutants import judges
-from proofs.mutants.apply import ROOT, NotApplicable, edited, lay_out, line_of
-from proofs.mutants.catalogue import ALL, EQUIVALENT, MUTANTS, SAMPLE
-from proofs.mutants.cli import mutants
-from proofs.mutants.explored import SCOPES, judge
+from proofs.mutants.apply import ROOT
+from proofs.mutants.catalogue import CHECKER, CHECKER_SAMPLE, EQUIVALENT, IMPLEMENTATION, MUTANTS, SAMPLE
+from proofs.mutants.cli import mutants, wanted_of
+from proofs.mutants.explored import judge
 from proofs.mutants.judges import UNEXPLORED, Verdict, control
 from proofs.mutants.mutant import Mutant
 from proofs.mutants.said import WHERE, Said, Word
@@ -26,59 +25,25 @@ pytestmark = pytest.mark.slow
 
 SCRIPT = MUTANTS["script-failure-ignored"]
 """A mutant with a cheap judge; the tests of what judges do with a mutant edit the same place."""
-EDITED = [*MUTANTS.values(), *(mutant for mutant, _ in EQUIVALENT)]
 
 
 def another(new: str, *, hangs: bool = False) -> Mutant:
     return Mutant("another", SCRIPT.file, SCRIPT.old, new, "", SCRIPT.by, hangs=hangs)
 
 
-def test_there_are_enough_and_each_has_its_own_name() -> None:
-    assert len(MUTANTS) == len(ALL) >= 60
-    assert len({m.id for m in EDITED}) == len(EDITED)
-    assert {(m.file, edited(m)) for m in EDITED}.__len__() == len(EDITED)
-
-
-@pytest.mark.parametrize("mutant", EDITED, ids=lambda m: m.id)
-def test_an_edit_has_its_place_and_is_another_program(mutant: Mutant) -> None:
-    before = (ROOT / "impl" / mutant.file).read_text(encoding="utf-8")
-    assert ast.dump(ast.parse(edited(mutant))) != ast.dump(ast.parse(before))
-    assert 1 <= line_of(mutant) <= before.count("\n") + 1
-    assert mutant.by in SCOPES or mutant.by in judges.tests_of(mutant.file)
-    assert all((ROOT / "tests" / f"{name}.py").is_file() for name in judges.tests_of(mutant.file))
-
-
-def test_an_edit_whose_place_is_gone_or_not_the_only_one_is_refused(tmp_path: Path) -> None:
-    gone = Mutant("gone", "operations/attach.py", "no such text", "", "", "pairs")
-    twice = Mutant("twice", "operations/attach.py", "await", "", "", "pairs")
-    with pytest.raises(NotApplicable, match=r"gone: its text stands in impl/operations/attach.py 0 times"):
-        lay_out(tmp_path / "gone", gone)
-    with pytest.raises(NotApplicable, match=r"twice: its text stands in impl/operations/attach.py \d\d times"):
-        edited(twice)
-    with pytest.raises(NotApplicable, match="cannot be read"):
-        edited(Mutant("none", "operations/none.py", "", "", "", "pairs"))
-
-
 def test_what_the_exploration_runs_is_known() -> None:
     code = "import sys, proofs.conformance.run; print(*(m for m in sys.modules if m.startswith('impl')))"
     ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     loaded = set(ran.stdout.split())
-    for mutant in EDITED:
+    for mutant in (*IMPLEMENTATION, *(mutant for mutant, _ in EQUIVALENT)):
         assert (mutant.module in loaded) is not mutant.file.startswith(UNEXPLORED), mutant.file
-
-
-def test_the_sample_has_each_kind_of_judge() -> None:
-    assert MUTANTS.keys() >= set(SAMPLE)
-    by = {MUTANTS[name].by for name in SAMPLE}
-    assert {"pairs", "deaths"} < by
-    assert len(by) > 5
 
 
 def test_another_implementation_than_the_mutant_is_not_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     said = judge("pairs")
     assert said.word is Word.DIED
-    assert "is judged, and not this one" in said.why
+    assert "is judged, and not the project in" in said.why
 
 
 @pytest.mark.slow
@@ -131,7 +96,7 @@ def test_a_judge_that_was_not_stated_is_told() -> None:
     fails = [("pairs", Said(Word.KILLED, "why"), 1.0)]
     told = json.loads(as_json([Verdict(SCRIPT, SCRIPT.by, said, 1.0)], fails))
     assert told["mutants"][0]["as_stated"]
-    assert told["unlike"] == ["the implementation as it is does not pass pairs, so no kill by it counts: why"]
+    assert told["unlike"] == ["the unedited project does not pass pairs, so no kill by it counts: why"]
 
 
 def test_a_judge_s_word_is_told_where_it_is_awaited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,9 +109,34 @@ def test_a_judge_s_word_is_told_where_it_is_awaited(tmp_path: Path, monkeypatch:
     assert heard(tmp_path / "said") == said
 
 
-@pytest.mark.parametrize("arguments", [["--only", "none"], ["--only", SCRIPT.id, "--sample", "2"]])
-def test_bad_input(arguments: list[str]) -> None:
-    assert CliRunner().invoke(mutants, arguments).exit_code == 2
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--only", "none"], "none"),
+        (["--only", SCRIPT.id, "--sample", "2"], "--only and --sample exclude each other"),
+        (["--only", SCRIPT.id, "--of", "checker"], f"{SCRIPT.id} is a mutant of the implementation: omit --of checker"),
+        (["--of", "nothing"], "--of"),
+    ],
+)
+def test_bad_input(arguments: list[str], said: str) -> None:
+    ran = CliRunner().invoke(mutants, arguments)
+    assert ran.exit_code == 2
+    assert said in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("of", "sample", "wanted"),
+    [
+        ("implementation", 2, SAMPLE[:2]),
+        ("checker", 2, CHECKER_SAMPLE[:2]),
+        ("all", len(SAMPLE) + 1, (*SAMPLE, CHECKER_SAMPLE[0])),
+        ("checker", None, tuple(m.id for m in CHECKER)),
+        ("all", None, tuple(MUTANTS)),
+    ],
+)
+def test_which_mutants_are_judged(of: str, sample: int | None, wanted: tuple[str, ...]) -> None:
+    found = [m.id for m in wanted_of(of, (), sample)]
+    assert found == list(wanted) if sample else sorted(found) == sorted(wanted)
 
 
 @pytest.mark.slow
@@ -173,7 +163,7 @@ def test_the_implementation_as_it_is_passes_the_judges_of_the_sample() -> None:
 
 
 @pytest.mark.deep
-@pytest.mark.parametrize("name", [n for n in MUTANTS if n not in SAMPLE])
+@pytest.mark.parametrize("name", [m.id for m in IMPLEMENTATION if m.id not in SAMPLE])
 def test_every_mutant_is_noticed_as_stated(name: str) -> None:
     found = judges.judge(MUTANTS[name])
     assert found.as_stated, found
@@ -181,7 +171,7 @@ def test_every_mutant_is_noticed_as_stated(name: str) -> None:
 
 @pytest.mark.deep
 def test_the_implementation_as_it_is_passes_every_judge() -> None:
-    found = list(control(list(MUTANTS.values())))
+    found = list(control(IMPLEMENTATION))
     assert all(said.word is Word.PASSED for _, said, _ in found), found
 
 

@@ -143,16 +143,20 @@ class Explorer:
         levels = [level]
         following: dict[Node, list[Node]] = {}
         came: dict[At, tuple[At, Choice]] = {}
+        held: set[At] = set()
+        """What was held against the model already: deaths at different depths can lead to the same node."""
         while level:
             after: dict[Node, set[int]] = {}
             for n, (node, sets) in enumerate(level.items()):
                 if n % LOOK == 0:
                     self.memory.check()
+                known, new = node in following, [models for models in sets if (node, models) not in held]
+                held.update((node, models) for models in new)
                 there = following[node] = []
                 for choice, then, place in self.successors(node):
                     there.append(then)
                     fits = after.setdefault(then, set())
-                    for models in sets:
+                    for models in new:
                         found.checks += 1
                         fitting = self._advance(models, choice, then[0], place)
                         if isinstance(fitting, str):
@@ -162,9 +166,9 @@ class Explorer:
                         if fitting not in fits:
                             fits.add(fitting)
                             came.setdefault((then, fitting), ((node, models), choice))
-                found.edges += len(there)
-                if not there and (wrong := self._at_the_end(node, sets)):
-                    way = _way(came, (node, next(iter(sets))))
+                found.edges += 0 if known else len(there)
+                if not there and new and (wrong := self._at_the_end(node, set(new))):
+                    way = _way(came, (node, new[0]))
                     found.divergence = Divergence(start, tuple(asked), way, wrong)
                     return found
             levels.append(after)

@@ -1,1 +1,1 @@
-"""Mutants of the implementation: whether what judges it would notice if it were wrong."""
+"""Mutants of the implementation and of the checker: whether their checks would notice if they were wrong."""

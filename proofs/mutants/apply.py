@@ -1,5 +1,4 @@
-"""A mutant as a folder of its own: a copy of the implementation and of its tests, with the edit. Nothing else is
-ever edited."""
+"""A mutant as a folder of its own: a copy of the checkout with the edit. The checkout itself is never edited."""
 
 from __future__ import annotations
 
@@ -12,7 +11,7 @@ from proofs.mutants.mutant import Mutant
 
 ROOT = Path(__file__).resolve().parents[2]
 """The checkout."""
-_COPIED = ("impl", "tests", "docs")
+_COPIED = ("impl", "model", "proofs", "terminal", "tests", "docs", "examples", "benchmarks")
 _ALSO = ("confsync.py", "pyproject.toml", "README.md")
 
 
@@ -23,9 +22,9 @@ class NotApplicable(Exception):
 def source_of(mutant: Mutant) -> str:
     """The file as it is. NotApplicable if it can't be read."""
     try:
-        return (ROOT / "impl" / mutant.file).read_text(encoding="utf-8")
+        return (ROOT / mutant.file).read_text(encoding="utf-8")
     except OSError as error:
-        raise NotApplicable(f"{mutant.id}: impl/{mutant.file} cannot be read: {error.strerror}") from None
+        raise NotApplicable(f"{mutant.id}: {mutant.file} cannot be read: {error.strerror}") from None
 
 
 def edited(mutant: Mutant) -> str:
@@ -33,7 +32,7 @@ def edited(mutant: Mutant) -> str:
     before = source_of(mutant)
     found = before.count(mutant.old)
     if found != 1:
-        raise NotApplicable(f"{mutant.id}: its text stands in impl/{mutant.file} {found} times, and must once: edit it")
+        raise NotApplicable(f"{mutant.id}: its text stands in {mutant.file} {found} times, and must once: edit it")
     return before.replace(mutant.old, mutant.new)
 
 
@@ -45,7 +44,10 @@ def line_of(mutant: Mutant) -> int:
 
 
 def lay_out(folder: Path, mutant: Mutant | None) -> None:
-    """Have in this folder, which is empty, the implementation with the mutant, or as it is. NotApplicable."""
+    """Copy the checkout, with the mutant's edit or as it is, to this empty folder. NotApplicable.
+
+    Compiled files stay behind: Python takes one for the compiled form of an edited file if the size and the second of
+    the last change are the same."""
     text = edited(mutant) if mutant else None
     leave = shutil.ignore_patterns("__pycache__", ".hypothesis")
     for name in _COPIED:
@@ -53,9 +55,9 @@ def lay_out(folder: Path, mutant: Mutant | None) -> None:
     for name in _ALSO:
         shutil.copy(ROOT / name, folder / name)
     if mutant and text is not None:
-        (folder / "impl" / mutant.file).write_text(text, encoding="utf-8")
+        (folder / mutant.file).write_text(text, encoding="utf-8")
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """The variables with which a process, and all that it starts, imports what is laid out there."""
-    return {**os.environ, "PYTHONPATH": os.pathsep.join((str(folder), str(ROOT)))}
+    """The variables with which a process, and all that it starts, imports what is laid out in the folder."""
+    return {**os.environ, "PYTHONPATH": str(folder)}

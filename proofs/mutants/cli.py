@@ -12,9 +12,9 @@ from model.progress import now_and_then
 from model.verdict import EXIT_OPEN
 from proofs.mutants import table
 from proofs.mutants.apply import NotApplicable, edited
-from proofs.mutants.catalogue import MUTANTS, SAMPLE
+from proofs.mutants.catalogue import CHECKER_SAMPLE, MUTANTS, SAMPLE
 from proofs.mutants.judges import Verdict, all_of, control
-from proofs.mutants.mutant import Mutant
+from proofs.mutants.mutant import Mutant, Subject
 from proofs.mutants.said import Said
 from terminal.streams import SafeConsole
 from terminal.text import unknown
@@ -24,19 +24,27 @@ WIDE = 200
 
 
 @click.command()
+@click.option(
+    "--of",
+    "subject",
+    type=click.Choice([*(subject.value for subject in Subject), "all"]),
+    default="all",
+    show_default=True,
+    help="Mutants of the implementation (impl/), or of what checks it and the designs.",
+)
 @click.option("--only", multiple=True, metavar="ID", help="Only this mutant. May be repeated.")
 @click.option("--sample", type=click.IntRange(1), help="Only so many, spread over the judges; the cheap ones first.")
 @click.option("--in-order", is_flag=True, help="The explorations first, and the stated judge when its turn comes.")
 @click.option("--jobs", type=click.IntRange(1), default=cores(), help="Mutants at a time.  [default: all cores]")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @guarded
-def mutants(only: tuple[str, ...], sample: int | None, in_order: bool, jobs: int, form: str) -> int:
-    """Judge mutants of the implementation: each has one mistake, and the judge must notice it that is said to.
+def mutants(subject: str, only: tuple[str, ...], sample: int | None, in_order: bool, jobs: int, form: str) -> int:
+    """Judge mutants of the project: each has one mistake, which its stated judge must notice by a failed assertion.
 
-    First the implementation as it is goes before the same judges, and must pass. Exit codes: 0 all are noticed as
+    First the unedited project goes before the same judges, and must pass. Exit codes: 0 all are noticed as
     stated; 1 some are not; 2 bad input; 3 interrupted.
     """
-    wanted = _wanted(only, sample)
+    wanted = wanted_of(subject, only, sample)
     try:
         for mutant in wanted:
             edited(mutant)
@@ -82,14 +90,17 @@ def _judged(
     return True
 
 
-def _wanted(only: tuple[str, ...], sample: int | None) -> list[Mutant]:
+def wanted_of(subject: str, only: tuple[str, ...], sample: int | None) -> list[Mutant]:
+    """The mutants of this subject ("all": of any): those with these names, or so many of the sample first, or all.
+    AskedWrong."""
     if strangers := [name for name in only if name not in MUTANTS]:
         raise AskedWrong(unknown("mutant", strangers[0], MUTANTS, "docs/mutants.md"))
     if only and sample:
         raise AskedWrong("--only and --sample exclude each other")
-    if only:
-        return [MUTANTS[name] for name in only]
-    if sample:
-        first = [*SAMPLE, *(name for name in MUTANTS if name not in SAMPLE)]
-        return [MUTANTS[name] for name in first[:sample]]
-    return list(MUTANTS.values())
+    first = [*SAMPLE, *CHECKER_SAMPLE] if sample else []
+    names = only or [*first, *(name for name in MUTANTS if name not in first)]
+    found = [MUTANTS[name] for name in names if subject in (MUTANTS[name].subject.value, "all")]
+    if only and len(found) < len(only):
+        others = next(name for name in only if MUTANTS[name].subject.value != subject)
+        raise AskedWrong(f"{others} is a mutant of the {MUTANTS[others].subject.value}: omit --of {subject}")
+    return found[:sample]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from model.designs import DESIGNS, RECOMMENDED
-from proofs.mutants.said import Said, Word, wrong_implementation
+from proofs.mutants.said import Said, Word, wrong_project
 from proofs.mutants.started import end_with_who_started_me
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ SCOPES: Mapping[str, tuple[int, int, int, tuple[str, ...]]] = {
 
 def judge(name: str) -> Said:
     """Explore, and say whether the implementation follows the recommended design."""
-    if wrong := wrong_implementation():
+    if wrong := wrong_project():
         return Said(Word.DIED, wrong)
     from proofs.conformance.explore import CannotPrepare  # noqa: PLC0415 - it imports the implementation
     from proofs.conformance.run import explore  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""The judges, and one mutant before them, until one notices it: the one that is said to first, then the others."""
+"""The judges of a mutant: the stated one is asked first, then, of a mutant of the implementation, the others."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from pathlib import Path
 
 from proofs.mutants.apply import environment, lay_out
 from proofs.mutants.explored import SCOPES
-from proofs.mutants.mutant import Mutant
+from proofs.mutants.mutant import Mutant, Subject
 from proofs.mutants.said import MODULE, WHERE, Said, Word, heard
 from proofs.mutants.started import Started
 
-PATIENCE, SHORT_PATIENCE = 300.0, 30.0
-"""Seconds for a judge; and for the one that is said to notice a mutant by its never ending."""
+PATIENCE, SHORT_PATIENCE, CONTROL_PATIENCE = 300.0, 30.0, 3600.0
+"""Seconds for a judge; for the one that is said to notice a mutant by its never ending; and for all tests in a row."""
 TESTS: Mapping[str, tuple[str, ...]] = {
-    "audit/": ("test_audit", "test_audit_hosts", "test_audit_dump", "test_audit_output", "test_audit_followed"),
-    "configuration/": (
+    "impl/audit/": ("test_audit", "test_audit_hosts", "test_audit_dump", "test_audit_output", "test_audit_followed"),
+    "impl/configuration/": (
         "test_configuration",
         "test_configuration_kept",
         "test_retrieve_libxl_made",
         "test_retrieve_reference",
         "test_operations",
     ),
-    "embedded/folder.py": ("test_domain_command", "test_domain_deaths", "test_damaged_store"),
-    "embedded/sqlite.py": ("test_domain_command", "test_domain_deaths", "test_damaged_store"),
-    "embedded/": ("test_operations", "test_operations_between", "test_domain_deaths"),
-    "hotplug/": ("test_hotplug", "test_hotplug_stops", "test_hotplug_script"),
-    "kinds.py": ("test_operations", "test_configuration", "test_configuration_kept"),
-    "operations/": (
+    "impl/embedded/folder.py": ("test_domain_command", "test_domain_deaths", "test_damaged_store"),
+    "impl/embedded/sqlite.py": ("test_domain_command", "test_domain_deaths", "test_damaged_store"),
+    "impl/embedded/": ("test_operations", "test_operations_between", "test_domain_deaths"),
+    "impl/hotplug/": ("test_hotplug", "test_hotplug_stops", "test_hotplug_script"),
+    "impl/kinds.py": ("test_operations", "test_configuration", "test_configuration_kept"),
+    "impl/operations/": (
         "test_operations",
         "test_operations_between",
         "test_hotplug",
@@ -46,8 +46,8 @@ TESTS: Mapping[str, tuple[str, ...]] = {
         "test_pci_layout",
         "test_advice",
     ),
-    "templates/reading.py": ("test_lock_waits", "test_reading_changes_nothing"),
-    "command/": (
+    "impl/templates/reading.py": ("test_lock_waits", "test_reading_changes_nothing"),
+    "impl/command/": (
         "test_xl_grammar",
         "test_xl_configs",
         "test_xl_spellings",
@@ -55,22 +55,23 @@ TESTS: Mapping[str, tuple[str, ...]] = {
         "test_domain_names",
         "test_domain_command",
     ),
-    "templates/": ("test_templates_lock", "test_templates", "test_crash_store"),
-    "xenstore/checksum.py": ("test_damaged_store",),
-    "xenstore/client.py": ("test_xenstore_client", "test_xenstore_broken_server"),
-    "xenstore/link.py": ("test_xenstore_client", "test_xenstore_broken_server"),
-    "xenstore/retry.py": ("test_xenstore_retry",),
-    "xenstore/snapshot.py": ("test_xenstore_sqlite", "test_damaged_store"),
-    "xenstore/sqlite.py": ("test_xenstore_sqlite", "test_xenstore_transactions", "test_xenstore_power"),
-    "xenstore/view.py": ("test_xenstore_transactions", "test_xenstore_semantics"),
-    "xenstore/wal.py": ("test_damaged_store",),
-    "xenstore/wire.py": ("test_xenstore_client", "test_xenstore_broken_server"),
+    "impl/templates/": ("test_templates_lock", "test_templates", "test_crash_store"),
+    "impl/xenstore/checksum.py": ("test_damaged_store",),
+    "impl/xenstore/client.py": ("test_xenstore_client", "test_xenstore_broken_server"),
+    "impl/xenstore/link.py": ("test_xenstore_client", "test_xenstore_broken_server"),
+    "impl/xenstore/retry.py": ("test_xenstore_retry",),
+    "impl/xenstore/snapshot.py": ("test_xenstore_sqlite", "test_damaged_store"),
+    "impl/xenstore/sqlite.py": ("test_xenstore_sqlite", "test_xenstore_transactions", "test_xenstore_power"),
+    "impl/xenstore/view.py": ("test_xenstore_transactions", "test_xenstore_semantics"),
+    "impl/xenstore/wal.py": ("test_damaged_store",),
+    "impl/xenstore/wire.py": ("test_xenstore_client", "test_xenstore_broken_server"),
 }
-"""By a file, or the folder that it is in: the files of tests that judge it, in their order."""
+"""By a file of the implementation, or the folder that it is in: the files of tests that judge it, in their order."""
 UNEXPLORED = (
-    "audit/", "command/", "embedded/folder.py", "embedded/sqlite.py", "hotplug/", "operations/save.py", "templates/",
-    "xenstore/checksum.py", "xenstore/client.py", "xenstore/link.py", "xenstore/snapshot.py", "xenstore/sqlite.py",
-    "xenstore/wal.py", "xenstore/wire.py",
+    "impl/audit/", "impl/command/", "impl/embedded/folder.py", "impl/embedded/sqlite.py", "impl/hotplug/",
+    "impl/operations/save.py", "impl/templates/", "impl/xenstore/checksum.py", "impl/xenstore/client.py",
+    "impl/xenstore/link.py", "impl/xenstore/snapshot.py", "impl/xenstore/sqlite.py", "impl/xenstore/wal.py",
+    "impl/xenstore/wire.py",
 )  # fmt: skip
 """What the exploration does not run: it works on the embedded stores in memory."""
 TESTS_OF_MUTANTS = ("tests/test_crash_store.py::test_a_wrong_store_is_noticed",)
@@ -94,14 +95,19 @@ class Verdict:
         return self.by == self.mutant.by and self.said.word is word
 
 
-def tests_of(file: str) -> tuple[str, ...]:
-    """The files of tests that judge a file of the implementation."""
-    return next(tests for part, tests in TESTS.items() if file.startswith(part))
+def tests_of(mutant: Mutant) -> tuple[str, ...]:
+    """The tests that judge a mutant: the stated test of a mutant of the checker; the files of tests of the part that a
+    mutant of the implementation edits."""
+    if mutant.subject is Subject.CHECKER:
+        return (mutant.by,)
+    return next(tests for part, tests in TESTS.items() if mutant.file.startswith(part))
 
 
 def judges_of(mutant: Mutant, *, in_order: bool = False) -> tuple[str, ...]:
     """The judges of a mutant: the stated one, then the others; or `in_order`: the explorations before the tests.
-    `triples` is asked only where it is stated."""
+    `triples` is asked only where it is stated; a mutant of the checker has its stated test alone."""
+    if mutant.subject is Subject.CHECKER:
+        return ("tests",)
     explored = () if mutant.file.startswith(UNEXPLORED) else ("pairs", "deaths")
     if mutant.by == "triples":
         explored = (*explored, "triples")
@@ -112,7 +118,7 @@ def judges_of(mutant: Mutant, *, in_order: bool = False) -> tuple[str, ...]:
 
 def judge(mutant: Mutant, *, in_order: bool = False, started: Started | None = None) -> Verdict:
     """A mutant before its judges. `started`: what knows their processes, to end them. NotApplicable."""
-    tests = (mutant.by,) if mutant.hangs else tests_of(mutant.file)
+    tests = (mutant.by,) if mutant.hangs else tests_of(mutant)
     if not in_order:
         tests = tuple(sorted(tests, key=lambda name: name != mutant.by))
     began = time.perf_counter()
@@ -122,24 +128,25 @@ def judge(mutant: Mutant, *, in_order: bool = False, started: Started | None = N
             patience = SHORT_PATIENCE if mutant.hangs and name == "tests" else PATIENCE
             said = ask(folder, name, tests, mutant.module, patience, started or Started())
             if said.word is Word.KILLED or (said.word is Word.HUNG and mutant.hangs):
-                by = name if name != "tests" else mutant.by if said.word is Word.HUNG else _file(said.trace)
+                alone = name == "tests" and len(tests) == 1
+                by = mutant.by if alone else name if name != "tests" else _file(said.trace)
                 return Verdict(mutant, by, said, time.perf_counter() - began, tuple(died))
             if said.word is not Word.PASSED:
-                died.append(f"{name} {said.word.value}: {said.why}")
+                died.append(f"{name} {said.word.value}: {said.why} {said.trace}".rstrip())
     said = Said(Word.DIED, "; ".join(died)) if died else Said(Word.PASSED)
     return Verdict(mutant, "", said, time.perf_counter() - began, tuple(died))
 
 
 def control(mutants: Sequence[Mutant], *, in_order: bool = False) -> Iterator[tuple[str, Said, float]]:
-    """The implementation as it is before every judge that is stated for these mutants, or all of theirs: each must
-    pass, or a kill means nothing."""
+    """The project as it is before every judge that is stated for these mutants, or all of theirs: each must pass, or a
+    kill means nothing."""
     with laid_out(None) as folder:
         names = {name for m in mutants for name in judges_of(m)[: None if in_order else 1]}
         stated = {m.by for m in mutants} - SCOPES.keys()
-        tests = sorted({test for m in mutants for test in tests_of(m.file)} if in_order else stated)
+        tests = sorted({test for m in mutants for test in tests_of(m)} if in_order else stated)
         for name in [n for n in (*SCOPES, "tests") if n in names]:
             began = time.perf_counter()
-            said = ask(folder, name, tests, "", PATIENCE, Started())
+            said = ask(folder, name, tests, "", CONTROL_PATIENCE, Started())
             yield name, said, time.perf_counter() - began
 
 
@@ -157,7 +164,7 @@ def all_of(mutants: Sequence[Mutant], jobs: int, *, in_order: bool = False) -> I
 
 @contextlib.contextmanager
 def laid_out(mutant: Mutant | None) -> Iterator[Path]:
-    """A folder with the mutant, or the implementation as it is, for as long as it is needed."""
+    """A folder with the mutant, or the project as it is, for as long as it is needed."""
     with tempfile.TemporaryDirectory(prefix="confsync-mutant-") as name:
         folder = Path(name)
         lay_out(folder, mutant)
@@ -177,10 +184,14 @@ def ask(folder: Path, name: str, tests: Sequence[str], module: str, patience: fl
 
 
 def _pytest(tests: Sequence[str]) -> list[str]:
-    options = ["-x", "-q", "-m", "not deep", "-c", "pyproject.toml", "-p", "no:cacheprovider", "--tb=native"]
+    options = ["-q", "-m", "not deep", "-c", "pyproject.toml", "-p", "no:cacheprovider", "--tb=native"]
     options += ["-p", "proofs.mutants.witness"]
     left = [word for name in TESTS_OF_MUTANTS for word in ("--deselect", name)]
-    return [sys.executable, "-m", "pytest", *options, *left, *(f"tests/{name}.py" for name in tests)]
+    return [sys.executable, "-m", "pytest", *options, *left, *map(_argument, tests)]
+
+
+def _argument(test: str) -> str:
+    return f"tests/{test}" if "::" in test else f"tests/{test}.py"
 
 
 def _file(test: str) -> str:

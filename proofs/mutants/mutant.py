@@ -1,8 +1,20 @@
-"""A mutant: the implementation with one small mistake, and which judge is said to notice it."""
+"""A mutant: the project with one small mistake, and the judge that has to notice it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
+
+TESTS = "tests/"
+
+
+class Subject(Enum):
+    """What a mutant is a mutant of."""
+
+    IMPLEMENTATION = "implementation"
+    """`impl/`: judged by the explorations and by files of tests."""
+    CHECKER = "checker"
+    """`model/`, `proofs/` and the Hypothesis machines in `tests/`: judged by one named test."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,20 +23,26 @@ class Mutant:
 
     id: str
     file: str
-    """Below `impl/`."""
+    """The path of the file, from the checkout's folder: `impl/kinds.py`, `model/step.py`, `tests/machines_spec.py`."""
     old: str
-    """Stands in the file exactly once."""
+    """The text to replace. It must stand in the file exactly once."""
     new: str
     says: str
     """The mistake, in words."""
     by: str
-    """The judge that is said to notice it: one of `proofs.mutants.judges`, or a file of tests without `.py`."""
+    """The stated judge: the name of an exploration (`proofs.mutants.explored.SCOPES`), a file of tests without `.py`
+    (`test_hotplug`), or one test (`test_search.py::test_name`, with or without its parameters)."""
     defect: str = ""
-    """The defect of libxl's that it stands for: commits, or the name of a security advisory."""
+    """The defect of libxl that the mutant stands for: commits, or the name of a security advisory."""
     hangs: bool = False
-    """It is noticed by its never ending."""
+    """The stated judge notices the mutant by not ending."""
+
+    @property
+    def subject(self) -> Subject:
+        """What this is a mutant of: the folder of the file says."""
+        return Subject.IMPLEMENTATION if self.file.startswith("impl/") else Subject.CHECKER
 
     @property
     def module(self) -> str:
-        """The module that is edited, as Python names it."""
-        return "impl." + self.file.removesuffix(".py").replace("/", ".")
+        """The edited module as Python names it; "" for a file of the tests, which only pytest can import."""
+        return "" if self.file.startswith(TESTS) else self.file.removesuffix(".py").replace("/", ".")

@@ -1,4 +1,4 @@
-"""What a judge's process tells who started it, and that it judged the right implementation."""
+"""What a judge's process tells who started it, and that it judged the right project."""
 
 from __future__ import annotations
 
@@ -47,13 +47,14 @@ def heard(where: Path) -> Said | None:
     return Said(Word(found["word"]), found["why"], found["trace"])
 
 
-def wrong_implementation() -> str:
-    """What is wrong with the implementation that is imported, in words: another's, or none; or "" """
+def wrong_project() -> str:
+    """What is wrong with the project that is imported, in words: another's, or it cannot be imported; or "" """
+    here = Path.cwd().resolve()
     try:
-        impl = importlib.import_module("impl")
+        found = [importlib.import_module(name) for name in ("impl", "model", "proofs", "terminal")]
         if os.environ.get(MODULE):
-            importlib.import_module(os.environ[MODULE])
+            found.append(importlib.import_module(os.environ[MODULE]))
     except Exception as error:
         return f"cannot be imported: {type(error).__name__}: {error}"
-    where = Path(str(impl.__file__)).resolve().parents[1]
-    return "" if where == Path.cwd().resolve() else f"the implementation of {where} is judged, and not this one"
+    others = [str(module.__file__) for module in found if not Path(str(module.__file__)).resolve().is_relative_to(here)]
+    return f"{others[0]} is judged, and not the project in {here}" if others else ""

@@ -34,7 +34,7 @@ def as_text(verdicts: Sequence[Verdict], control: Control, console: Console) -> 
 def unlike(verdicts: Iterable[Verdict], control: Control) -> list[str]:
     """What is not as the catalogue states, in words."""
     found = [
-        f"the implementation as it is does not pass {name}, so no kill by it counts: {said.why} {said.trace}".rstrip()
+        f"the unedited project does not pass {name}, so no kill by it counts: {said.why} {said.trace}".rstrip()
         for name, said, _ in control
         if said.word is not Word.PASSED
     ]
@@ -54,14 +54,15 @@ def summary(verdicts: Sequence[Verdict], control: Control) -> list[str]:
     by = ", ".join(f"{n} by {name} ({seconds[name] / n:.1f} s each)" for name, n in number.most_common())
     passed = ", ".join(f"{name} {spent:.1f} s" for name, said, spent in control if said.word is Word.PASSED)
     killed = len(verdicts) - number["nobody"]
-    return [f"{killed} of {len(verdicts)} mutants are killed: {by}", f"the implementation as it is passes: {passed}"]
+    return [f"{killed} of {len(verdicts)} mutants are killed: {by}", f"the unedited project passes: {passed}"]
 
 
 def as_json(verdicts: Sequence[Verdict], control: Control) -> str:
     """All of it."""
     rows = [
         {
-            "mutant": v.mutant.id, "place": _place(v.mutant), "says": v.mutant.says, "defect": v.mutant.defect,
+            "mutant": v.mutant.id, "of": v.mutant.subject.value, "place": _place(v.mutant),
+            "says": v.mutant.says, "defect": v.mutant.defect,
             "stated": v.mutant.by, "killed_by": v.by, "word": v.said.word.value, "why": v.said.why,
             "trace": v.said.trace, "seconds": round(v.seconds, 2), "as_stated": v.as_stated, "died": list(v.also),
         }

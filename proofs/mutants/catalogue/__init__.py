@@ -1,7 +1,8 @@
-"""The mutants of the implementation, by what they are about; those that are none; and the sample of them."""
+"""The mutants, by what they are about; edits that are no mistakes; and the samples that `make test` judges."""
 
 from __future__ import annotations
 
+from proofs.mutants.catalogue.checker import CHECKER, CHECKER_SAMPLE
 from proofs.mutants.catalogue.devices import DEVICES
 from proofs.mutants.catalogue.domains import CREATIONS, READINGS
 from proofs.mutants.catalogue.equivalent import EQUIVALENT
@@ -10,7 +11,10 @@ from proofs.mutants.catalogue.spellings import SPELLINGS
 from proofs.mutants.catalogue.stores import TEMPLATES, XENSTORE
 from proofs.mutants.mutant import Mutant
 
-ALL: tuple[Mutant, ...] = (*DEVICES, *CREATIONS, *READINGS, *TEMPLATES, *XENSTORE, *CONFIGURATION, *HOST, *SPELLINGS)
+IMPLEMENTATION: tuple[Mutant, ...] = (
+    *DEVICES, *CREATIONS, *READINGS, *TEMPLATES, *XENSTORE, *CONFIGURATION, *HOST, *SPELLINGS,
+)  # fmt: skip
+ALL: tuple[Mutant, ...] = (*IMPLEMENTATION, *CHECKER)
 MUTANTS: dict[str, Mutant] = {m.id: m for m in ALL}
 """By their names."""
 SAMPLE = (
@@ -23,6 +27,6 @@ SAMPLE = (
     "link-takes-any-answer",
     "audit-entries-unseen",
 )
-"""A few for each kind of judge, of the cheap ones."""
+"""Of the implementation: a few for each kind of judge, of the cheap ones."""
 
-__all__ = ["ALL", "EQUIVALENT", "MUTANTS", "SAMPLE"]
+__all__ = ["ALL", "CHECKER", "CHECKER_SAMPLE", "EQUIVALENT", "IMPLEMENTATION", "MUTANTS", "SAMPLE"]

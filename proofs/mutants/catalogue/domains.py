@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from proofs.mutants.mutant import Mutant
 
-CREATE, DESTROY, GUARDED = "operations/create.py", "operations/destroy.py", "operations/guarded.py"
-KNOBS, RETRIEVE, SAVE, SWEEP = (f"operations/{name}.py" for name in ("knobs", "retrieve", "save", "sweep"))
-EXISTENCE, TRANSACT = "operations/existence.py", "operations/transact.py"
+CREATE, DESTROY, GUARDED = "impl/operations/create.py", "impl/operations/destroy.py", "impl/operations/guarded.py"
+KNOBS, RETRIEVE, SAVE, SWEEP = (f"impl/operations/{name}.py" for name in ("knobs", "retrieve", "save", "sweep"))
+EXISTENCE, TRANSACT = "impl/operations/existence.py", "impl/operations/transact.py"
 
 CREATIONS = (
     Mutant(
@@ -375,7 +375,7 @@ READINGS = (
         "a domain that its user has paused runs after a checkpoint", "test_advice",
     ),
     Mutant(
-        "half-made-is-whole", "operations/lifecycle.py",
+        "half-made-is-whole", "impl/operations/lifecycle.py",
         "    if found in _HALF:\n        raise", "    if False:\n        raise",
         "a domain that is half made is saved, and unpaused", "test_advice",
     ),

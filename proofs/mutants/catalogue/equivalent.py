@@ -7,7 +7,7 @@ from proofs.mutants.mutant import Mutant
 EQUIVALENT: tuple[tuple[Mutant, str], ...] = (
     (
         Mutant(
-            "retrieve-life-once", "operations/retrieve.py",
+            "retrieve-life-once", "impl/operations/retrieve.py",
             "    await require_alive(t, domain)\n", "",
             "whether the domain is alive is not looked at after xenstore was read", "deaths",
         ),
@@ -15,7 +15,7 @@ EQUIVALENT: tuple[tuple[Mutant, str], ...] = (
     ),
     (
         Mutant(
-            "memory-known-once", "operations/knobs.py",
+            "memory-known-once", "impl/operations/knobs.py",
             "        await require_known(x, domain)\n        kept = await", "        kept = await",
             "whether xenstore has the domain is not looked at before its memory", "deaths",
         ),
@@ -23,7 +23,7 @@ EQUIVALENT: tuple[tuple[Mutant, str], ...] = (
     ),
     (
         Mutant(
-            "detach-reads-first", "operations/attach.py",
+            "detach-reads-first", "impl/operations/attach.py",
             "        await transact(t, lambda x: entries.leave(x, domain, device, held))\n"
             "        template = await read_template(t, domain)\n",
             "        template = await read_template(t, domain)\n"
@@ -34,7 +34,7 @@ EQUIVALENT: tuple[tuple[Mutant, str], ...] = (
     ),
     (
         Mutant(
-            "memory-life-not-looked-at", "embedded/templates.py",
+            "memory-life-not-looked-at", "impl/embedded/templates.py",
             "        if born and not await self.alive(domain):\n", "        if False:\n",
             "whether the domain is alive is not looked at once the lock is got", "deaths", "a788fe0cd8",
         ),

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from proofs.mutants.mutant import Mutant
 
-TEXT, TEMPLATE, DEFAULTS = (f"configuration/{name}.py" for name in ("text", "template", "defaults"))
-PLACES, MEMORY = "configuration/places.py", "configuration/memory.py"
-KINDS, XENBUS, SCRIPT = "kinds.py", "hotplug/xenbus.py", "hotplug/script.py"
-SIMULATED, HYPERVISOR, EMBEDDED_HOST = "embedded/hotplug.py", "embedded/hypervisor.py", "embedded/host.py"
-AUDIT_STORE, AUDIT_LEFT, AUDIT_DEVICES = "audit/store.py", "audit/leftovers.py", "audit/devices.py"
-AUDIT_DOMAINS, AUDIT_LIVE = "audit/domains.py", "audit/live.py"
+TEXT, TEMPLATE, DEFAULTS = (f"impl/configuration/{name}.py" for name in ("text", "template", "defaults"))
+PLACES, MEMORY = "impl/configuration/places.py", "impl/configuration/memory.py"
+KINDS, XENBUS, SCRIPT = "impl/kinds.py", "impl/hotplug/xenbus.py", "impl/hotplug/script.py"
+SIMULATED, HYPERVISOR, EMBEDDED_HOST = (
+    "impl/embedded/hotplug.py",
+    "impl/embedded/hypervisor.py",
+    "impl/embedded/host.py",
+)
+AUDIT_STORE, AUDIT_LEFT, AUDIT_DEVICES = "impl/audit/store.py", "impl/audit/leftovers.py", "impl/audit/devices.py"
+AUDIT_DOMAINS, AUDIT_LIVE = "impl/audit/domains.py", "impl/audit/live.py"
 
 CONFIGURATION = (
     Mutant(
@@ -207,7 +211,7 @@ HOST = (
         "a device that the template lacks is not told", "test_audit_hosts", "0fdb48ffe7",
     ),
     Mutant(
-        "audit-filtered-is-whole", "audit/whole.py",
+        "audit-filtered-is-whole", "impl/audit/whole.py",
         "        missing = self._missing()\n", "        missing = {}\n",
         "a dump that a filter went over is audited", "test_audit_dump",
     ),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from proofs.mutants.mutant import Mutant
 
-DISK, NIC, PCI, WORDS = (f"command/xl_{name}.py" for name in ("disk", "nic", "pci", "words"))
-CONFIG, KEYS, HVM, SYNTAX = (f"command/xl_{name}.py" for name in ("config", "keys", "hvm", "syntax"))
-NAMES, SIZE = "command/xl_names.py", "command/size.py"
+DISK, NIC, PCI, WORDS = (f"impl/command/xl_{name}.py" for name in ("disk", "nic", "pci", "words"))
+CONFIG, KEYS, HVM, SYNTAX = (f"impl/command/xl_{name}.py" for name in ("config", "keys", "hvm", "syntax"))
+NAMES, SIZE = "impl/command/xl_names.py", "impl/command/size.py"
 
 SPELLINGS = (
     Mutant(

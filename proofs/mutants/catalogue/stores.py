@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from proofs.mutants.mutant import Mutant
 
-STORE, LOCK, FILES = "templates/store.py", "templates/lock.py", "templates/files.py"
-RETRY, CLIENT, LINK = "xenstore/retry.py", "xenstore/client.py", "xenstore/link.py"
-SQLITE, VIEW = "xenstore/sqlite.py", "xenstore/view.py"
-SNAPSHOT, CHECKSUM, WAL = (f"xenstore/{name}.py" for name in ("snapshot", "checksum", "wal"))
-HOST, FOLDER = "embedded/sqlite.py", "embedded/folder.py"
-READING = "templates/reading.py"
-EMBEDDED = "embedded/templates.py"
+STORE, LOCK, FILES = "impl/templates/store.py", "impl/templates/lock.py", "impl/templates/files.py"
+RETRY, CLIENT, LINK = "impl/xenstore/retry.py", "impl/xenstore/client.py", "impl/xenstore/link.py"
+SQLITE, VIEW = "impl/xenstore/sqlite.py", "impl/xenstore/view.py"
+SNAPSHOT, CHECKSUM, WAL = (f"impl/xenstore/{name}.py" for name in ("snapshot", "checksum", "wal"))
+HOST, FOLDER = "impl/embedded/sqlite.py", "impl/embedded/folder.py"
+READING = "impl/templates/reading.py"
+EMBEDDED = "impl/embedded/templates.py"
 
 TEMPLATES = (
     Mutant(
@@ -222,8 +222,8 @@ XENSTORE = (
     ),
     Mutant(
         "retry-stale-body", RETRY,
-        "            result = await body(transaction)\n",
-        "            result = result if attempt > 1 else await body(transaction)\n",
+        "                result = await body(transaction)\n",
+        "                if attempt == 1:\n                    result = await body(transaction)\n",
         "what the first run found is committed by the second", "deaths", "4600d75604",
     ),
     Mutant(

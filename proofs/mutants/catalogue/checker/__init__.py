@@ -1,0 +1,27 @@
+"""The mutants of the checker, by what they are about; and the sample of them that `make test` judges."""
+
+from __future__ import annotations
+
+from proofs.mutants.catalogue.checker.machines import MACHINES
+from proofs.mutants.catalogue.checker.properties import PROPERTIES
+from proofs.mutants.catalogue.checker.searching import SEARCHING
+from proofs.mutants.catalogue.checker.semantics import SEMANTICS
+from proofs.mutants.catalogue.checker.verdicts import VERDICTS
+from proofs.mutants.mutant import Mutant
+
+CHECKER: tuple[Mutant, ...] = (*SEMANTICS, *PROPERTIES, *SEARCHING, *VERDICTS, *MACHINES)
+CHECKER_SAMPLE = (
+    "death-forgets-what-was-vouched",
+    "nobody-dies",
+    "drive-may-be-unfaithful",
+    "first-name-is-renamed",
+    "knobs-are-not-compared",
+    "recovery-leaves-closing",
+    "limit-reads-as-exhausted",
+    "manifest-s-missing-cell",
+    "look-at-any-slot",
+    "walk-looks-at-nothing",
+)
+"""Cheap ones, spread over the subjects."""
+
+__all__ = ["CHECKER", "CHECKER_SAMPLE"]

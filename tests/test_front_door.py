@@ -43,7 +43,7 @@ NO_PROOF = """
 from confsync import main
 from proofs import cli, refinement, report
 
-report.report_on = lambda asked, design, *_: report._interrupted(asked, design)
+report.report_on = lambda asked, design, *_: report.undecided(asked, design)
 cli.refinement_of = lambda design: refinement.Refinement(design, {}, (), (), (), (), (), ())
 main()
 """

@@ -13,8 +13,9 @@ from searches import LEAST, every_design, recommended
 
 from model.check import check
 from model.designs import DESIGNS, RECOMMENDED
+from model.memory import INTERRUPT
 from model.program import Program
-from model.search.bfs import INTERRUPT, Limits
+from model.search.bfs import Limits
 from model.state import Bounds
 from model.trace import TokenError, read_token, replay
 from model.verdict import EXIT_OPEN, EXIT_REFUTED, Cell, Verdict, exit_code

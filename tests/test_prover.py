@@ -18,7 +18,7 @@ from model.verdict import Verdict
 from proofs import proof as proofs
 from proofs.certificate import write_certificate
 from proofs.lemma import Clause, Exclusive
-from proofs.obligation import Kind
+from proofs.obligation import Kind, discharge
 from proofs.proof import Proof, prove
 
 Z3 = Path(sys.executable).parent / "z3"
@@ -58,7 +58,6 @@ def test_what_does_not_hold_is_not_proved_and_the_search_refutes_it() -> None:
 
 def test_nothing_is_proved_if_one_obligation_is_not_discharged(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the strengthening came to: the last word is the solver's, on each obligation by itself."""
-    discharge = proofs.discharge
     monkeypatch.setattr(proofs, "discharge", lambda o, **more: discharge(o, **(more | {"rlimit": 1})))
     monkeypatch.setattr(proofs, "holds_at_first", lambda *_: True)
     proof = prove(small_design, FEW[1:2])

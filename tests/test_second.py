@@ -17,6 +17,7 @@ from small_design import small_design
 from small_design import small_proof as proof
 
 from model.designs import DESIGNS, RECOMMENDED
+from model.language import ABSENT, EMPTY
 from model.step import Design
 from model.verdict import Verdict
 from proofs import stability as stable
@@ -25,6 +26,7 @@ from proofs.proof import prove
 from proofs.second import Agreement, NoSecondSolver, Opinion, ask, compare, opinion, second_opinion
 from proofs.smtlib import Answer, Answers, Script, Writer, answers, file_name, scripts
 from proofs.stability import spread, stability, worst
+from proofs.terms import AXIOMS, CONFIG, CONFIGS
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("second")]
 
@@ -37,6 +39,12 @@ cvc5 = pytest.mark.skipif(find_spec("cvc5") is None, reason="cvc5 is not install
 @cache
 def written() -> tuple[Script, ...]:
     return tuple(scripts(proof()))
+
+
+@cache
+def whole_written() -> tuple[Script, ...]:
+    """The obligations of all properties: some use an axiom."""
+    return tuple(scripts(prove(small_design)))
 
 
 def of_each_kind(count: int) -> list[Script]:
@@ -168,7 +176,11 @@ def test_an_export_without_what_the_proof_rests_on_is_noticed() -> None:
 @cvc5
 def test_an_export_without_the_axioms_is_noticed() -> None:
     said = []
-    for script in [s for s in written() if "axiom 1" in s.of.core][:10]:
+    config = z3.Const("config", CONFIG)
+    needed = replace(
+        hand_made(config == CONFIGS[EMPTY]), premises=(("axiom 1", AXIOMS[0]), ("known", config == CONFIGS[ABSENT]))
+    )
+    for script in [exported(needed), *(s for s in whole_written() if "axiom 1" in s.of.core)][:10]:
         o = script.of.obligation
         bare = replace(o, premises=tuple(p for p in o.premises if not p[0].startswith("axiom")))
         said.append(opinion(exported(bare, script.of), rlimit=SOON))
@@ -178,7 +190,8 @@ def test_an_export_without_the_axioms_is_noticed() -> None:
 
 @cvc5
 def test_what_can_never_happen_is_agreed_upon_too() -> None:
-    never = next(s for s in written() if s.of.possible is False)
+    never = exported(hand_made(z3.Bool("a"), z3.Bool("b"), z3.Not(z3.Bool("b"))))
+    assert never.of.possible is False
     assert opinion(never, rlimit=SOON).cvc5 == Answers(UNSAT, UNSAT)
     wrong = replace(never, of=replace(never.of, possible=True))
     assert opinion(wrong, rlimit=SOON).agreement is Agreement.DISAGREES

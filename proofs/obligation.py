@@ -21,7 +21,7 @@ from model.verdict import Verdict
 from proofs.houdini import Strengthening
 from proofs.induction import Claim, Induction, Named, Step, Use
 from proofs.lemma import Lemma, Names
-from proofs.solver import RLIMIT, Apart, Solver
+from proofs.solver import RLIMIT, Solver
 from proofs.terms import any_of, implication, negation
 
 
@@ -104,9 +104,9 @@ def _initiation(ind: Induction, lemmas: Iterable[Lemma]) -> Obligation:
     return Obligation(Kind.INITIATION, "every lemma holds at first", (*ind.axioms, *premises), (), fails)
 
 
-def holds_at_first(ind: Induction, lemma: Lemma, apart: Apart | None = None) -> bool:
+def holds_at_first(ind: Induction, lemma: Lemma, context: z3.Context | None = None) -> bool:
     """Whether a lemma holds in the initial state."""
-    return discharge(_initiation(ind, [lemma]), apart=apart).verdict is Verdict.PROVED
+    return discharge(_initiation(ind, [lemma]), context=context).verdict is Verdict.PROVED
 
 
 def _lemmas(
@@ -122,10 +122,12 @@ def _lemmas(
     return tuple(used), tuple(others)
 
 
-def discharge(obligation: Obligation, *, rlimit: int = RLIMIT, seed: int = 0, apart: Apart | None = None) -> Discharged:
+def discharge(
+    obligation: Obligation, *, rlimit: int = RLIMIT, seed: int = 0, context: z3.Context | None = None
+) -> Discharged:
     """Ask the solver, from the formulas alone. `rlimit`: resource units that it may take over one question.
-    `apart`: as of `Solver`."""
-    solver = Solver(rlimit, seed=seed, apart=apart)
+    `context`: as of `Solver`."""
+    solver = Solver(rlimit, seed=seed, context=context)
     tracks: dict[str, Any] = {}
     called: dict[str, str] = {}
     for name, formula in (*obligation.premises, *obligation.lemmas):

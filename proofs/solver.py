@@ -1,13 +1,10 @@
 """Z3 for one question: in a context apart, with a fixed seed, limited in Z3's resource units and not in time.
 
-Terms are built in Z3's main context, and what Z3 does there depends on everything that was built before: it looks at
-terms in the order of their numbers. A `Solver` translates what it is asked into a context apart, so its answers and
-their cost depend on the questions of that context alone. For that, every model of a context is kept for as long as the
-context (`Apart`): Z3 frees the terms of a model in an order that depends on what else the process has done, and new
-terms get their numbers.
-
-Resource units (`rlimit`) count the solver's own work, so a busy machine changes no answer. The wall clock is a guard
-against a solver that hangs within one unit; where it fires, that is said, and the answer is unknown.
+Terms are built in Z3's main context, and what Z3 does there depends on everything that was built before: the numbers
+of its terms decide in which order it looks at them. A `Solver` translates what it is asked into a context apart, so its
+answers depend on little but the questions of that context: proofs repeated in one process took up to 2 % more or less
+work. Resource units (`rlimit`) count the solver's own work, so a busy machine changes no answer. The wall clock is a
+guard against a solver that hangs within one unit; where it fires, that is said, and the answer is unknown.
 """
 
 from __future__ import annotations
@@ -27,20 +24,6 @@ _STOPPED = ("timeout", "canceled", "resource")
 """Words of Z3 for both limits: it does not always tell which one it was."""
 
 
-class Apart:
-    """A context for several solvers, and all models that they have found. Two contexts whose solvers are asked the same
-    questions in the same order give the same answers for the same resource units, whatever the process did before."""
-
-    def __init__(self) -> None:
-        self.context = z3.Context()
-        self._models: list[Any] = []
-
-    def keep(self, model: Any) -> Any:
-        """The model, which will not be freed before the context."""
-        self._models.append(model)
-        return model
-
-
 class Solver:
     """A solver in a context apart. Formulas go in and models come out in the main context."""
 
@@ -50,23 +33,20 @@ class Solver:
         *,
         seed: int = 0,
         logic: str = "",
-        apart: Apart | None = None,
+        context: z3.Context | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`rlimit`: resource units for one question, 0 for no limit. `logic`: for a solver that is made for it.
-        `apart`: a context to share with solvers that are always asked the same questions in the same order, because a
+        `context`: one to share with solvers that are always asked the same questions in the same order, because a
         context costs 15 ms and 16 MiB; without it the solver makes its own."""
         self.rlimit = rlimit
-        self._apart = apart or Apart()
-        self._context = self._apart.context
+        self._context = context or z3.Context()
         self._solver: Any = z3.SolverFor(logic, ctx=self._context) if logic else z3.SimpleSolver(ctx=self._context)
         self._solver.set("rlimit", rlimit)
         self._solver.set("timeout", GUARD * 1000)
         self._solver.set("random_seed", seed)
         self._clock = clock
         self._seconds = 0.0
-        self._found: Any = None
-        """The model of the last answer, if that was sat."""
         self._assumed: dict[int, Any] = {}
         """Each assumption, by the number of its translation."""
         self._translated: dict[int, tuple[Any, Any]] = {}
@@ -95,7 +75,6 @@ class Solver:
         began = self._clock()
         answer = self._solver.check(*map(self._assumption, assumptions))
         self._seconds = self._clock() - began
-        self._found = self._apart.keep(self._solver.model()) if answer == z3.sat else None
         return answer
 
     def _assumption(self, formula: Any) -> Any:
@@ -111,11 +90,11 @@ class Solver:
 
     def model(self) -> Any:
         """After sat, the model, for terms of the main context."""
-        return self._found.translate(z3.main_ctx())
+        return self._solver.model().translate(z3.main_ctx())
 
     def own_model(self) -> Any:
         """After sat, the model, for `true_in`."""
-        return self._found
+        return self._solver.model()
 
     def true_in(self, model: Any, formula: Any) -> bool:
         """Whether a model of this solver makes a formula true. Evaluated in the solver's context, because the value

@@ -170,19 +170,8 @@ def ask(folder: Path, name: str, tests: Sequence[str], module: str, patience: fl
 
 
 def _pytest(tests: Sequence[str]) -> list[str]:
-    options = [
-        "-x",
-        "-q",
-        "-m",
-        "not deep",
-        "-c",
-        "pyproject.toml",
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        "no:randomly",
-        "--tb=native",
-    ]
+    options = ["-x", "-q", "-m", "not deep", "-c", "pyproject.toml", "--tb=native"]
+    options += ["-p", "no:cacheprovider", "-p", "no:randomly"]
     options += ["-p", "proofs.mutants.witness"]
     left = [word for name in TESTS_OF_MUTANTS for word in ("--deselect", name)]
     return [sys.executable, "-m", "pytest", *options, *left, *(f"tests/{name}.py" for name in tests)]

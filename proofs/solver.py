@@ -1,13 +1,10 @@
 """Z3 for one question: in a context apart, with a fixed seed, limited in Z3's resource units and not in time.
 
-Terms are built in Z3's main context, and what Z3 does there depends on everything that was built before: it looks at
-terms in the order of their numbers. A `Solver` translates what it is asked into a context apart, so its answers and
-their cost depend on the questions of that context alone. For that, every model of a context is kept for as long as the
-context (`Apart`): Z3 frees the terms of a model in an order that depends on what else the process has done, and new
-terms get their numbers.
-
-Resource units (`rlimit`) count the solver's own work, so a busy machine changes no answer. The wall clock is a guard
-against a solver that hangs within one unit; where it fires, that is said, and the answer is unknown.
+Terms are built in Z3's main context, and what Z3 does there depends on everything that was built before: the numbers
+of its terms decide in which order it looks at them. A `Solver` translates what it is asked into a context apart, so its
+answers depend on little but the questions of that context: proofs repeated in one process took up to 2 % more or less
+work. Resource units (`rlimit`) count the solver's own work, so a busy machine changes no answer. The wall clock is a
+guard against a solver that hangs within one unit; where it fires, that is said, and the answer is unknown.
 """
 
 from __future__ import annotations
@@ -28,15 +25,13 @@ _STOPPED = ("timeout", "canceled", "resource")
 
 
 class Apart:
-    """A context for several solvers, what was translated into it, and all models that they have found. Two contexts
-    whose solvers are asked the same questions in the same order give the same answers for the same resource units,
-    whatever the process did before. A context costs 15 ms and 16 MiB."""
+    """A context for several solvers, and what was translated into it: a formula is translated once. A context costs
+    15 ms and 16 MiB."""
 
     def __init__(self) -> None:
         self.context = z3.Context()
         self._translated: dict[int, tuple[Any, Any]] = {}
         """Each formula and its translation, by the `id` of the formula: kept, so that no other gets the same."""
-        self._models: list[Any] = []
 
     def translate(self, formula: Any) -> Any:
         """The formula in this context."""
@@ -45,11 +40,6 @@ class Apart:
             ast = z3.Z3_translate(formula.ctx_ref(), formula.as_ast(), self.context.ref())
             known = self._translated[id(formula)] = formula, z3.BoolRef(ast, self.context)
         return known[1]
-
-    def keep(self, model: Any) -> Any:
-        """The model, which will not be freed before the context."""
-        self._models.append(model)
-        return model
 
 
 class Solver:
@@ -61,7 +51,7 @@ class Solver:
         *,
         seed: int = 0,
         logic: str = "",
-        apart: Apart | None = None,
+        context: z3.Context | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`rlimit`: resource units for one question, 0 for no limit. `logic`: for a solver that is made for it.
@@ -76,8 +66,6 @@ class Solver:
         self._solver.set("random_seed", seed)
         self._clock = clock
         self._seconds = 0.0
-        self._found: Any = None
-        """The model of the last answer, if that was sat."""
         self._assumed: dict[int, Any] = {}
         """Each assumption, by the number of its translation."""
         self._assumptions: dict[int, Any] = {}
@@ -111,7 +99,6 @@ class Solver:
         context, began = self._apart.context.ref(), self._clock()
         answer = z3.Z3_solver_check_assumptions(context, self._solver.solver, len(given), (z3.Ast * len(given))(*given))
         self._seconds = self._clock() - began
-        self._found = self._apart.keep(self._solver.model()) if answer == z3.Z3_L_TRUE else None
         return z3.CheckSatResult(answer)
 
     def _assumption(self, formula: Any) -> Any:
@@ -127,11 +114,11 @@ class Solver:
 
     def model(self) -> Any:
         """After sat, the model, for terms of the main context."""
-        return self._found.translate(z3.main_ctx())
+        return self._solver.model().translate(z3.main_ctx())
 
     def own_model(self) -> Any:
         """After sat, the model, for `true_in`."""
-        return self._found
+        return self._solver.model()
 
     def true_in(self, model: Any, formula: Any) -> bool:
         """Whether a model of this solver makes a formula true. Evaluated in the solver's context, because the value

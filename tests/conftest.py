@@ -44,8 +44,11 @@ def report(record_property: Callable[[str, object], None]) -> Report:
     return Report(record_property)
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the table, if there is anything in it."""
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print the seed of the tests' order, and the table, if there is anything in it."""
+    seed = config.getoption("randomly_seed", None)
+    if seed is not None:
+        terminalreporter.write_line(f"random order: the same again with -p randomly --randomly-seed={seed}")
     rows: dict[str, list[int]] = {}
     for reports in terminalreporter.stats.values():
         for test in reports:

@@ -67,10 +67,11 @@ class Bench:
     ran: list[tuple[str, ...]]
 
     def gives_up(self, what: str) -> None:
-        """From here on it waits for a backend that does not `connect`, or `disconnect`, for 0.2 s only."""
+        """Wait for a backend that does not `connect`, or `disconnect`, for 0.2 s only."""
         hotplug = self.host.t.hotplug
         assert isinstance(hotplug, XenbusHotplug)
-        setattr(hotplug, f"{what}_timeout", 0.2)
+        hasty = replace(hotplug, connect_timeout=0.2) if what == "connect" else replace(hotplug, disconnect_timeout=0.2)
+        self.host.t = replace(self.host.t, hotplug=hasty)
 
     def play(self, work: Callable[[], Awaitable[None]], **how: object) -> None:
         """Run it beside a backend that behaves so."""
@@ -119,10 +120,11 @@ def test_a_device_connects_and_disconnects(bench: Bench) -> None:
 
 
 def test_a_backend_that_does_not_answer(bench: Bench) -> None:
+    bench.gives_up("connect")
+
     async def work() -> None:
         t = bench.host.t
         domain = await create(t, configuration(disks=[], nics=[]))
-        bench.gives_up("connect")
         with pytest.raises(TimedOut, match=r"nic 0 did not answer in 0\.2 s: .*/vif/1/0/state is '1'"):
             await attach(t, domain, NIC, {})
         assert [str(d) for d in (await retrieve(t, domain)).template.devices()] == ["nic 0"]
@@ -131,10 +133,11 @@ def test_a_backend_that_does_not_answer(bench: Bench) -> None:
 
 
 def test_a_backend_that_does_not_close_needs_force(bench: Bench) -> None:
+    bench.gives_up("disconnect")
+
     async def work() -> None:
         t = bench.host.t
         domain = await create(t, configuration(disks=[dict(ROOT)], nics=[]))
-        bench.gives_up("disconnect")
         with pytest.raises(TimedOut):
             await detach(t, domain, ROOT_DISK)
         assert await t.hotplug.held(domain, ROOT_DISK)

@@ -184,7 +184,8 @@ def ask(folder: Path, name: str, tests: Sequence[str], module: str, patience: fl
 
 
 def _pytest(tests: Sequence[str]) -> list[str]:
-    options = ["-q", "-m", "not deep", "-c", "pyproject.toml", "-p", "no:cacheprovider", "--tb=native"]
+    options = ["-q", "-m", "not deep", "-c", "pyproject.toml", "--tb=native"]
+    options += ["-p", "no:cacheprovider", "-p", "no:randomly"]
     options += ["-p", "proofs.mutants.witness"]
     left = [word for name in TESTS_OF_MUTANTS for word in ("--deselect", name)]
     return [sys.executable, "-m", "pytest", *options, *left, *map(_argument, tests)]

@@ -164,6 +164,7 @@ def test_a_large_file_is_not_read(tmp_path: Path) -> None:
     assert read_bounded(path, 4) == b"{}\n\0"
 
 
+@pytest.mark.slow
 @given(objects)
 def test_a_value_comes_back(value: dict[str, Json]) -> None:
     written = encode(value)
@@ -172,6 +173,7 @@ def test_a_value_comes_back(value: dict[str, Json]) -> None:
     assert encode(decode(written, "f")) == written
 
 
+@pytest.mark.slow
 @given(st.binary() | st.text().map(str.encode) | objects.map(lambda v: encode(v)[:-7]))
 def test_any_bytes_are_read_or_refused(data: bytes) -> None:
     try:

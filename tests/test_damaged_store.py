@@ -13,6 +13,8 @@ from domain_host import CREATE, OTHER, UUID, Host
 
 from impl.xenstore.sqlite import FILE
 
+pytestmark = pytest.mark.slow
+
 READING = (["list"], ["list", "--format=json"], ["xenstore"], ["retrieve", "vm1"])
 WRITING = (["sweep"], ["attach", "vm1", "nic"], ["create", "--name=z"], ["destroy", "vm1"])
 SEEDS = 14
@@ -114,6 +116,7 @@ def test_a_damaged_log_is_refused_or_ends_where_it_is_damaged(left: Host, tmp_pa
             assert {name: host.files()[name] for name in templates} == {name: left.files()[name] for name in templates}
 
 
+@pytest.mark.quick
 def test_what_a_killed_process_has_left_is_read_whole(left: Host, tmp_path: Path) -> None:
     expected = answers(left)
     for name in (f"{FILE}-shm",):
@@ -125,6 +128,7 @@ def test_what_a_killed_process_has_left_is_read_whole(left: Host, tmp_path: Path
     assert not (host.folder / f"{FILE}-wal").exists(), "SQLite has put the log into the database"
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("damage", ["gone", "empty"])
 def test_templates_without_a_record_are_no_new_host(whole: Host, tmp_path: Path, damage: str) -> None:
     host = copy_of(whole, tmp_path)

@@ -83,6 +83,7 @@ def assert_nothing_is_left(host: EmbeddedHost) -> None:
     assert not [path for path in host.store.tree() if path.startswith(("/libxl/1/", "/local/domain/1/", "/vm/"))]
 
 
+@pytest.mark.slow
 @ONCE
 @given(configurations())
 def test_any_configuration_is_refused_or_lives(value: Json) -> None:
@@ -96,6 +97,7 @@ def test_any_configuration_is_refused_or_lives(value: Json) -> None:
             assert_nothing_is_left(host)
 
 
+@pytest.mark.slow
 @ONCE
 @given(st.sampled_from(list(KINDS)).flatmap(lambda kind: st.tuples(st.just(kind), odd_entries(kind))))
 def test_any_entry_is_refused_or_attached(asked: tuple[str, Json]) -> None:

@@ -101,6 +101,7 @@ def test_the_window_is_where_it_goes_wrong() -> None:
     assert "at 208, 209 answered 90" in str(found)
 
 
+@pytest.mark.slow
 def test_the_limit_is_never_a_pass() -> None:
     calls = [Call("a", 0, 100, ("write", n)) for n in range(12)] + [read(101, 102, 5), read(103, 104, 77)]
     found = check(calls, 0, register, limit=50)
@@ -189,6 +190,7 @@ def disagreement(history: list[Call]) -> bool:
     return (found.verdict is OK) != by_hand(history) or found.verdict is not hasty.verdict
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(histories())
 def test_it_agrees_with_every_order(history: list[Call]) -> None:

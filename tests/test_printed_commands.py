@@ -149,7 +149,6 @@ def test_a_divergence_from_a_design_of_a_file(odd: Path, tmp_path: Path) -> None
     assert list(printed(str(failure.text))) == [again]
 
 
-@pytest.mark.quick
 def test_of_several_designs_one_is_to_be_named(odd: Path) -> None:
     for name in ("one", "two"):
         (odd / f"{name}.py").write_text(EARLY)

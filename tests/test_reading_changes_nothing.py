@@ -91,6 +91,7 @@ domain(sys.argv[1:])
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [two_domains, two_domains_of_a_killed_process])
 def test_reading_asks_for_nothing_that_writes(tmp_path: Path, make: object) -> None:
     assert callable(make)
@@ -127,6 +128,7 @@ def fill(folder: Path) -> None:
                     file.write(bytes(size))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [two_domains, two_domains_of_a_killed_process])
 @pytest.mark.parametrize("way", ["full", "read-only"])
 def test_they_work_where_nothing_can_be_written(small: Path, tmp_path: Path, make: object, way: str) -> None:

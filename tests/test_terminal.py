@@ -83,6 +83,7 @@ def folder(tmp_path: Path) -> Path:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -127,6 +128,7 @@ def test_arguments(arguments: list[str], tmp_path: Path) -> None:
     assert_harmless(shown)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["check", "designs", "matrix", "refine"])
 def test_paths_that_are_no_utf8(command: str, folder: Path) -> None:
     (folder / "early.py").write_text("attach = [take_lok]")
@@ -151,6 +153,7 @@ DESIGN_FILES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", DESIGN_FILES)
 @pytest.mark.parametrize("command", ["designs", "check"])
 def test_design_files(command: str, kind: str, tmp_path: Path) -> None:
@@ -213,6 +216,7 @@ def test_what_an_audit_finds(tmp_path: Path) -> None:
         assert_harmless(on_terminal("audit", str(host), f"--format={form}"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "body", [f"printf '%s\\n' {json.dumps(json.dumps({'error': HOSTILE}, ensure_ascii=False))}", "exit 1", "cat"]
 )

@@ -43,6 +43,7 @@ def fingerprints(store: MemoryStore, sessions: Sequence[Session]) -> list[int]:
     return [store.fingerprint(), *(store.fingerprint_of(x.connection) for x in connections(sessions))]
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(ASKED, ASKED, ASKED)
 def test_a_state_that_is_put_back_is_as_it_was(

@@ -90,8 +90,9 @@ def test_where_no_sample_is_nobody_comes() -> None:
     assert (IDLE, frozenset()) not in found
 
 
-def test_rows_are_told_apart_and_none_is_lost() -> None:
-    rows = np.random.default_rng(0).random((400, 11)) < 0.3
+@pytest.mark.parametrize("columns", [11, 200], ids=["one word", "more"])
+def test_rows_are_told_apart_and_none_is_lost(columns: int) -> None:
+    rows = np.random.default_rng(0).random((400, columns)) < 4 / columns
     kept = rows[distinct_rows(packed(rows))]
     assert {tuple(row) for row in kept} == {tuple(row) for row in rows}
     assert len(kept) == len({tuple(row) for row in rows})

@@ -68,7 +68,9 @@ def fails(claim: Claim, *known: Any) -> bool:
 
 
 def by_name(claims: tuple[Claim, ...], name: str) -> Claim:
-    return next(c for c in claims if name in c.name)
+    found = [c for c in claims if name in c.name]
+    assert found, f"there is no claim `{name}`"
+    return found[0]
 
 
 # ------------------------------------------------------------------ what a retrieve returns
@@ -300,6 +302,7 @@ def point(ind: Induction, name: str) -> int:
 
 def test_a_circle_of_two_is_told_and_no_other() -> None:
     (*_, circle) = locks.acyclic(induction(crossed))
+    assert circle.name == "no two wait for each other's `locked` and `device_locked`"
     assert fails(circle)
     assert not fails(locks.acyclic(induction())[-1])
 

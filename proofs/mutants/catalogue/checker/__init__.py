@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from proofs.mutants.catalogue.checker.claiming import CLAIMING
+from proofs.mutants.catalogue.checker.conforming import CONFORMING
 from proofs.mutants.catalogue.checker.machines import MACHINES
 from proofs.mutants.catalogue.checker.properties import PROPERTIES
+from proofs.mutants.catalogue.checker.proving import PROVING
+from proofs.mutants.catalogue.checker.reporting import REPORTING
 from proofs.mutants.catalogue.checker.searching import SEARCHING
 from proofs.mutants.catalogue.checker.semantics import SEMANTICS
 from proofs.mutants.catalogue.checker.verdicts import VERDICTS
 from proofs.mutants.mutant import Mutant
 
-CHECKER: tuple[Mutant, ...] = (*SEMANTICS, *PROPERTIES, *SEARCHING, *VERDICTS, *MACHINES)
+CHECKER: tuple[Mutant, ...] = (
+    *SEMANTICS, *PROPERTIES, *SEARCHING, *VERDICTS, *MACHINES, *PROVING, *CLAIMING, *REPORTING, *CONFORMING,
+)  # fmt: skip
 CHECKER_SAMPLE = (
     "death-forgets-what-was-vouched",
     "nobody-dies",
@@ -21,6 +27,9 @@ CHECKER_SAMPLE = (
     "manifest-s-missing-cell",
     "look-at-any-slot",
     "walk-looks-at-nothing",
+    "sound-whatever",
+    "others-not-shown",
+    "answers-unmatched",
 )
 """Cheap ones, spread over the subjects."""
 

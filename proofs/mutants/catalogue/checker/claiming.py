@@ -1,0 +1,215 @@
+"""Mistakes in what is claimed of a property, in the relation that a proof is about, and in the candidates."""
+
+from __future__ import annotations
+
+from proofs.mutants.mutant import Mutant
+
+CONFIGURATION = "proofs/configuration.py"
+GHOSTS = "model/ghosts.py"
+RECOVERY = "proofs/recovery.py"
+LOCKS = "proofs/locks.py"
+PROPERTIES = "proofs/properties.py"
+ENVIRONMENT = "model/environment.py"
+RELATION = "proofs/relation.py"
+CANDIDATES = "proofs/candidates.py"
+SAMPLES = "proofs/samples.py"
+VOCABULARY = "proofs/vocabulary.py"
+
+CLAIMING = (
+    Mutant(
+        "exact-without-knobs",
+        CONFIGURATION,
+        "        *(answer.values[knob] != truth.values[PARTS[knob]] for knob in (name, memory)),\n    )\n\n\ndef exact",
+        "    )\n\n\ndef exact",
+        "an exact answer compares devices and no knobs",
+        "test_property_claims.py::test_exact_is_every_part_of_the_result",
+    ),
+    Mutant(
+        "death-keeps-vouched",
+        GHOSTS,
+        '    settle(signature, s, me)\n    if "granted" in signature.writes:',
+        '    if "granted" in signature.writes:',
+        "a process that died goes on vouching for what is not in xenstore",
+        "test_relation_facts.py::test_a_transition_on_terms",
+    ),
+    Mutant(
+        "death-forgets-vouched",
+        GHOSTS,
+        "        return either(gone, ABSENT, s.vouched[k])",
+        "        return ABSENT",
+        "what is in xenstore is no longer vouched for once an operation settles",
+        "test_relation_facts.py::test_a_transition_on_plain_values",
+    ),
+    Mutant(
+        "exact-of-no-domain",
+        CONFIGURATION,
+        'wrong = z3.Or(negation(after.shared.values["alive"]), _differs(after.local, after.shared, ind.k))',
+        "wrong = _differs(after.local, after.shared, ind.k)",
+        "a result is exact though there is no domain",
+        "test_property_claims.py::test_exact_is_every_part_of_the_result",
+    ),
+    Mutant(
+        "knobs-without-memory",
+        CONFIGURATION,
+        '        z3.And(memory != now.values["granted"], negation(now.values["torn"])),\n',
+        "",
+        "a retrieve may return any memory target",
+        "test_property_claims.py::test_the_knobs_are_the_name_and_what_the_hypervisor_grants",
+    ),
+    Mutant(
+        "knobs-excused-when-torn",
+        CONFIGURATION,
+        '        name != now.values["name"],\n',
+        '        z3.And(name != now.values["name"], negation(now.values["torn"])),\n',
+        "a torn memory target excuses a wrong name",
+        "test_property_claims.py::test_the_knobs_are_the_name_and_what_the_hypervisor_grants",
+    ),
+    Mutant(
+        "fixed-point-knobs",
+        CONFIGURATION,
+        "        *(created.shared.values[PARTS[r]] != now.values[PARTS[r]] for r in (name, memory)),\n",
+        "",
+        "a domain that is created from a result may have other knobs",
+        "test_property_claims.py::test_a_domain_created_from_a_result_has_the_same_knobs",
+    ),
+    Mutant(
+        "fixed-point-made-up",
+        CONFIGURATION,
+        "        first.answer.values[draft](ind.k) == CONFIGS[MADE_UP],\n",
+        "",
+        "a result with a made-up entry is a fixed point",
+        "test_property_claims.py::test_a_result_that_is_made_up_is_no_fixed_point",
+    ),
+    Mutant(
+        "recovery-unlocked-unclaimed",
+        RECOVERY,
+        "    return (unlocked, *_from",
+        "    return (*_from",
+        "a lock may be held for ever where nobody is at work",
+        "test_property_claims.py::test_a_lock_that_is_held_where_nobody_is_at_work_is_lost",
+    ),
+    Mutant(
+        "sequence-passes-anyway",
+        RECOVERY,
+        "        return all_of(self.passes, *wanted)",
+        "        return all_of(*wanted)",
+        "a sequence mends though one of its operations is refused",
+        "test_property_claims.py::test_where_nothing_can_be_done_only_what_agrees_is_recovered",
+    ),
+    Mutant(
+        "circle-unseen",
+        LOCKS,
+        "    return (*own, each_other)",
+        "    return (*own,)",
+        "no circle of two locks is claimed to be impossible",
+        "test_property_claims.py::test_a_circle_of_two_is_told_and_no_other",
+    ),
+    Mutant(
+        "one-lock-exclusive",
+        PROPERTIES,
+        '"lock_is_exclusive": lambda _: Needed(tuple(map(Exclusive, LOCKS)))',
+        '"lock_is_exclusive": lambda _: Needed((Exclusive("locked"),))',
+        "only the first lock has to exclude",
+        "test_property_claims.py::test_exclusive_is_both_locks",
+    ),
+    Mutant(
+        "ends-without-beginning",
+        PROPERTIES,
+        "_by(locks.somebody_goes_on, locks.somebody_begins)",
+        "_by(locks.somebody_goes_on)",
+        "every operation ends where none can begin",
+        "test_property_claims.py::test_every_operation_ends_is_that_one_goes_on_and_that_one_begins",
+    ),
+    Mutant(
+        "degraded-nowhere",
+        PROPERTIES,
+        "    return Needed(tuple(Clause(n, ((made_up, True),)) for n in points))",
+        "    return Needed(tuple(Clause(n, ((made_up, True),)) for n in points[1:]))",
+        "no location is looked at for degraded results",
+        "test_property_claims.py::test_every_property_needs_something",
+    ),
+    Mutant(
+        "death-frees-no-lock",
+        ENVIRONMENT,
+        "all_of(getattr(s, lock), neg(getattr(me, held)))",
+        "getattr(s, lock)",
+        "a process that died goes on holding its lock",
+        "test_relation_facts.py::test_a_transition_on_terms",
+    ),
+    Mutant(
+        "failure-does-the-step",
+        RELATION,
+        "        view = before.copy()\n        if not self.program.points[n].cleaning_up:",
+        "        view = before.copy()\n"
+        "        self.program.points[n].step.run(view.s, view.me)\n"
+        "        if not self.program.points[n].cleaning_up:",
+        "a step that fails was done",
+        "test_relation_facts.py::test_a_transition_on_terms",
+    ),
+    Mutant(
+        "nobody-dies-on-terms",
+        RELATION,
+        "        if n not in program.first.values():\n            dead",
+        "        if n in ():\n            dead",
+        "on terms, no process dies",
+        "test_relation_facts.py::test_a_process_dies_at_every_location_but_where_its_operation_begins",
+    ),
+    Mutant(
+        "ghosts-do-not-follow",
+        RELATION,
+        "        ghosts.follow(signature, program.footprints[point.step].writes_shared)(taken.s, taken.me)\n",
+        "",
+        "on terms, the ghosts do not follow a step's writes",
+        "test_relation_facts.py::test_a_transition_on_terms",
+    ),
+    Mutant(
+        "idle-still-holds",
+        RELATION,
+        "after.local.write(Local.fields()[held], False)",
+        "after.local.write(Local.fields()[held], before.me.holds)",
+        "a process that has ended holds the lock that it held",
+        "test_relation_facts.py::test_who_has_ended_or_died_holds_nothing",
+    ),
+    Mutant(
+        "pairs-left-out",
+        CANDIDATES,
+        "_upper(sensible & ~both_wrong)",
+        "_upper(sensible & ~both_wrong & (which > which[:, None]))",
+        "half of the clauses of two literals are no candidates",
+        "test_candidates.py::test_the_shortest_clauses_that_hold_in_all_samples",
+    ),
+    Mutant(
+        "empty-points-nobody",
+        CANDIDATES,
+        "        if point != IDLE and not rows.size:\n"
+        "            found.append(Clause(point, ()))\n"
+        "            continue\n",
+        "",
+        "that nobody comes to a location is no candidate",
+        "test_candidates.py::test_where_no_sample_is_nobody_comes",
+    ),
+    Mutant(
+        "rows-lost",
+        SAMPLES,
+        "    fresh[1:] = (words[order[1:]] != words[order[:-1]]).any(axis=1)",
+        "    fresh[1:] = (words[order[1:]] != words[order[:-1]]).all(axis=1)",
+        "samples that differ in part are taken for one",
+        "test_candidates.py::test_rows_are_told_apart_and_none_is_lost",
+    ),
+    Mutant(
+        "vocabulary-without-pairs",
+        VOCABULARY,
+        "if f.sort is g.sort and f.sort in FIRSTS and f.sort is not Sort.COUNT:",
+        "if f.sort is g.sort and f.sort is Sort.CONFIG:",
+        "names and amounts are not compared with each other",
+        "test_candidates.py::test_values_of_one_sort_are_compared_and_of_two_sorts_are_not",
+    ),
+    Mutant(
+        "proof-leaves-closing",
+        RECOVERY,
+        "        return slot_agrees(s, Z3Term(ind.k))\n",
+        "        return any_of(slot_agrees(s, Z3Term(ind.k)), s.closing[Z3Term(ind.k)])\n",
+        "a proof takes a device that is going away for recovered",
+        "test_property_claims.py::test_where_nothing_can_be_done_only_what_agrees_is_recovered",
+    ),
+)

@@ -44,6 +44,12 @@ def expected(cells: list[Cell], tmp_path: Path) -> Manifest:
     return manifest.read(path)
 
 
+def only(found: list[str]) -> str:
+    """The one sentence that there is."""
+    assert len(found) == 1, found
+    return found[0]
+
+
 def test_what_is_written_is_what_is_read_and_expects_just_that(expected: Manifest, cells: list[Cell]) -> None:
     assert differences(expected, cells, TINY) == []
     assert set(expected["designs"]) == {"json_first"}
@@ -67,7 +73,7 @@ def test_a_cell_that_came_out_otherwise(
     expected: Manifest, cells: list[Cell], which: int, change: dict[str, Any], said: str
 ) -> None:
     now = [replace(c, **change) if i == which else c for i, c in enumerate(cells)]
-    (line,) = differences(expected, now, TINY)
+    line = only(differences(expected, now, TINY))
     assert line.startswith(f"json_first {NAMES[which]}: not as expected: ")
     assert line.endswith(said)
 
@@ -75,17 +81,17 @@ def test_a_cell_that_came_out_otherwise(
 def test_a_proof_is_held_against_the_manifest_where_one_was_tried(expected: Manifest, cells: list[Cell]) -> None:
     expected["designs"]["json_first"][NAMES[1]]["proof"] = "PROVED"
     assert differences(expected, cells, TINY) == []
-    (line,) = differences(expected, [replace(c, proof=Verdict.UNKNOWN) if c is cells[1] else c for c in cells], TINY)
+    line = only(differences(expected, [replace(c, proof=Verdict.UNKNOWN) if c is cells[1] else c for c in cells], TINY))
     assert line == f"json_first {NAMES[1]}: not as expected: proof PROVED -> UNKNOWN"
 
 
 def test_a_cell_that_only_one_of_them_has(expected: Manifest, cells: list[Cell]) -> None:
-    (missing,) = differences(expected, cells[1:], TINY)
+    missing = only(differences(expected, cells[1:], TINY))
     assert missing == f"json_first {NAMES[0]}: REFUTED expected, and it was not checked"
-    (extra,) = differences(expected, [*cells, replace(cells[0], design="as_posted")], TINY)
+    extra = only(differences(expected, [*cells, replace(cells[0], design="as_posted")], TINY))
     assert extra == f"as_posted {NAMES[0]}: REFUTED, and the manifest does not have it"
     del expected["designs"]["json_first"][NAMES[1]]
-    (extra,) = differences(expected, cells, TINY)
+    extra = only(differences(expected, cells, TINY))
     assert extra == f"json_first {NAMES[1]}: EXHAUSTED, and the manifest does not have it"
 
 
@@ -95,7 +101,7 @@ def test_all_differences_are_said(expected: Manifest, cells: list[Cell]) -> None
 
 
 def test_other_bounds_are_another_manifest(expected: Manifest, cells: list[Cell]) -> None:
-    (line,) = differences(expected, cells, replace(TINY, configs=2))
+    line = only(differences(expected, cells, replace(TINY, configs=2)))
     assert "'configs': 1" in line
     assert "'configs': 2" in line
 

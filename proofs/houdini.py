@@ -22,7 +22,7 @@ from model.state import LOCKS
 from proofs.induction import Claim, Goal, Induction, Named, Step, Use
 from proofs.lemma import Clause, Lemma
 from proofs.relation import Relation
-from proofs.solver import RLIMIT, Solver
+from proofs.solver import RLIMIT, Apart, Solver
 from proofs.terms import any_of, implication
 
 LOCK_FIELDS = frozenset(LOCKS) | frozenset(LOCKS.values())
@@ -50,7 +50,7 @@ class Tracks:
 
     def __init__(self, induction: Induction) -> None:
         self.induction = induction
-        self.context = z3.Context()
+        self.apart = Apart()
         """Where all questions with these tracks are asked."""
         self._tracks: dict[Lemma, Any] = {}
         self._lemmas: dict[int, Lemma] = {}
@@ -80,7 +80,7 @@ class Asked:
 
     def __init__(self, tracks: Tracks, given: Iterable[Named], uses: tuple[Use, ...], rlimit: int) -> None:
         self.tracks, self.uses = tracks, uses
-        self.solver = Solver(rlimit, context=tracks.context)
+        self.solver = Solver(rlimit, apart=tracks.apart)
         self.solver.add(*(f for _, f in given))
         self._known: dict[Lemma, Any] = {}
         """The track of each lemma that was assumed, None if it has no say here."""

@@ -11,8 +11,6 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-import z3
-
 from model.language import LanguageError
 from model.properties import PROPERTIES
 from model.state import LOCKS
@@ -25,7 +23,7 @@ from proofs.obligation import Discharged, discharge, holds_at_first, obligations
 from proofs.properties import Needed, needed
 from proofs.relation import Relation
 from proofs.samples import take
-from proofs.solver import RLIMIT
+from proofs.solver import RLIMIT, Apart
 from proofs.vocabulary import atoms, stated
 
 Tell = Callable[[str], object]
@@ -81,7 +79,7 @@ def prove(
     done("small states", "candidates")
     pool = candidates(relation.program, vocabulary, samples)
     done("candidates", "strengthening")
-    found, apart = Strengthening(relation, pool, rlimit), z3.Context()
+    found, apart = Strengthening(relation, pool, rlimit), Apart()
     needs = {name: needed(name, found.induction) for name in names}
     wanted = [x for n in needs.values() for x in n.lemmas] + list(given.values())
     found.offer(x for x in wanted if holds_at_first(found.induction, x, apart))
@@ -90,7 +88,7 @@ def prove(
     found.prune(wanted)
     done("strengthening", "obligations")
     say = Names(relation)
-    discharged = tuple(discharge(o, rlimit=rlimit, context=apart) for o in obligations(found, say))
+    discharged = tuple(discharge(o, rlimit=rlimit, apart=apart) for o in obligations(found, say))
     done("obligations", "")
     why = {name: broken for name, n in needs.items() if (broken := _broken(found, n))}
     verdicts = verdicts_of(needs, found, discharged)

@@ -1,10 +1,13 @@
 """Z3 for one question: in a context apart, with a fixed seed, limited in Z3's resource units and not in time.
 
 Terms are built in Z3's main context, and what Z3 does there depends on everything that was built before: the numbers
-of its terms decide in which order it looks at them. A `Solver` translates what it is asked into a context apart, so its
-answers depend on little but the questions of that context: proofs repeated in one process took up to 2 % more or less
-work. Resource units (`rlimit`) count the solver's own work, so a busy machine changes no answer. The wall clock is a
-guard against a solver that hangs within one unit; where it fires, that is said, and the answer is unknown.
+of its terms decide in which order it looks at them. A `Solver` translates what it is asked into a context apart. Its
+answers then depend on the questions of that context, and on one thing more: the order in which Z3 lists the constants
+of a model can differ with what the process did before, so that other lemmas are found first. Proofs repeated in one
+process took up to 2 % more or less work; a command proves each design in a process of its own.
+
+Resource units (`rlimit`) count the solver's own work, so a busy machine changes no answer. The wall clock is a guard
+against a solver that hangs within one unit; where it fires, that is said, and the answer is unknown.
 """
 
 from __future__ import annotations
@@ -51,7 +54,7 @@ class Solver:
         *,
         seed: int = 0,
         logic: str = "",
-        context: z3.Context | None = None,
+        apart: Apart | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`rlimit`: resource units for one question, 0 for no limit. `logic`: for a solver that is made for it.

@@ -8,8 +8,9 @@ from model.check import check
 from model.contract import check_contract
 from model.designs import DESIGNS, RECOMMENDED
 from model.language import LanguageError, neg
+from model.memory import INTERRUPT
 from model.program import Program
-from model.search.bfs import INTERRUPT, Limits, Progress
+from model.search.bfs import Limits, Progress
 from model.slice import cone
 from model.state import Bounds, Local, Shared
 from model.step import Design, Operation, Step, order, step

@@ -14,6 +14,7 @@ from typing import cast
 from urllib.parse import quote_from_bytes
 
 from junitparser import Failure, JUnitXml, Skipped, TestCase, TestSuite
+from junitparser.junitparser import FinalResult
 from rich.console import Console
 from rich.text import Text
 
@@ -79,8 +80,11 @@ def as_junit(audits: Sequence[Audit]) -> str:
         for invariant in INVARIANTS.values():
             case = TestCase(invariant.id, _safe(audit.source))
             unseen = [f"not looked at: {text}" for text in audit.unseen if concerns(text, invariant.id)]
-            failures = [_failure(f) for f in audit.findings if f.invariant is invariant]
-            case.result = failures or [Skipped("; ".join(unseen))] * bool(unseen)
+            failures: list[FinalResult] = [_failure(f) for f in audit.findings if f.invariant is invariant]
+            if failures:
+                case.result = failures
+            elif unseen:
+                case.result = [Skipped("; ".join(unseen))]
             case.system_out = "\n".join((f"{invariant.words} ({invariant.claims})", *unseen))
             suite.add_testcase(case)
         for text in audit.unseen:

@@ -26,7 +26,7 @@ SEARCHING = (
     ),
     Mutant(
         "last-of-a-block-is-new", FRONTIER,
-        "among[low : bounds[i + 1] + 1]", "among[low : bounds[i + 1]]",
+        "among[low : bounds[i + 1] + 1]", "among[low : bounds[i + 1] - 1]",
         "a state at the end of a block is taken for a new one",
         f"{PARTS}test_which_states_are_present_block_after_block",
     ),

@@ -119,10 +119,14 @@ def test_a_map_is_kept_at_every_slot_and_not_at_one() -> None:
     def close_one(s: Shared, me: Local) -> None:
         s.closing[me.slot] = True
 
+    def close_all(s: Shared, _me: Local) -> None:
+        s.closing = pointwise(lambda _: True)
+
     def close_none(s: Shared, _me: Local) -> None:
         s.closing = pointwise(lambda k: s.closing[k])
 
     assert not strengthened([Move("close", close_one)], [free], [free]).needed
+    assert not strengthened([Move("close", close_all)], [free], [free]).needed
     assert strengthened([Move("close", close_none)], [free], [free]).needed
 
 
@@ -345,6 +349,7 @@ def test_a_claim_that_the_solver_came_to_no_answer_about_is_refused_and_told_so(
     relation = Tiny(*CHAIN)
     hard = claim(relation, "hard", [HARD], relation.shared.values["saved"])
     found = strengthened(CHAIN, [], (), [hard], rlimit=LITTLE)
+    assert set(found.refused) == {"hard"}
     assert found.refused["hard"].unknown == "the limit of 20,000 resource units"
     assert found.refused["hard"].model is None
 

@@ -9,7 +9,6 @@ GHOSTS = "model/ghosts.py"
 RECOVERY = "proofs/recovery.py"
 LOCKS = "proofs/locks.py"
 PROPERTIES = "proofs/properties.py"
-ENVIRONMENT = "model/environment.py"
 RELATION = "proofs/relation.py"
 CANDIDATES = "proofs/candidates.py"
 SAMPLES = "proofs/samples.py"
@@ -23,14 +22,6 @@ CLAIMING = (
         "    )\n\n\ndef exact",
         "an exact answer compares devices and no knobs",
         "test_property_claims.py::test_exact_is_every_part_of_the_result",
-    ),
-    Mutant(
-        "death-keeps-vouched",
-        GHOSTS,
-        '    settle(signature, s, me)\n    if "granted" in signature.writes:',
-        '    if "granted" in signature.writes:',
-        "a process that died goes on vouching for what is not in xenstore",
-        "test_relation_facts.py::test_a_transition_on_terms",
     ),
     Mutant(
         "death-forgets-vouched",
@@ -127,14 +118,6 @@ CLAIMING = (
         "    return Needed(tuple(Clause(n, ((made_up, True),)) for n in points[1:]))",
         "no location is looked at for degraded results",
         "test_property_claims.py::test_every_property_needs_something",
-    ),
-    Mutant(
-        "death-frees-no-lock",
-        ENVIRONMENT,
-        "all_of(getattr(s, lock), neg(getattr(me, held)))",
-        "getattr(s, lock)",
-        "a process that died goes on holding its lock",
-        "test_relation_facts.py::test_a_transition_on_terms",
     ),
     Mutant(
         "failure-does-the-step",

@@ -57,8 +57,8 @@ CONFORMING = (
         "interleavings-summed-wrong",
         EXPLORE,
         "paths[node] = sum(paths[n] for n in following[node]) or 1",
-        "paths[node] = sum(paths[n] for n in set(following[node])) or 1",
-        "of two steps that lead to the same node only one is counted",
+        "paths[node] = max((paths[n] for n in following[node]), default=0) or 1",
+        "only the schedules behind one of the next steps are counted",
         "test_conformance_engine.py::test_a_design_follows_itself_and_every_schedule_is_counted",
     ),
     Mutant(

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import combinations
 from typing import Any
 
@@ -41,11 +41,17 @@ class Move:
     given: tuple[Named, ...] = ()
 
 
+@cache
+def _whole(design: Design) -> Relation:
+    """The relation of a design, made once: only its fields and locations are used."""
+    return Relation(design)
+
+
 class Tiny(Relation):
     """A relation that has these transitions and no others. A design lends it the fields and the locations."""
 
     def __init__(self, *moves: Move, design: Design = DESIGNS[RECOMMENDED]) -> None:
-        super().__init__(design)
+        self.__dict__.update(_whole(design).__dict__)
         self._moves = moves
 
     def asked(self, point: int, view: View, k: Slot) -> Any:  # noqa: ARG002

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -29,6 +30,12 @@ def environment(**more: str) -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(ROOT), **more}
 
 
+def _heed_signals() -> None:
+    """Have no signal ignored that a shell's background job, or `nohup`, would have this process ignore."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 class Marked:
     """A process whose descendants are known by a variable in their environment, whatever session they are in."""
 
@@ -43,6 +50,7 @@ class Marked:
             cwd=ROOT,
             env=environment(**{MARK: self._mark, **(more or {})}),
             start_new_session=True,
+            preexec_fn=_heed_signals,  # noqa: PLW1509 (it starts another program at once)
         )
 
     def alive(self) -> set[int]:

@@ -27,6 +27,8 @@ from proofs.relation import Relation
 from proofs.relation import Transition as OnTerms
 from proofs.terms import CONSTANTS, EJECTABLE, SLOT, SORTS, Z3Term
 
+pytestmark = pytest.mark.slow
+
 BOUNDS = Bounds(slots=1, ejectable=1, configs=1, names=2, amounts=2, processes=1, crashes=1)
 IN_RELATION = {n: f for r in (Shared, Local) for n, f in r.fields().items() if f.sort in SORTS}
 
@@ -193,13 +195,11 @@ def test_a_relation_with_other_models_is_found_out(few: Checked) -> None:
     assert next(disagreements(RELATIONS["a_death_keeps_the_lock"](DESIGNS[RECOMMENDED]), few), None)
 
 
-@pytest.mark.slow
 def test_the_models_are_the_successors_at_every_point() -> None:
     said = checked(DESIGNS[RECOMMENDED], BOUNDS, some(1))
     assert list(disagreements(Relation(DESIGNS[RECOMMENDED]), said)) == []
 
 
-@pytest.mark.slow
 def test_the_models_are_the_successors_in_any_state() -> None:
     said = checked(odd_design, BOUNDS, anywhere(1))
     assert list(disagreements(Relation(odd_design), said)) == []

@@ -18,6 +18,8 @@ from impl.audit.domain import open_domain
 from impl.audit.host import Host, snapshot, snapshots
 from impl.kinds import Json
 
+pytestmark = pytest.mark.slow
+
 EXPECTED = tomllib.loads((Path(__file__).parent / "data" / "hosts" / "expected.toml").read_text(encoding="utf-8"))
 CASES = sorted({name.rpartition("/")[0] for name in all_snapshots()})
 

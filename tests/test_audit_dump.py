@@ -18,6 +18,8 @@ from impl.audit.dump import LONGEST_LINE, read_dump, unescape
 from impl.audit.errors import BadInput
 from impl.audit.output import as_json, as_junit, as_sarif
 
+pytestmark = pytest.mark.slow
+
 ROOT = b'/local = ""   (n0)\n/local/domain = ""   (n0)\n'
 DOM0 = ROOT + b'/local/domain/0 = ""   (n0)\n/local/domain/1 = ""   (n0)\n'
 """A dump's beginning; what follows it stands from the fifth line on."""

@@ -23,6 +23,8 @@ from impl.embedded.folder import open_folder
 from impl.ports import Permission, Requests
 from impl.xenstore.sqlite import FILE
 
+pytestmark = pytest.mark.slow
+
 NIC = "/libxl/1/device/vif/0"
 BACK = "/local/domain/0/backend/vif/1/0"
 FRONT = "/local/domain/1/device/vif/0"

@@ -15,6 +15,8 @@ from impl.audit.host import pair, snapshot
 from impl.audit.invariants import INVARIANTS
 from impl.configuration.text import encode
 
+pytestmark = pytest.mark.slow
+
 Edit = Callable[[Made], object]
 LIBXL, LOCAL, BACK = f"/libxl/{GUEST}/device", f"/local/domain/{GUEST}", "/local/domain/0/backend"
 

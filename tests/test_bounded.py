@@ -41,7 +41,7 @@ def length(design: str, name: str, bounds: Bounds) -> int | None:
 
 
 def deep(*what: object) -> object:
-    return pytest.param(*what)
+    return pytest.param(*what, marks=pytest.mark.deep)
 
 
 # ------------------------------------------------------------------ the shortest trace
@@ -60,7 +60,7 @@ def deep(*what: object) -> object:
         ("xenstore_first_unchecked", "template_is_faithful", TWO, 8),
         ("xenstore_first_unchecked", "medium_agrees", ONE, None),
         deep("xenstore_first_locked_direct_swap_template_first", "medium_agrees", TWO, 9),
-        ("as_posted", "retrieve_never_degraded", ONE, 15),
+        deep("as_posted", "retrieve_never_degraded", ONE, 15),
         deep("xenstore_first_unlocked", "retrieve_never_degraded", TWO, 11),
     ],
 )
@@ -151,7 +151,7 @@ def successors(program: Program, state: Whole) -> set[Whole]:
     }
 
 
-@pytest.mark.parametrize("bounds", [ONE, pytest.param(Bounds(1, 1, 2, 2, 2, 2, 1))], ids=["small", "default"])
+@pytest.mark.parametrize("bounds", [ONE, deep(Bounds(1, 1, 2, 2, 2, 2, 1))], ids=["small", "default"])
 @pytest.mark.parametrize("name", ["xenstore_first_locked", "xenstore_first"])
 def test_an_unrolled_step_is_a_step_of_the_program_and_no_other(name: str, bounds: Bounds) -> None:
     unrolled = Unrolled(DESIGNS[name], bounds)
@@ -322,7 +322,7 @@ def test_induction_refutes_by_a_shortest_trace() -> None:
     assert "violated after 3 steps" in tried.words
 
 
-@pytest.mark.parametrize("design", ["xenstore_first_locked", "json_first"])
+@pytest.mark.parametrize("design", ["xenstore_first_locked", deep("json_first")])
 def test_what_induction_decides_the_search_decides_so(design: str) -> None:
     cells = {c.property_name: c for c in check(DESIGNS[design], ONE, ONE_STATE).cells}
     verdicts = {name: k_induction(DESIGNS[design], ONE, name, 4).verdict for name in ONE_STATE}

@@ -97,6 +97,7 @@ def test_every_step_and_ghost_and_death_runs_on_terms(name: str) -> None:
                 assert (value(k) if field.per_slot else value).sort() == SORTS[field.sort], f"{t.name}: {f}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("p", [p for p in PROPERTIES.values() if p.holds and p.met], ids=lambda p: p.name)
 def test_every_property_over_the_stores_is_a_formula(p: Property) -> None:
     """It can hold and fail, its interesting case can be met and not."""
@@ -236,6 +237,7 @@ def test_a_step_that_writes_down_a_configuration_that_has_no_name_is_no_step_for
 # ------------------------------------------------------------------ a proof, for any number of slots
 
 
+@pytest.mark.slow
 def test_induction_over_one_step_for_any_number_of_slots() -> None:
     """In attach, where the draft is what the template holds, writing the template keeps it that what is in xenstore
     is in the template. Were the draft older, it would not."""

@@ -86,7 +86,11 @@ def check(folder: Path, *solver: str | Path) -> tuple[int, str]:
     "of",
     [
         pytest.param(proof, id="small"),
-        pytest.param(lambda: prove(DESIGNS[RECOMMENDED], FEW_PROPERTIES), id="a few of the recommended design"),
+        pytest.param(
+            lambda: prove(DESIGNS[RECOMMENDED], FEW_PROPERTIES),
+            id="a few of the recommended design",
+            marks=pytest.mark.deep,
+        ),
         pytest.param(lambda: prove(DESIGNS[RECOMMENDED]), id="all of the recommended design", marks=pytest.mark.deep),
     ],
 )

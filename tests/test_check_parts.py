@@ -50,6 +50,7 @@ def test_a_slice_has_what_its_fields_are_made_from() -> None:
     assert not fields & {"memory", "granted", "amount"}
 
 
+@pytest.mark.slow
 def test_a_limit_of_the_search_for_answers_leaves_them_open() -> None:
     """The result is out of date when its last part is read, and only a second search shows that it was true before.
     Whichever search is stopped, the answer stays open."""

@@ -101,6 +101,7 @@ def words_of(outcomes: Mapping[str, str], cells: Cells) -> dict[str, str]:
 QUICK = {"P1", "J1", "X4", "A1"}
 
 
+@pytest.mark.slow
 def test_claims_that_are_quickly_judged() -> None:
     cells = found(QUICK, replace(DEVICE, configs=1, amounts=1))
     assert words_of(dict.fromkeys(QUICK, ""), cells) == {n: OF_DEVICES[n] for n in QUICK}

@@ -27,6 +27,8 @@ from model.designs import DESIGNS
 from model.output import schema
 from model.properties import PROPERTIES
 
+pytestmark = pytest.mark.slow
+
 HERE = Path(__file__).parent
 OBSERVED = HERE / "data" / "observed"
 TERMINAL = ("COLUMNS", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE")
@@ -75,6 +77,7 @@ def token() -> str:
 # Exit codes
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
@@ -152,7 +155,6 @@ def test_what_is_asked_wrong_is_said_with_code_2(arguments: list[str], said: str
 # check
 
 
-@pytest.mark.slow
 def test_json_is_as_its_schema_says() -> None:
     result = run("check", "xenstore_first_locked", "json_first", *TINY, "--format=json")
     cells = json.loads(result.stdout)
@@ -168,7 +170,6 @@ def test_junit_can_be_read() -> None:
     assert (suite.name, suite.tests, suite.failures) == ("xenstore_first_locked", len(PROPERTIES), 1)
 
 
-@pytest.mark.slow
 def test_side_by_side_is_as_one_after_the_other() -> None:
     def cells(*options: str) -> list[dict[str, object]]:
         asked = ["as_posted", "json_first", "xenstore_first", *HOLDS, *REFUTED, *TINY]
@@ -362,7 +363,6 @@ def test_properties_lists_every_property_and_what_it_says() -> None:
         assert f"{p.name}  [{', '.join(p.claims)}]" in said
 
 
-@pytest.mark.slow
 def test_claims_lists_every_claim_once() -> None:
     lines = run("claims", *CALM, "--max-states=1").stdout.splitlines()
     assert [line.split("  ")[0] for line in lines if line[:3].strip() in CLAIMS] == list(CLAIMS)
@@ -415,7 +415,6 @@ main(prog_name="confsync")
 "A command that says when it searches."
 
 
-@pytest.mark.slow
 def test_an_interrupt_ends_a_search_and_leaves_it_undecided() -> None:
     def start(jobs: int) -> subprocess.Popen[str]:
         designs = ("xenstore_first_locked", "xenstore_first_locked_write_back")

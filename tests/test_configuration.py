@@ -27,6 +27,8 @@ from impl.configuration.text import (
 from impl.errors import InvalidArgument, MalformedConfiguration
 from impl.kinds import DISK, KINDS, NIC, P9, PCI, USBDEV, Device, Json
 
+pytestmark = pytest.mark.slow
+
 BY_HAND = re.compile(r'"sched_params": \{\}')
 """Some of the lab's first templates were written by its scripts; libxl leaves a line free within nothing."""
 
@@ -164,7 +166,6 @@ def test_a_large_file_is_not_read(tmp_path: Path) -> None:
     assert read_bounded(path, 4) == b"{}\n\0"
 
 
-@pytest.mark.slow
 @given(objects)
 def test_a_value_comes_back(value: dict[str, Json]) -> None:
     written = encode(value)
@@ -173,7 +174,6 @@ def test_a_value_comes_back(value: dict[str, Json]) -> None:
     assert encode(decode(written, "f")) == written
 
 
-@pytest.mark.slow
 @given(st.binary() | st.text().map(str.encode) | objects.map(lambda v: encode(v)[:-7]))
 def test_any_bytes_are_read_or_refused(data: bytes) -> None:
     try:

@@ -55,6 +55,7 @@ def the_same(report: Report) -> None:
     assert report.covered.edges > 0
 
 
+@pytest.mark.slow
 def test_every_operation_alone_with_a_death_and_failures() -> None:
     report = explored(Scope(1, 1, 2), with_coverage=True)
     the_same(report)
@@ -153,6 +154,7 @@ def test_the_design_that_can_fail_holds_what_the_registered_one_holds() -> None:
     assert "template_has_xenstore" not in holding(DESIGN)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("asked", "deaths", "failures"),
     [
@@ -214,6 +216,7 @@ def alone(explorer: Explorer, asked: Asked) -> Place:
     return explorer.steps.places[at[0][1]]
 
 
+@pytest.mark.slow
 def test_an_operation_that_is_not_a_function_of_its_answers_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     honest = alone(begin(DESIGN, Scope(2)), ATTACH)
     tosses, real = iter(range(10**6)), existence.exists
@@ -233,6 +236,7 @@ def test_an_operation_that_is_not_a_function_of_its_answers_is_caught(monkeypatc
     assert "xenstore.read(/libxl/1/device/vbd/51728)" in said
 
 
+@pytest.mark.slow
 def test_an_operation_that_is_one_is_not(pairs: Explorer) -> None:
     for asked in (ATTACH, DETACH, RETRIEVE, EJECT):
         assert not find_nondeterminism(alone(pairs, asked))
@@ -294,6 +298,7 @@ def test_pct_is_bounded_as_its_paper_says(pairs: Explorer) -> None:
     assert max(switches) <= 2  # one change of priorities; a wait for the lock gives the other its turn
 
 
+@pytest.mark.slow
 def test_a_token_is_its_schedule(pairs: Explorer) -> None:
     start = starts(pairs)["full"]
     first, edges = graph(pairs, start, (ATTACH, DETACH), deaths=1, failures=1)

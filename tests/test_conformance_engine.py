@@ -409,7 +409,8 @@ def test_every_choice_of_operations_is_explored_once() -> None:
 def report(*, told: bool, combinations: int) -> Report:
     found = faithful().explore(begun(), (RENAME,))
     stories = (Told("why", "conform:x", "full", ("rename",), ("1. a step",), ()),) if told else ()
-    return Report("a design", Scope(2), combinations, 2, found, stories, None, 1.0)
+    stopped = "" if combinations == 2 else "the bound of 7 states"
+    return Report("a design", Scope(2), combinations, 2, found, stories, None, 1.0, stopped)
 
 
 @pytest.mark.parametrize(
@@ -417,7 +418,7 @@ def report(*, told: bool, combinations: int) -> Report:
     [
         (False, 2, True, "the implementation follows a design in all of this"),
         (True, 2, False, "the implementation does not follow a design"),
-        (False, 1, False, "interrupted: not all was explored"),
+        (False, 1, False, "stopped at the bound of 7 states: not all was explored"),
         (True, 1, False, "the implementation does not follow a design"),
     ],
 )
@@ -428,7 +429,7 @@ def test_only_what_was_explored_whole_and_did_not_diverge_conforms(
     assert found.conforms is conforms
     assert list(as_text(found, ""))[-1] == said
     assert f'"conforms": {str(conforms).lower()}' in as_json(found, "")
-    assert f'failures="{int(not conforms)}"' in as_junit([found], "")
+    assert f'errors="{int(not told and not conforms)}" failures="{int(told)}"' in as_junit([found], "")
 
 
 def test_a_dead_process_takes_no_step() -> None:

@@ -24,6 +24,8 @@ from crash.trial import Outcome
 
 from impl.kinds import KINDS as ALL_KINDS
 
+pytestmark = pytest.mark.slow
+
 ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.EINTR, errno.ENOLCK, SHORT}
 ALIKE = {"restore", "forced detach nic", "swap", "memory limit", "vcpus"}
 """On real files these are tried in depth only: they make the same calls as `create`, `detach`, `eject` with `insert`,
@@ -70,7 +72,6 @@ def check_seen(operation: Operation, answers: set[str]) -> None:
     assert answers >= expected
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("ptrace")
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("operation", CORE, ids=str)
@@ -82,7 +83,6 @@ def test_on_files(operation: Operation, engine: str, report: Report) -> None:
     assert outcome.points > 10
 
 
-@pytest.mark.slow
 @pytest.mark.deep
 @pytest.mark.usefixtures("ptrace")
 @pytest.mark.parametrize("engine", ENGINES)
@@ -107,7 +107,6 @@ def told(report: Report, title: str, outcome: PortOutcome) -> None:
     assert not outcome.failures
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("operation", UNLIKE, ids=str)
 def test_death_at_each_call_on_a_port(operation: Operation, report: Report) -> None:
     outcome = break_everywhere(operation, DEATHS)
@@ -115,7 +114,6 @@ def test_death_at_each_call_on_a_port(operation: Operation, report: Report) -> N
     check_seen(operation, outcome.answers)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("operation", WHOLE, ids=str)
 def test_a_xenstore_that_fails(operation: Operation, report: Report) -> None:
     outcome = break_everywhere(operation, XENSTORE_FAULTS, full=False)
@@ -125,7 +123,6 @@ def test_a_xenstore_that_fails(operation: Operation, report: Report) -> None:
         assert outcome.places["connection lost, request done"]
 
 
-@pytest.mark.slow
 @pytest.mark.deep
 @pytest.mark.parametrize("operation", EVERY, ids=str)
 def test_ports_that_fail_in_depth(operation: Operation, report: Report) -> None:
@@ -142,7 +139,6 @@ def refuse_all(operation: Operation, every: int) -> Outcome:
 
 
 @injects
-@pytest.mark.slow
 @pytest.mark.usefixtures("ptrace")
 @pytest.mark.parametrize("name", REFUSED)
 def test_the_system_refuses_a_call(name: str, report: Report) -> None:
@@ -154,7 +150,6 @@ def test_the_system_refuses_a_call(name: str, report: Report) -> None:
 
 
 @injects
-@pytest.mark.slow
 @pytest.mark.deep
 @pytest.mark.usefixtures("ptrace")
 @pytest.mark.parametrize("operation", EVERY, ids=str)
@@ -179,7 +174,6 @@ BROKEN: dict[str, Callable[[Operation], list[str]]] = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("ptrace")
 @pytest.mark.parametrize("name", MUTANTS)
 def test_a_wrong_operation_is_noticed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,8 @@ from crash.trace_recorder import TraceRecorder
 from crash.tracing import Traced
 from crash.trial import Check, Notes, Trial, Wreck, files_in, ground
 
+pytestmark = pytest.mark.slow
+
 traced = pytest.mark.usefixtures("ptrace")
 
 

@@ -15,6 +15,8 @@ from crash.refuse import REFUSALS, WORKS_HERE, refuse_everywhere
 from crash.store_work import WORKS
 from crash.trial import Check, Trial, Wreck
 
+pytestmark = pytest.mark.slow
+
 OLD = b"....."
 
 

@@ -137,6 +137,7 @@ BAD: dict[str, tuple[str | bytes, int | None, str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BAD)
 def test_what_is_wrong_is_said_with_the_file_and_the_line(tmp_path: Path, name: str) -> None:
     text, line, said = BAD[name]
@@ -221,6 +222,7 @@ def verdict(design: Design, name: str) -> Verdict:
     return check(design, TINY, [name]).cells[0].verdict
 
 
+@pytest.mark.slow
 def test_the_example_in_the_readme_is_what_it_says(tmp_path: Path) -> None:
     text = (HERE.parent / "README.md").read_text(encoding="utf-8")
     section = text.split("## Your own design")[1].split("\n## ")[0]
@@ -233,6 +235,7 @@ def test_the_example_in_the_readme_is_what_it_says(tmp_path: Path) -> None:
     assert verdict(design, "xenstore_has_template") is Verdict.REFUTED
 
 
+@pytest.mark.slow
 def test_the_examples_in_the_document_are_what_they_say(tmp_path: Path) -> None:
     text = (HERE.parent / "docs" / "designs.md").read_text(encoding="utf-8")
     whole, a_step, a_lemma = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
@@ -302,6 +305,7 @@ PIECES += [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # of what Python warns about in such a text
 @settings(max_examples=300, deadline=None)
 @given(
@@ -320,6 +324,7 @@ def test_anything_is_a_design_or_an_error_that_names_the_file(text: bytes) -> No
     assert designs or re.match(r"mine\.py(:\d+)?[:,] ", error)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # of what Python warns about in such a text
 @settings(max_examples=100, deadline=None)
 @given(st.integers(0, len(GOOD) - 1), st.sampled_from([*"[](),=_\"'#\n\t a0\\", ""]))

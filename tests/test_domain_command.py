@@ -21,6 +21,8 @@ from impl.configuration.template import Template
 from impl.kinds import DISK, Device, Json
 from impl.ports import Permission
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def empty(tmp_path: Path) -> Host:

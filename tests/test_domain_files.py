@@ -14,6 +14,8 @@ from impl.command.xl_config import read_config
 from impl.command.xl_syntax import MOST_NESTED, Value, parse
 from impl.errors import MalformedConfiguration
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def empty(tmp_path: Path) -> Host:

@@ -9,6 +9,8 @@ from domain_host import CREATE, Host
 
 from impl.kinds import NIC, PCI, Device
 
+pytestmark = pytest.mark.slow
+
 A, B = "00:16:3e:5a:50:00", "00:16:3e:5a:50:01"
 TPM = "ac0a5b9e-cbe2-4c07-b43b-1d69e46fb839"
 

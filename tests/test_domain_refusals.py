@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from domain_host import CREATE, OTHER, UUID, Host
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def empty(tmp_path: Path) -> Host:

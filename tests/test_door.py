@@ -130,6 +130,7 @@ def plain(b_info: dict[str, Json], **arrays: Json) -> dict[str, Json]:
     return {"c_info": {"name": "a", "uuid": UUID}, "b_info": b_info, **arrays}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("value", "said"),
     [
@@ -218,6 +219,7 @@ GARBAGE = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", [None, b"{", b'{"disks": [{"vdev": "4095"}]}'])
 def test_a_destruction_works_on_whatever_is_there(host: EmbeddedHost, damage: bytes | None) -> None:
     other = run(create(host.t, configuration("other", "11111111-2222-4333-8444-555555555555")))

@@ -14,6 +14,8 @@ from processes import ROOT, command, environment
 
 from confsync import COMMANDS, EXIT_FAILED, Descriptor
 
+pytestmark = pytest.mark.slow
+
 TINY = ("--slots=1", "--ejectable=0", "--configs=1", "--names=1", "--amounts=1", "--jobs=1")
 CALM = (*TINY, "--crashes=0", "--processes=1")
 LOCKED = "xenstore_first_locked"
@@ -103,7 +105,6 @@ def test_nor_is_a_closed_standard_output(name: str, state: str) -> None:
     assert done.stderr == "confsync: standard output cannot be written: it is closed\n"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["audit", "conform", "designs", "domain", "--help"])
 def test_where_nobody_reads_on_the_exit_code_is_as_ever(name: str, state: str) -> None:
     read_end, write_end = os.pipe()
@@ -121,7 +122,6 @@ def test_where_nobody_reads_on_the_exit_code_is_as_ever(name: str, state: str) -
     assert (done.returncode, done.stderr) == (RUNS[name][1], b"")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("redirected", [f"2> {FULL}", "2>&-", "<&- >&- 2>&-"])
 def test_a_message_that_cannot_be_written_changes_no_exit_code(redirected: str, state: str) -> None:
     bad = subprocess.run(
@@ -171,7 +171,6 @@ def broken(how: str, **more: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(asked, cwd=ROOT, env=environment(**more), capture_output=True, text=True, check=False)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("how", "code", "says"),
     [
@@ -195,7 +194,6 @@ def test_an_error_that_nobody_expects_is_a_line_and_a_code_of_its_own(how: str, 
     assert len(done.stderr.split("\n")) == 2 + (how == "interrupt")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("how", ["error", "worker"])
 def test_its_traceback_is_shown_on_demand(how: str) -> None:
     done = broken(how, CONFSYNC_DEBUG="1")

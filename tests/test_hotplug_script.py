@@ -21,6 +21,8 @@ from impl.hotplug import tail
 from impl.hotplug.script import MOST_QUOTED, TIMEOUT, run_script
 from impl.kinds import DISK, Device
 
+pytestmark = pytest.mark.slow
+
 BACKEND = "/local/domain/0/backend/vbd/1/51712"
 ROOT_DISK = Device(DISK, "51712")
 

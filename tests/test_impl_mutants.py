@@ -155,7 +155,7 @@ def test_the_sample_is_noticed_as_stated(name: str) -> None:
     assert found.as_stated, found
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_the_implementation_as_it_is_passes_the_judges_of_the_sample() -> None:
     found = list(control([MUTANTS[name] for name in SAMPLE]))
     assert [name for name, _, _ in found] == ["pairs", "deaths", "tests"]

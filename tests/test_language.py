@@ -386,6 +386,7 @@ def names_what_is_not_there(s: Any, _: Any) -> None:
     s.alive = allocated  # type: ignore[name-defined] # noqa: F821 # here
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WRONG)
 def test_what_is_no_step_is_refused_by_name_and_place_with_the_way_out(name: str) -> None:
     run, says = WRONG[name]

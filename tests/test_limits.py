@@ -13,7 +13,7 @@ from searches import LEAST, every_design, recommended
 
 from model.check import check
 from model.designs import DESIGNS, RECOMMENDED
-from model.memory import INTERRUPT
+from model.memory import INTERRUPT, bound_of_memory
 from model.program import Program
 from model.search.bfs import Limits
 from model.state import Bounds
@@ -30,11 +30,11 @@ def unlimited(name: str) -> dict[str, Cell]:
 
 LIMITS: dict[str, Callable[[], Limits]] = {
     "the bound of 600 states": lambda: Limits(max_states=600),
-    "the bound of 0 MiB of memory (--max-memory raises it)": lambda: Limits(max_bytes=2**17),
     "an interrupt": lambda: Limits(go_on=lambda here: here.depth < 12),
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", LIMITS)
 def test_a_limit_leaves_open_what_is_not_refuted(which: str) -> None:
     cells = {c.property_name: c for c in check(recommended, LEAST, limits=LIMITS[which]()).cells}
@@ -44,6 +44,17 @@ def test_a_limit_leaves_open_what_is_not_refuted(which: str) -> None:
     assert exit_code(list(cells.values())) == EXIT_OPEN
     ended = which == INTERRUPT  # who ended the run knows that not all was decided
     assert exit_code([*cells.values(), refuted]) == (EXIT_OPEN if ended else EXIT_REFUTED)
+
+
+@pytest.mark.slow
+def test_a_limit_of_memory_leaves_open_what_was_not_decided_before_it() -> None:
+    cells = {c.property_name: c for c in check(recommended, LEAST, limits=Limits(max_bytes=2**18)).cells}
+    bounded = {name: c for name, c in cells.items() if c.verdict is Verdict.BOUNDED}
+    assert bounded
+    assert {c.stopped for c in bounded.values()} == {bound_of_memory(2**18)}
+    decided = {name: c.verdict for name, c in cells.items() if name not in bounded}
+    assert decided == {name: unlimited(RECOMMENDED)[name].verdict for name in decided}
+    assert decided["template_has_xenstore"] is Verdict.REFUTED
 
 
 @pytest.mark.slow
@@ -96,6 +107,7 @@ def tokens() -> list[str]:
     return [c.token for c in unlimited("as_posted").values() if c.token]
 
 
+@pytest.mark.slow
 @given(st.data())
 @settings(max_examples=200, deadline=None, derandomize=True)
 def test_a_corrupted_token_is_told(data: st.DataObject) -> None:
@@ -115,6 +127,7 @@ def test_a_corrupted_token_is_told(data: st.DataObject) -> None:
         assert violates(trace.program, trace.moves, before.property_name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "bounds",
     [

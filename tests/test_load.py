@@ -336,6 +336,7 @@ def random_history(chance: random.Random) -> list[Call]:
     return calls
 
 
+@pytest.mark.slow
 def test_what_is_said_not_to_matter_does_not() -> None:
     chance, seen = random.Random(1), Counter[Verdict]()
     for _ in range(600):

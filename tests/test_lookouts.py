@@ -29,6 +29,8 @@ from model.state import Bounds
 from model.step import Design
 from model.verdict import EXIT_OPEN, EXIT_REFUTED, Verdict, exit_code
 
+pytestmark = pytest.mark.slow
+
 Named = tuple[int, tuple[int, ...], int, Answer]
 """A state in words, a process, and an answer."""
 LAB = Path(__file__).parent / "data" / "observed" / "lab"
@@ -134,7 +136,6 @@ def test_wide_states_and_many_answers_are_as_exact() -> None:
     assert np.array_equal(grown(narrow, many).sets(suspected), few.sets(suspected))
 
 
-@pytest.mark.slow
 def test_a_few_answers_at_a_time_find_the_shortest_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """However the answers are dealt out, what can be renamed to one another stays together."""
     search = searched(EXACT_BY_PARTS, DRIVE)
@@ -156,7 +157,6 @@ def test_a_limit_ends_it() -> None:
     assert first_unseen(search, suspected, Limits(go_on=lambda _: False), None).stopped == INTERRUPT
 
 
-@pytest.mark.slow
 def test_a_limit_leaves_the_other_properties_their_verdicts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only the property whose decision hit the limit is BOUNDED."""
     design, bounds = DETACH, LEAST
@@ -171,7 +171,6 @@ def test_a_limit_leaves_the_other_properties_their_verdicts(monkeypatch: pytest.
     assert exit_code(list(cells.values())) == EXIT_REFUTED
 
 
-@pytest.mark.slow
 def test_a_recovery_at_its_limit_leaves_the_others_too(monkeypatch: pytest.MonkeyPatch) -> None:
     explore = Recovery._explore
 
@@ -188,7 +187,6 @@ def test_a_recovery_at_its_limit_leaves_the_others_too(monkeypatch: pytest.Monke
     assert exit_code([cells["always_recoverable"], cells["lock_is_exclusive"]]) == EXIT_OPEN
 
 
-@pytest.mark.slow
 def test_what_other_searches_hold_counts() -> None:
     """The memory of all searches of a design together is held against the limit."""
     design, bounds = DETACH, LEAST

@@ -199,6 +199,7 @@ def walk(explorer: Explorer, known: dict[str, Start], *, examples: int) -> None:
     )
 
 
+@pytest.mark.slow
 def test_operations_beside_each_other_stand_a_few_walks() -> None:
     walk(*common(), examples=25)
 

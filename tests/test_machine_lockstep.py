@@ -31,6 +31,7 @@ from proofs.conformance.explore import Explorer, Start
 from proofs.conformance.scope import Scope, begin, choices, starts
 
 
+@pytest.mark.slow
 def test_a_host_in_memory_stands_a_few_walks() -> None:
     walk(InMemory, examples=8)
 
@@ -178,6 +179,7 @@ def sequential(explorer: Explorer, *, examples: int) -> None:
     run_state_machine_as_test(machine, settings=how(examples, 30))
 
 
+@pytest.mark.slow
 def test_implementation_model_and_specification_agree_one_operation_after_another() -> None:
     sequential(begin(DESIGNS[RECOMMENDED], SCOPE), examples=25)
 

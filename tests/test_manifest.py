@@ -95,6 +95,7 @@ def test_a_cell_that_only_one_of_them_has(expected: Manifest, cells: list[Cell])
     assert extra == f"json_first {NAMES[1]}: EXHAUSTED, and the manifest does not have it"
 
 
+@pytest.mark.slow
 def test_all_differences_are_said(expected: Manifest, cells: list[Cell]) -> None:
     assert len(differences(expected, [replace(c, depth=c.depth + 1) for c in cells], TINY)) == len(cells)
     assert len(differences(expected, [], TINY)) == len(cells)
@@ -203,7 +204,7 @@ def test_ours_has_every_design_and_property_at_the_default_bounds() -> None:
     assert words == {("EXHAUSTED", "PROVED"), ("REFUTED", "UNKNOWN")}
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_two_designs_are_as_our_manifest_expects(tmp_path: Path) -> None:
     """Of the search, the design that is recommended and the one that was posted. `make verify` holds all of them
     against it, and their proofs."""

@@ -153,10 +153,10 @@ def test_progress_is_told_again_of_work_that_says_nothing() -> None:
     [
         (("check", RECOMMENDED), f"confsync: searching {RECOMMENDED}: "),
         (("matrix", RECOMMENDED, "--no-proofs"), f"confsync: searching {RECOMMENDED}: "),
-        (("prove", RECOMMENDED), f"confsync: proving {RECOMMENDED}: "),
-        (("refine",), f"confsync: refining {RECOMMENDED}: "),
+        pytest.param(("prove", RECOMMENDED), f"confsync: proving {RECOMMENDED}: ", marks=pytest.mark.deep),
+        pytest.param(("refine",), f"confsync: refining {RECOMMENDED}: ", marks=pytest.mark.deep),
         (("conform", "--operations=rename", "--jobs=1"), "confsync: exploring 2 processes, 1 death, 0 failures: "),
-        (("mutants", "--only=script-failure-ignored", "--jobs=1"), "confsync: "),
+        pytest.param(("mutants", "--only=script-failure-ignored", "--jobs=1"), "confsync: ", marks=pytest.mark.deep),
     ],
     ids=lambda x: x[0] if isinstance(x, tuple) else "",
 )

@@ -16,6 +16,8 @@ from proofs.mutants.catalogue import ALL, CHECKER, CHECKER_SAMPLE, EQUIVALENT, I
 from proofs.mutants.explored import SCOPES
 from proofs.mutants.mutant import Mutant, Subject
 
+pytestmark = pytest.mark.slow
+
 EDITED = [*ALL, *(mutant for mutant, _ in EQUIVALENT)]
 ATTACH = "impl/operations/attach.py"
 

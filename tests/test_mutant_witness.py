@@ -14,6 +14,8 @@ from proofs.mutants.apply import ROOT
 from proofs.mutants.said import WHERE, Said, Word, heard
 from proofs.mutants.witness import is_failed_assertion
 
+pytestmark = pytest.mark.slow
+
 CODE = """
 def checked(x):
     assert x > 0
@@ -150,6 +152,11 @@ def judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Sai
     return session
 
 
+def later(*values: object) -> object:
+    """A case for the deep tests: a session costs seconds."""
+    return pytest.param(*values, marks=pytest.mark.deep)
+
+
 @pytest.mark.parametrize(
     ("named", "word", "why", "trace"),
     [
@@ -157,14 +164,14 @@ def judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Sai
         (("test_fails",), Word.KILLED, "AssertionError: assert 1 == 2", "test_fails"),
         (("test_errs",), Word.DIED, "KeyError: 'x'", "test_errs"),
         (("test_errs_in_the_fixture",), Word.DIED, "setup: AssertionError: ", "test_errs_in_the_fixture"),
-        (("test_errs", "test_passes", "test_fails"), Word.KILLED, "AssertionError: assert 1 == 2", "test_fails"),
+        later(("test_errs", "test_passes", "test_fails"), Word.KILLED, "AssertionError: assert 1 == 2", "test_fails"),
         (("test_names", "test_fails"), Word.DIED, "NameError: name 'no_such_name' is not defined", "test_names"),
-        (("test_is_skipped", "test_passes"), Word.DIED, "it was skipped", "test_is_skipped"),
-        (("test_is_deep", "test_passes"), Word.DIED, "it did not run", "test_is_deep"),
-        (("test_is_deep",), Word.DIED, "pytest ended with", ""),
-        (("test_is_not_there",), Word.DIED, "pytest ended with", ""),
-        (("test_each",), Word.KILLED, "AssertionError: assert 2 != 2", "test_each[2]"),
-        (("test_each_errs",), Word.DIED, "KeyError: 2", "test_each_errs[2]"),
+        later(("test_is_skipped", "test_passes"), Word.DIED, "it was skipped", "test_is_skipped"),
+        later(("test_is_deep", "test_passes"), Word.DIED, "it did not run", "test_is_deep"),
+        later(("test_is_deep",), Word.DIED, "pytest ended with", ""),
+        later(("test_is_not_there",), Word.DIED, "pytest ended with", ""),
+        later(("test_each",), Word.KILLED, "AssertionError: assert 2 != 2", "test_each[2]"),
+        later(("test_each_errs",), Word.DIED, "KeyError: 2", "test_each_errs[2]"),
         (("test_is_flaky",), Word.DIED, "FlakyFailure: ", "test_is_flaky"),
     ],
 )

@@ -89,11 +89,16 @@ def notices(operation: str, design: Design, bounds: Bounds) -> str:
     return ""
 
 
-def marked(words: str) -> object:
-    return pytest.param(words, marks=() if words in QUICK | NO_DESIGN.keys() else pytest.mark.slow)
+EACH = 4
+"""Of so many mutants one is judged for every change; all are in the deep tests."""
 
 
-@pytest.mark.parametrize("words", [marked(words) for words in MUTANTS])
+def marked(number: int, words: str) -> object:
+    tier = pytest.mark.deep if number % EACH else pytest.mark.slow
+    return pytest.param(words, marks=() if words in QUICK | NO_DESIGN.keys() else tier)
+
+
+@pytest.mark.parametrize("words", [marked(number, words) for number, words in enumerate(MUTANTS)])
 def test_mutant(words: str) -> None:
     operation, design = MUTANTS[words]
     if words in NO_DESIGN:

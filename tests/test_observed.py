@@ -17,6 +17,7 @@ from model.step import once
 from model.steps import drop_device_lock, take_device_lock, unlock
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "expected"), [*LAB_TRACES.items(), *HOST_TRACES.items()])
 def test_each_trace_shows_the_order_that_is_known(name: str, expected: tuple[str, str]) -> None:
     trace = one((LAB if name in LAB_TRACES else HOSTS) / f"{name}.txt")
@@ -47,6 +48,7 @@ def test_the_lab_as_a_whole() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_the_hosts_as_a_whole_agree_with_the_lab() -> None:
     observed = made(HOSTS)
     assert not observed.borrowed
@@ -62,6 +64,7 @@ def test_the_hosts_as_a_whole_agree_with_the_lab() -> None:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ALL, ids=lambda p: f"{p.parent.name}/{p.stem}")
 def test_no_line_is_dropped_and_every_trace_alone_gives_a_design(path: Path) -> None:
     trace = one(path)
@@ -99,6 +102,7 @@ def test_the_lines_of_a_transaction_are_part_of_its_step() -> None:
     assert (raw[164].taken, [s.name for s in raw[164].steps]) == (Taken.PART, ["allocate"])
 
 
+@pytest.mark.slow
 def test_what_no_step_stands_for_is_reported() -> None:
     unknown = {(t.path.stem, e.line) for t, e in made(LAB).unknown}
     assert unknown == {
@@ -113,6 +117,7 @@ def test_what_no_step_stands_for_is_reported() -> None:
         assert said in text
 
 
+@pytest.mark.slow
 def test_what_is_assumed_is_said() -> None:
     hosts = "\n".join(made(HOSTS).assumed)
     assert "hypercalls are not shown: `grant_memory` is put before the commit of `write_memory`" in hosts
@@ -153,6 +158,7 @@ def test_a_lock_on_a_file_that_is_gone_is_taken_again() -> None:
     assert trace.why == "the run failed (exit code 1)"
 
 
+@pytest.mark.slow
 def test_describe_tells_it_all() -> None:
     observed = made(LAB, HOSTS)
     text = observed.describe()

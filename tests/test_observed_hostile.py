@@ -18,6 +18,8 @@ from model.observed import ObservedError, read, to_design
 from model.program import Program
 from model.state import Bounds
 
+pytestmark = pytest.mark.slow
+
 EVENT = "1.5 7 xl #1 fork\n"
 HOSTILE: dict[str, tuple[str, bytes, str, str]] = {
     "empty": ("rename.txt", b"", "it is empty", ""),
@@ -181,14 +183,12 @@ def test_a_trace_that_is_cut_anywhere(path: Path, size: int) -> None:
     survives(filled(path.stem, path.read_bytes()[:size]))
 
 
-@pytest.mark.slow
 @fuzz
 @given(NAMES, st.lists(st.sampled_from(COLLAPSED_LINES), max_size=40))
 def test_any_events_in_the_collapsed_format(name: str, lines: list[str]) -> None:
     survives(filled(name, "".join(f"{line}\n" for line in lines).encode()))
 
 
-@pytest.mark.slow
 @fuzz
 @given(NAMES, st.lists(st.tuples(RAW_WORDS, st.sampled_from([("7", "xl"), ("8", "xl"), ("9", "qemu")])), max_size=60))
 def test_any_events_in_the_raw_format(name: str, events: list[tuple[str, tuple[str, str]]]) -> None:
@@ -200,7 +200,6 @@ def test_any_events_in_the_raw_format(name: str, events: list[tuple[str, tuple[s
     survives(filled(name, "".join(lines).encode()))
 
 
-@pytest.mark.slow
 @fuzz
 @given(st.sampled_from(sorted(HOSTS.rglob("events.txt"))), st.randoms(use_true_random=False))
 def test_a_real_trace_with_events_lost_doubled_and_exchanged(path: Path, random: Random) -> None:
@@ -221,7 +220,6 @@ JSON = st.recursive(
 )
 
 
-@pytest.mark.slow
 @fuzz
 @given(
     st.sampled_from(["events", "events-1", "events-retry", "events-"]),

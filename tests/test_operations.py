@@ -85,6 +85,7 @@ def test_a_created_copy_of_what_was_retrieved_is_retrieved_the_same(host: Embedd
     assert answer(host, run(create(host.t, before))) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "entry"), ENTRIES, ids=lambda x: x.name if isinstance(x, Kind) else "")
 def test_what_is_attached_exists_until_it_is_detached(
     host: EmbeddedHost, domain: Domain, kind: Kind, entry: Entry

@@ -23,6 +23,8 @@ from model.trace import read_token
 from model.verdict import Cell, Verdict
 from model.wrong import wrong
 
+pytestmark = pytest.mark.slow
+
 DRIVE = Bounds(slots=0, ejectable=1, configs=2, names=1, amounts=1)
 NAMES = ("xenstore_has_template", "template_has_xenstore", "retrieve_never_degraded", "lock_order_is_acyclic")
 Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None

@@ -46,6 +46,7 @@ def parse(command: click.Command, arguments: list[str], parent: click.Context | 
             parse(found, left, context)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("page", "command"), EVERY_COMMAND)
 def test_a_command_of_a_page_parses(page: str, command: str) -> None:
     assert page in PAGES
@@ -129,7 +130,7 @@ def test_what_is_explored_is_named(page: str) -> None:
     assert all(name in text for name in SIGNATURES)
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_the_figures_of_conformance_are_those_counted() -> None:
     block = README.split("$ confsync conform --processes 2 --crashes 1 --fine\n\n```\n")[1].split("\n```")[0]
     printed = CliRunner().invoke(main, ["conform", "--processes=2", "--crashes=1", "--fine"]).stdout

@@ -104,6 +104,7 @@ def test_the_replay_of_a_design_that_was_read_from_traces(odd: Path, tmp_path: P
     replays(found, tmp_path, 1, "observed violates template_has_xenstore")
 
 
+@pytest.mark.deep
 def test_the_replays_of_claims() -> None:
     found = list(printed(invoked("claims", *TINY, "--ejectable=1")))
     assert found

@@ -142,6 +142,8 @@ LATER = {
     "attach: without 6 drop_lock",
     "create: clean-up once make_domain: leave_devices before release_devices",
     "destroy: 4 leave_devices before 3 release_devices",
+    "destroy: 6 kill_domain before 5 remove_template",
+    "insert: 5 load_medium before 4 write_template",
     "set_memory_target: without 1 take_lock",
 }
 """Those that are left to the deep tests: of each property over devices, media and deaths there is another."""

@@ -97,6 +97,7 @@ def test_broken_on_purpose(name: str) -> None:
     assert good.verdict is Verdict.EXHAUSTED
 
 
+@pytest.mark.slow
 def test_deadlock_is_told_from_a_lock_that_is_kept() -> None:
     """Two processes that wait for each other's locks refute both properties, and at the same step."""
     cells = check(BROKEN["lock_order_is_acyclic"], SMALL, ["lock_order_is_acyclic", "every_operation_ends"]).cells

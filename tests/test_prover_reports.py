@@ -128,7 +128,7 @@ def spread(*unlike: tuple[int, str]) -> Spread:
         (reported(PROVED, opinions=(opinion(Agreement.AGREES), opinion(Agreement.TIME_OUT))), 3),
         (reported(PROVED, spreads=(spread(),)), 0),
         (reported(PROVED, spreads=(spread((1, "UNKNOWN")),)), 3),
-        (reported(PROVED, interrupted=True), 3),
+        (reported(PROVED, stopped="an interrupt"), 3),
     ],
 )
 def test_the_exit_code_is_the_worst_that_was_found(monkeypatch: pytest.MonkeyPatch, found: Report, code: int) -> None:

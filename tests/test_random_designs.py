@@ -81,6 +81,7 @@ def test_random_designs(examples: int) -> None:
     agree()
 
 
+@pytest.mark.slow
 def test_a_slice_begins_operations_whose_arguments_it_does_not_keep() -> None:
     """No step copies what `create` is asked with: the slice leaves it out, and must still begin a `create`."""
     lacking = order(

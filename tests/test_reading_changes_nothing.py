@@ -19,6 +19,8 @@ from processes import LONG
 from confsync import main
 from impl.xenstore.sqlite import FILE
 
+pytestmark = pytest.mark.slow
+
 READING = (["list"], ["list", "--format=json"], ["xenstore"], ["retrieve", "vm1"], ["retrieve", "vm2"])
 LOCK = f"userdata-l.1.{UUID}.domain-userdata-lock"
 Seen = dict[str, tuple[int, ...]]
@@ -91,7 +93,6 @@ domain(sys.argv[1:])
 """
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("make", [two_domains, two_domains_of_a_killed_process])
 def test_reading_asks_for_nothing_that_writes(tmp_path: Path, make: object) -> None:
     assert callable(make)
@@ -128,7 +129,6 @@ def fill(folder: Path) -> None:
                     file.write(bytes(size))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("make", [two_domains, two_domains_of_a_killed_process])
 @pytest.mark.parametrize("way", ["full", "read-only"])
 def test_they_work_where_nothing_can_be_written(small: Path, tmp_path: Path, make: object, way: str) -> None:

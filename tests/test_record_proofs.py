@@ -65,6 +65,7 @@ def test_of_a_registered_design_everything_else_is_proved(name: str) -> None:
     assert words(name) == {p: verdict.value for p, verdict in expected.items()}
 
 
+@pytest.mark.slow
 def test_the_record_is_of_designs_that_there_are() -> None:
     """In the order in which it is written."""
     assert list(RECORD) == names()[: len(RECORD)]

@@ -99,6 +99,7 @@ def with_lemmas(found: Strengthening, claim: Claim) -> z3.Solver:
     return solver
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("name", SOME)
 def test_what_is_claimed_is_not_claimed_of_nothing(name: str) -> None:
     """There is such a domain, and where one runs each part of it can be out of agreement: even with all candidates
@@ -213,7 +214,9 @@ def test_the_search_finds_no_way_back_where_there_is_none(name: str) -> None:
     assert cell.verdict is Verdict.REFUTED
 
 
-@pytest.mark.parametrize("name", BROKEN)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.deep if n > 1 else ()) for n, name in enumerate(BROKEN)]
+)
 def test_what_stands_in_the_way_is_named(name: str) -> None:
     """The claim does not follow even where all candidates are assumed."""
     found = offered(BROKEN[name][0])
@@ -338,7 +341,10 @@ def test_some_are_not_all() -> None:
     assert "xenstore_first_unlocked" in MANIFEST.keys() - HOLDS
 
 
-@pytest.mark.parametrize("name", [*SOME, "xenstore_first_write_back"])
+@pytest.mark.parametrize(
+    "name",
+    [RECOMMENDED, *(pytest.param(n, marks=pytest.mark.deep) for n in ("as_posted", "xenstore_first_write_back"))],
+)
 def test_the_argument_leads_from_every_plain_state_to_full_agreement(name: str) -> None:
     plainly = Plainly(DESIGNS[name], EVERYTHING)
     assert plainly.fails_from() == plainly.hopeless == set()

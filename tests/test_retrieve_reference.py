@@ -142,6 +142,7 @@ MEMORY: list[tuple[str, dict[str, Json], str, int]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "build", "video", "expected"), MEMORY)
 def test_the_memory_target_is_libxl_s(
     kind: str, build: dict[str, Json], video: str, expected: int, tmp_path: Path
@@ -168,6 +169,7 @@ LIBXL_MADE: list[dict[str, Json]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("more", LIBXL_MADE, ids=["usb", "9p", "vkb", "memory"])
 @pytest.mark.parametrize("kind", ["pv", "hvm"])
 def test_create_and_retrieve_is_a_fixed_point(kind: str, more: dict[str, Json]) -> None:

@@ -38,6 +38,7 @@ SYMMETRIC = (
 # ------------------------------------------------------------------ against a dictionary
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "bounds",
     [
@@ -134,7 +135,7 @@ def test_symmetry_of_three_processes(name: str, slots: tuple[int, int]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [RECOMMENDED, "xenstore_first_unlocked"])
+@pytest.mark.parametrize("name", [RECOMMENDED, pytest.param("xenstore_first_unlocked", marks=pytest.mark.deep)])
 def test_symmetry_of_two_slots_and_two_processes(name: str) -> None:
     bounds = Bounds(slots=2, ejectable=0, configs=1, names=1, amounts=1, processes=2, crashes=0)
     assert shortest(check(DESIGNS[name], bounds)) == shortest(check(DESIGNS[name], bounds, symmetric=False))
@@ -143,6 +144,7 @@ def test_symmetry_of_two_slots_and_two_processes(name: str) -> None:
 # ------------------------------------------------------------------ wide states and words
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("symmetric", [False, True])
 @pytest.mark.parametrize("wide", [slow("states"), slow("words"), "both"])
 def test_wide_states_and_words_are_as_exact(wide: str, symmetric: bool) -> None:
@@ -166,6 +168,7 @@ def test_wide_states_and_words_are_as_exact(wide: str, symmetric: bool) -> None:
     assert other.taken() == narrow.taken()
 
 
+@pytest.mark.slow
 def test_rows_are_worked_out_alike_one_by_one_and_as_arrays(monkeypatch: pytest.MonkeyPatch) -> None:
     """Which way is taken depends on how many rows there are; the other way finds the same transitions, in order."""
     program = Program(recommended, LEAST)
@@ -181,6 +184,7 @@ def test_rows_are_worked_out_alike_one_by_one_and_as_arrays(monkeypatch: pytest.
     assert search.found.states > 1_000
 
 
+@pytest.mark.slow
 def test_a_packing_that_is_too_narrow_is_noticed() -> None:
     program = Program(recommended, SMALL)
     search, narrow = search_of(program, symmetric=True), search_of(program, symmetric=True)
@@ -231,6 +235,7 @@ def test_only_the_order_of_locks_is_vacuous_and_every_step_is_taken() -> None:
     assert taken == {p.place for p in Program(recommended, bounds).points[1:]}
 
 
+@pytest.mark.slow
 def test_a_property_that_has_no_case_is_vacuous() -> None:
     bounds = Bounds(slots=0, ejectable=0, configs=1, names=1, amounts=1, processes=2, crashes=0)
     vacuous = {c.property_name for c in check(recommended, bounds).cells if c.vacuous}

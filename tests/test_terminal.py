@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 
 from terminal.text import MOST, cut, near, unknown, value, visible
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[1]
 HOSTILE = "\x1b[8m\x1b]0;x\x07\r\b\x9b31m\u202e\u2066\u200b\u2028\u061c\ufeff\x7f"
 """Hides what follows, sets the window's title, goes back over the line, and turns the direction of text."""
@@ -83,7 +85,6 @@ def folder(tmp_path: Path) -> Path:
     return found
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -128,7 +129,6 @@ def test_arguments(arguments: list[str], tmp_path: Path) -> None:
     assert_harmless(shown)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("command", ["check", "designs", "matrix", "refine"])
 def test_paths_that_are_no_utf8(command: str, folder: Path) -> None:
     (folder / "early.py").write_text("attach = [take_lok]")
@@ -153,7 +153,6 @@ DESIGN_FILES = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", DESIGN_FILES)
 @pytest.mark.parametrize("command", ["designs", "check"])
 def test_design_files(command: str, kind: str, tmp_path: Path) -> None:
@@ -216,7 +215,6 @@ def test_what_an_audit_finds(tmp_path: Path) -> None:
         assert_harmless(on_terminal("audit", str(host), f"--format={form}"))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "body", [f"printf '%s\\n' {json.dumps(json.dumps({'error': HOSTILE}, ensure_ascii=False))}", "exit 1", "cat"]
 )

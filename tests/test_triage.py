@@ -38,7 +38,7 @@ from proofs.terms import Z3Cells
 from proofs.triage import Label, Triage, line, triage
 from proofs.vocabulary import atoms, stated
 
-pytestmark = pytest.mark.xdist_group("triage")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("triage")]
 
 recommended = DESIGNS[RECOMMENDED]
 MANIFEST = json.loads((Path(__file__).parent / "manifest.json").read_text(encoding="utf-8"))["designs"]
@@ -88,7 +88,6 @@ def without_candidates() -> Proof:
 # ------------------------------------------------------------------ the counterexample
 
 
-@pytest.mark.slow
 def test_the_smallest_is_always_the_same() -> None:
     """It depends on the question alone: not on what the solver answers first, nor on the order of the lemmas."""
     found = copy(posted().found)  # other tests share the proof
@@ -133,7 +132,6 @@ def test_every_one_bears_being_evaluated() -> None:
     assert any(c.program.bounds.amounts == 2 for c in ctis)
 
 
-@pytest.mark.slow
 def test_many_bear_being_evaluated() -> None:
     """With most candidates left out, whatever breaks of the others. Which and how many that are depends on the solver's
     answers; each of them is a counterexample by evaluation alone."""
@@ -192,7 +190,6 @@ def test_a_wrong_translation_is_found_out(numbers: type[Numbers]) -> None:
         [counterexample(proof.found, broken, numbers=numbers) for broken in all_broken(proof)]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["ConfusesNames", "WritesEverySlot", "WritesNoScalar"])
 def test_a_wrong_carrier_is_found_out(name: str) -> None:
     """A step that means something else to the solver does something else on plain values."""
@@ -290,12 +287,12 @@ def test_a_lemma_of_the_author_that_is_not_so() -> None:
     assert "confsync replay 'xenstore_first_locked::" in found.words()
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 @pytest.mark.parametrize(
     ("name", "names"),
     [
         ("xenstore_first", ("template_is_faithful", "medium_agrees", "retrieve_is_exact")),
-        pytest.param("as_posted", ("xenstore_has_template", "retrieve_is_exact"), marks=pytest.mark.deep),
+        ("as_posted", ("xenstore_has_template", "retrieve_is_exact")),
     ],
 )
 def test_labels_are_honest(name: str, names: tuple[str, ...]) -> None:
@@ -359,7 +356,6 @@ def test_a_line_says_what_its_lemma_says(tmp_path: Path) -> None:
             assert [bool(x.holds(s, me, k)) for x in given] == [bool(a.ask(s, me, k)) is yes for a, yes in literals]
 
 
-@pytest.mark.slow
 def test_an_author_is_told_what_is_missing_and_adds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A proof fails, a lemma is printed, it is put into the file, and the proof goes through."""
     monkeypatch.setattr(samples, "BOUNDS", QUICK)
@@ -374,7 +370,7 @@ def test_an_author_is_told_what_is_missing_and_adds_it(tmp_path: Path, monkeypat
     assert not after.unproved_given
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_a_family_of_candidates_is_missing(tmp_path: Path) -> None:
     """Nothing is known of one location but what the author is told to add."""
     name, place = "xenstore_has_template", ("attach", "5 enter_xenstore")
@@ -393,7 +389,6 @@ def test_a_family_of_candidates_is_missing(tmp_path: Path) -> None:
     assert not after.unproved_given
 
 
-@pytest.mark.slow
 def test_candidates_exclude_it_and_nothing_that_is_reached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where they are not enough, too."""
     monkeypatch.setattr(samples, "BOUNDS", QUICK)

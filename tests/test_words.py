@@ -47,6 +47,7 @@ def values_of(layout: Layout, name: str) -> st.SearchStrategy[Plain]:
     return st.tuples(*[one] * len(layout.slots)) if f.per_slot else one
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.data(), layouts())
 def test_a_field_is_read_back_as_it_was_put_and_no_other_changes(data: st.DataObject, layout: Layout) -> None:
@@ -59,6 +60,7 @@ def test_a_field_is_read_back_as_it_was_put_and_no_other_changes(data: st.DataOb
     assert (after ^ word) & ~layout.mask({name}) == 0
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.data(), layouts())
 def test_a_word_is_its_fields(data: st.DataObject, layout: Layout) -> None:
@@ -71,6 +73,7 @@ def test_a_word_is_its_fields(data: st.DataObject, layout: Layout) -> None:
     assert {name: layout.get(first, name) for name in values} == values
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(layouts())
 def test_fields_share_no_bit_and_leave_none_over(layout: Layout) -> None:

@@ -53,6 +53,7 @@ def host(tmp_path: Path) -> EmbeddedHost:
     return EmbeddedHost(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_an_operation_is_refused_and_the_template_stays(host: EmbeddedHost, operation: str) -> None:
     domain = run(create(host.t, configuration()))

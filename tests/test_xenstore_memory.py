@@ -18,6 +18,8 @@ from impl.ports import Permission
 from impl.xenstore.adapter import EmbeddedXenstore
 from impl.xenstore.memory import MemoryStore
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 WHO = (0, 0, 1)
 ASKED = requests(len(WHO), domains=(0, 1, 2), most=16) | contended(len(WHO), paths=("/", "/a", "/a/b", "/e"), most=16)
@@ -43,7 +45,6 @@ def fingerprints(store: MemoryStore, sessions: Sequence[Session]) -> list[int]:
     return [store.fingerprint(), *(store.fingerprint_of(x.connection) for x in connections(sessions))]
 
 
-@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(ASKED, ASKED, ASKED)
 def test_a_state_that_is_put_back_is_as_it_was(

@@ -45,6 +45,7 @@ def check(wreck: Wreck) -> Sequence[str]:
     return [] if kept else [f"it holds {found}, and {list(wreck.notes)} was promised"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("ptrace")
 def test_what_a_request_has_written_is_on_the_disk_when_it_returns() -> None:
     outcome = lose_power(make, act, check, traced=True, marked=True, trusted=lambda name: name.startswith("xenstore"))

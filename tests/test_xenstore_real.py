@@ -17,6 +17,8 @@ from impl.shim.daemon import PROGRAMS
 from impl.xenstore.client import Client
 from impl.xenstore.retry import transact
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module", params=["xenstored", "oxenstored"])
 def daemon(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:

@@ -98,6 +98,7 @@ def test_removing(world: World) -> None:
     world.run(body)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "wanted"),
     [
@@ -148,6 +149,7 @@ def test_a_message_has_an_end(world: World) -> None:
     world.run(body)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("entries", "may"),
     [

@@ -21,6 +21,8 @@ from impl.xenstore import paths, sqlite_table
 from impl.xenstore.node import Node
 from impl.xenstore.sqlite import FILE, VERSION, SqliteStore
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 HAMMER = [sys.executable, "tests/xenstore_hammer.py"]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -63,7 +65,6 @@ def test_no_update_is_lost_among_processes(tmp_path: Path) -> None:
     assert check(tmp_path) == processes * times
 
 
-@pytest.mark.slow
 def test_a_kill_at_any_moment_leaves_all_that_was_committed_and_nothing_half(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path)
     asyncio.run(begin(store.connect()))
@@ -131,7 +132,6 @@ def test_two_stores_are_one(tmp_path: Path, store: SqliteStore) -> None:
     asyncio.run(asyncio.wait_for(body(), LONG))
 
 
-@pytest.mark.slow
 def test_the_log_of_changes_has_an_end_and_who_missed_some_is_told_so(tmp_path: Path, store: SqliteStore) -> None:
     async def body() -> None:
         other = SqliteStore(tmp_path)

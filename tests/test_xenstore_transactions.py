@@ -22,6 +22,8 @@ from impl.errors import (
 )
 from impl.ports import Permission, Xenstore
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
@@ -175,7 +177,6 @@ def test_quotas_of_size_watches_transactions_and_permissions(world: World) -> No
     world.run(body)
 
 
-@pytest.mark.slow
 def test_quotas_of_nodes(world: World) -> None:
     async def body(connect: World) -> None:
         x, guest = connect(0), connect(1)
@@ -204,7 +205,6 @@ def test_quotas_of_nodes(world: World) -> None:
     world.run(body)
 
 
-@pytest.mark.slow
 def test_a_quota_of_nodes_that_a_transaction_sees(world: World) -> None:
     async def body(connect: World) -> None:
         x, guest = connect(0), connect(1)

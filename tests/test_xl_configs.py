@@ -18,6 +18,8 @@ from impl.command.xl_syntax import parse
 from impl.errors import MalformedConfiguration
 from impl.kinds import Json
 
+pytestmark = pytest.mark.slow
+
 Value = dict[str, Json]
 
 

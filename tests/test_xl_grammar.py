@@ -85,11 +85,13 @@ def named(value: object) -> str:
     return " ".join(value) if isinstance(value, tuple) else ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "words", "entry"), UNDERSTOOD, ids=named)
 def test_what_xl_understands_means_the_same_here(kind: str, words: tuple[str, ...], entry: Entry) -> None:
     assert device_entry(KINDS[kind], *words) == entry
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "words", "said"), REFUSED, ids=named)
 def test_what_is_refused_is_named(kind: str, words: tuple[str, ...], said: str) -> None:
     with pytest.raises(InvalidArgument) as refused:
@@ -103,6 +105,7 @@ def test_the_table_is_of_every_kind_and_cites_its_source() -> None:
     assert all(g["understood"] and g["refused"] and g["source"] for g in GROUPS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row['kind']}: {' '.join(row['words'])}")
 def test_the_real_xl_agrees(row: Row) -> None:
     entry, xl = ours(KINDS[row["kind"]], tuple(row["words"])), row["xl"]
@@ -172,6 +175,7 @@ def specs(draw: st.DrawFn) -> tuple[Kind, list[str]]:
     return kind, draw(st.lists(st.lists(tokens, max_size=10).map("".join), max_size=4))
 
 
+@pytest.mark.slow
 @settings(max_examples=500)
 @given(specs())
 def test_any_text_is_an_entry_that_can_be_spelled_again_or_is_refused(spec: tuple[Kind, list[str]]) -> None:
@@ -217,6 +221,7 @@ def parameters(draw: st.DrawFn) -> tuple[Kind, list[str], int]:
     return kind, words, draw(st.integers(0, len(words) - 1))
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(parameters())
 def test_no_word_is_dropped(spec: tuple[Kind, list[str], int]) -> None:
@@ -235,6 +240,7 @@ def test_a_long_text_is_cut_in_a_message() -> None:
     assert len(str(refused.value)) < 500
 
 
+@pytest.mark.slow
 def test_a_spelling_is_read_up_to_a_length() -> None:
     flags = "cdrom, " * (MOST_CHARACTERS // 7 - 10)
     assert device_entry(DISK, f"{flags}vdev=hdc")["is_cdrom"] == 1

@@ -17,6 +17,8 @@ from impl.errors import InvalidArgument
 from impl.kinds import DISK, KINDS, NIC, PCI, USBCTRL, USBDEV, VKB, Json, Kind, device_of
 from impl.vdev import device_number, virtual_name
 
+pytestmark = pytest.mark.slow
+
 Entry = dict[str, Json]
 
 

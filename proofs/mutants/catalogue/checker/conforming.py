@@ -96,8 +96,8 @@ CONFORMING = (
     Mutant(
         "death-fits-anything",
         MATCHING,
-        "if t.label.kind is Kind.CRASH and view.fits(t.shared):",
-        "if t.label.kind is Kind.CRASH:",
+        "                if view.fits(t.shared):\n                    found.add((t.shared, (*local[:process], DEAD",
+        "                if True:\n                    found.add((t.shared, (*local[:process], DEAD",
         "after a death the stores may say anything",
         "test_conformance_engine.py::test_a_mistake_where_a_process_dies_is_found_where_deaths_are_explored",
     ),

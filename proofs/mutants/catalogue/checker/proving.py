@@ -321,8 +321,8 @@ PROVING = (
     Mutant(
         "solver-unknown-unsat",
         SOLVER,
-        "        return answer\n\n    def _assumption",
-        "        return answer if answer == z3.sat else z3.unsat\n\n    def _assumption",
+        "        return z3.CheckSatResult(answer)\n\n    def _assumption",
+        "        return z3.sat if answer == z3.Z3_L_TRUE else z3.unsat\n\n    def _assumption",
         "the solver's unknown is taken for unsat",
         "test_obligations.py::test_a_solver_without_an_answer_discharges_nothing_and_the_reason_is_told",
     ),

@@ -50,7 +50,7 @@ REPORTING = (
     Mutant(
         "interrupted-passes",
         CLI,
-        "    unsure = any(r.interrupted for r in reports) or (code",
+        "    unsure = any(r.stopped for r in reports) or (code",
         "    unsure = (code",
         "a run that was interrupted exits with 0",
         "test_prover_reports.py::test_the_exit_code_is_the_worst_that_was_found",

@@ -54,13 +54,12 @@ SEARCHING = (
     ),
     Mutant(
         "state-limit-is-passed-over", BFS,
-        "self.found.states + fresh > limits.max_states", "self.found.states + fresh < 0",
+        "here.states > self.max_states:", "here.states < 0:",
         "a search goes on beyond the limit of states", "test_limits.py::test_a_limit_leaves_open_what_is_not_refuted",
     ),
     Mutant(
         "effects-are-known-by-shared-bits", PAIRS,
-        "            if key not in reading.known:\n                reading.known[key]",
-        "            key = (key[0], 0)\n            if key not in reading.known:\n                reading.known[key]",
+        "            key = shared & reading.shared, local & reading.local\n", "            key = shared & reading.shared, 0\n",
         "what happened to one process is taken for what happens to another",
         f"{PARTS}test_every_state_is_reached_and_no_other",
     ),

@@ -100,7 +100,7 @@ def test_what_is_left_alike_is_checked_once() -> None:
 
 
 @traced
-@pytest.mark.parametrize("work", [WORKS[0], WORKS[3]], ids=str)
+@pytest.mark.parametrize("work", [pytest.param(WORKS[0], marks=pytest.mark.deep), WORKS[3]], ids=str)
 def test_calls_that_only_look_may_be_passed_over(work: Work) -> None:
     every, few = ([], [])  # type: tuple[list[Wreck], list[Wreck]]
     for seen, every_call in ((every, True), (few, False)):

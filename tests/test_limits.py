@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from naive import violates
-from searches import LEAST, every_design, recommended
+from searches import LEAST, recommended
 
 from model.check import check
 from model.designs import DESIGNS, RECOMMENDED
@@ -76,7 +76,9 @@ def test_every_trace_ends_where_the_property_does_quickly() -> None:
 
 
 @pytest.mark.slow
-@every_design
+@pytest.mark.parametrize(
+    "name", ["xenstore_first", *(pytest.param(n, marks=pytest.mark.deep) for n in DESIGNS if n != "xenstore_first")]
+)
 def test_every_trace_ends_where_the_property_does(name: str) -> None:
     for bounds in (
         Bounds(slots=1, ejectable=0, configs=2, names=2, amounts=1, processes=2, crashes=0),

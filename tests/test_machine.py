@@ -175,7 +175,7 @@ def test_the_recommended_design_stands_a_long_walk(examples: int) -> None:
     [
         pytest.param("as_posted", "xenstore_has_template", marks=pytest.mark.slow),
         pytest.param("xenstore_first_unchecked", "template_is_faithful", marks=pytest.mark.slow),
-        pytest.param("xenstore_first_unchecked", "retrieve_is_exact", marks=pytest.mark.slow),
+        pytest.param("xenstore_first_unchecked", "retrieve_is_exact", marks=pytest.mark.deep),
     ],
 )
 def test_a_walk_through_a_broken_design_ends_in_a_token_that_replays(design: str, claim: str) -> None:

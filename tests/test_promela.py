@@ -84,12 +84,14 @@ LARGER = [
 
 
 @pytest.mark.parametrize("bounds", SMALL, ids=str)
-@pytest.mark.parametrize("name", ["as_posted", "xenstore_first", RECOMMENDED])
+@pytest.mark.parametrize(
+    "name", [RECOMMENDED, *(pytest.param(n, marks=pytest.mark.deep) for n in ("as_posted", "xenstore_first"))]
+)
 def test_spin_counts_the_same_states(name: str, bounds: Bounds, tmp_path: Path) -> None:
     agree(Program(DESIGNS[name], bounds), tmp_path)
 
 
-@pytest.mark.parametrize("bounds", LARGER, ids=str)
+@pytest.mark.parametrize("bounds", [LARGER[0], *(pytest.param(b, marks=pytest.mark.deep) for b in LARGER[1:])], ids=str)
 def test_spin_counts_the_same_states_in_larger_bounds(bounds: Bounds, tmp_path: Path) -> None:
     agree(Program(DESIGNS[RECOMMENDED], bounds), tmp_path)
 

@@ -59,7 +59,8 @@ SEARCHING = (
     ),
     Mutant(
         "effects-are-known-by-shared-bits", PAIRS,
-        "            key = shared & reading.shared, local & reading.local\n", "            key = shared & reading.shared, 0\n",
+        "            key = shared & reading.shared, local & reading.local\n",
+        "            key = shared & reading.shared, 0\n",
         "what happened to one process is taken for what happens to another",
         f"{PARTS}test_every_state_is_reached_and_no_other",
     ),

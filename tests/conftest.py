@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
@@ -12,6 +14,7 @@ from crash.ptrace import refused
 from hypothesis import HealthCheck, settings
 
 _POINTS = "points"
+_ALL_SLOW = re.compile(r"^pytestmark = .*\bmark\.slow\b", re.MULTILINE)
 
 settings.register_profile(
     "the same each time",
@@ -42,6 +45,15 @@ class Report:
 def report(record_property: Callable[[str, object], None]) -> Report:
     """The table at the end of the run."""
     return Report(record_property)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Where slow tests are left out (`make quick`), do not import a module that is slow as a whole: imports take as
+    long as the tests of the inner loop."""
+    if collection_path.suffix != ".py" or not str(config.option.markexpr).startswith("(not slow or quick)"):
+        return None
+    text = collection_path.read_text(encoding="utf-8")
+    return True if _ALL_SLOW.search(text) and "mark.quick" not in text else None
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -77,7 +77,6 @@ def token() -> str:
 # Exit codes
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [

@@ -327,6 +327,7 @@ def test_what_is_no_token(text: str) -> None:
         read_token(text)
 
 
+@pytest.mark.slow
 def test_a_token_that_cannot_be_followed(pairs: Explorer) -> None:
     start = starts(pairs)["full"]
     for taken in ("0.7", "1.0", "0.0*99"):

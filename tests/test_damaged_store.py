@@ -116,7 +116,6 @@ def test_a_damaged_log_is_refused_or_ends_where_it_is_damaged(left: Host, tmp_pa
             assert {name: host.files()[name] for name in templates} == {name: left.files()[name] for name in templates}
 
 
-@pytest.mark.quick
 def test_what_a_killed_process_has_left_is_read_whole(left: Host, tmp_path: Path) -> None:
     expected = answers(left)
     for name in (f"{FILE}-shm",):

@@ -148,6 +148,7 @@ def test_bounds_that_cannot_be_are_told(bounds: str) -> None:
         read_token(f"{design}:{property_name}:{bounds}:{choices}:{checksum}")
 
 
+@pytest.mark.slow
 def test_a_token_of_another_design_is_told() -> None:
     for token in map(read_token, tokens()):
         for name in ("json_first", RECOMMENDED):

@@ -308,6 +308,7 @@ def test_a_printed_test_is_a_proper_one_whatever_was_wrong() -> None:
     assert callable(found["test_the_schedule_does_not_diverge"])
 
 
+@pytest.mark.slow
 def test_a_token_of_other_code_is_done_as_far_as_it_can_be() -> None:
     found = replay(TOKEN, DESIGNS[RECOMMENDED])
     assert (found.wrong, found.same) == ("", False)

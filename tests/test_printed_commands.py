@@ -246,7 +246,6 @@ def _strings(path: Path) -> Iterator[str]:
             yield node.value
 
 
-@pytest.mark.quick
 def test_every_place_that_prints_a_command_is_tested_here() -> None:
     files = (p for folder in ("model", "proofs", "impl") for p in (ROOT / folder).rglob("*.py"))
     found = {

@@ -207,7 +207,6 @@ BROKEN: dict[str, tuple[Design, Bounds]] = {
 """By the claim that is not so: a design, and where the search finds it out."""
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize("name", BROKEN)
 def test_the_search_finds_no_way_back_where_there_is_none(name: str) -> None:
     (cell,) = check(*BROKEN[name], ["always_recoverable"]).cells

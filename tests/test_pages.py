@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from fnmatch import fnmatch
 from pathlib import Path
 
 import click
@@ -19,7 +20,10 @@ from model.properties import PROPERTIES
 from model.step import SIGNATURES
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = {str(p.relative_to(ROOT)): p.read_text() for p in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]}
+PAGES = {
+    str(p.relative_to(ROOT)): p.read_text()
+    for p in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "tests/README.md"]
+}
 README = PAGES["README.md"]
 ROOTS = ("docs/", "impl/", "model/", "proofs/", "terminal/", "tests/", "examples/", "benchmarks/")
 """Where a path in a page is one of this project's."""
@@ -169,3 +173,11 @@ def test_each_claim_that_is_cited_is_in_the_design_of_record() -> None:
     }
     assert len(cited) > 50
     assert {(name, claim) for name, claim in cited if claim not in CLAIMS} == set()
+
+
+def test_the_page_on_the_tests_names_each_file() -> None:
+    table = PAGES["tests/README.md"].split("| subject |")[1]
+    patterns = re.findall(r"`([a-z_*]+)`", table)
+    files = {path.stem.removeprefix("test_") for path in (ROOT / "tests").glob("test_*.py")}
+    assert {name for name in files if not any(fnmatch(name, pattern) for pattern in patterns)} == set()
+    assert [pattern for pattern in patterns if not any(fnmatch(name, pattern) for name in files)] == []

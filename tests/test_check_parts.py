@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import pytest
+from retrieving import read_memory, read_name, retrieving
 
 from model.check import check
 from model.contract import check_contract
 from model.designs import DESIGNS, RECOMMENDED
-from model.language import LanguageError, neg
+from model.language import LanguageError
 from model.memory import INTERRUPT
 from model.program import Program
 from model.search.bfs import Limits, Progress
 from model.slice import cone
 from model.state import Bounds, Local, Shared
-from model.step import Design, Operation, Step, order, step
+from model.step import Operation, order, step
 from model.steps import allocate, answer, drop_lock, read_template, take_lock
 from model.trace import Trace, checksum, initial
 from model.trace import step as move
@@ -22,23 +23,6 @@ from model.violation import violates
 
 recommended = DESIGNS[RECOMMENDED]
 KNOBS = Bounds(slots=0, ejectable=0, configs=1, names=2, amounts=1, processes=2, crashes=0)
-
-
-@step
-def read_name(s: Shared, me: Local) -> None:
-    """Read the name."""
-    me.draft_name = s.name
-
-
-@step
-def read_memory(s: Shared, me: Local) -> None:
-    """Read the memory target; an error if there is no domain."""
-    me.fails_if(neg(s.alive))
-    me.draft_memory = s.memory
-
-
-def retrieving(*steps: Step) -> Design:
-    return recommended.but("retrieves", "", retrieve=order(*steps))
 
 
 def test_a_slice_has_what_its_fields_are_made_from() -> None:

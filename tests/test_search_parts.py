@@ -11,18 +11,19 @@ import numpy as np
 import pytest
 from hand_states import C1, C2
 from naive import Naive
+from retrieving import read_memory, read_name, retrieving
 from searches import search_of, words_of
 
 from model.check import check
 from model.concrete import Plain
 from model.designs import DESIGNS, RECOMMENDED
-from model.language import EMPTY, FIRST_CONFIG, MADE_UP, Sort, neg
+from model.language import EMPTY, FIRST_CONFIG, MADE_UP, Sort
 from model.program import IDLE, Effect, Kind, Program
 from model.search.bfs import Limits
 from model.search.frontier import BLOCK, Packing, TooNarrow, Visited, distinct, position, present
 from model.search.symmetry import LARGEST, permutations, renaming
-from model.state import Bounds, Local, Shared
-from model.step import Design, Step, order, step
+from model.state import Bounds
+from model.step import Design
 from model.steps import answer, drop_lock, merge_knobs, read_template, take_lock
 from model.trace import StaleToken, TokenError, read_token, replay
 from model.verdict import Verdict
@@ -275,23 +276,6 @@ def test_what_the_outside_can_refuse() -> None:
 
 
 # ------------------------------------------------------------------ exact answers
-
-
-@step
-def read_name(s: Shared, me: Local) -> None:
-    """Read the name."""
-    me.draft_name = s.name
-
-
-@step
-def read_memory(s: Shared, me: Local) -> None:
-    """Read the memory target."""
-    me.fails_if(neg(s.alive))
-    me.draft_memory = s.memory
-
-
-def retrieving(*steps: Step) -> Design:
-    return recommended.but("retrieves", "", retrieve=order(*steps))
 
 
 TWO_KNOBS = Bounds(slots=0, ejectable=0, configs=1, names=2, amounts=2, processes=2, crashes=0)

@@ -36,7 +36,7 @@ class Template:
     """A template. It never changes: what would change it gives a new one.
 
     A device's entry is found by its key. libxl replaces by the key, so two entries with one are malformed. libxl
-    writes no number into the entries of some kinds (`NUMBERED_BY_PLACE`): such an entry is of the device that libxl
+    writes no number into the entries of some kinds (`places.BY_PLACE`): such an entry is of the device that libxl
     gave the next number to [libxl__device_nextid]. Entries of other kinds without a key are kept as they are, and are
     in `unnamed`.
     """

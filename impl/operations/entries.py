@@ -248,7 +248,7 @@ async def _others(x: Requests, backend: str) -> set[int]:
     """The places that are taken at a backend of dom0's, which a driver domain cannot forge: libxl's own too."""
     if not backend.startswith(f"{paths.home(0)}/"):
         return set()
-    return {int(n[4:]) for n in await names(x, backend) if re.fullmatch("dev-[0-9]{1,5}", n)}
+    return set(paths.pci_numbers(await names(x, backend)))
 
 
 async def _enter_pci(x: Requests, domain: Domain, device: Device, plan: Layout) -> None:

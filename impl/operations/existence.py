@@ -50,8 +50,7 @@ async def libxl_pci(x: Requests, domain: Domain) -> list[str]:
         return []
     text = await read_text(x, f"{backend}/num_devs") or ""
     count = int(text) if re.fullmatch("[0-9]{1,5}", text) else 0
-    numbers = sorted(int(name[4:]) for name in there if re.fullmatch("dev-[0-9]{1,5}", name))
-    addresses = [await read_text(x, f"{backend}/dev-{n}") for n in numbers if n < count]
+    addresses = [await read_text(x, f"{backend}/dev-{n}") for n in paths.pci_numbers(there) if n < count]
     return [re.sub("[:.]", "-", address) for address in addresses if address and _ADDRESS.fullmatch(address)]
 
 

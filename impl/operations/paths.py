@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from impl.kinds import USBDEV, Device, Kind
 from impl.ports import Domain
@@ -73,3 +74,9 @@ def is_backend(path: str, domid: int) -> bool:
 
 def parent(path: str) -> str:
     return path.rpartition("/")[0]
+
+
+def pci_numbers(nodes: Iterable[str]) -> list[int]:
+    """The numbers of the PCI devices at a backend, ascending. `nodes`: the names of the backend's nodes; that of a
+    device is `dev-<number>` [libxl__device_pci_list]."""
+    return sorted(int(node[4:]) for node in nodes if re.fullmatch("dev-[0-9]{1,5}", node))

@@ -1,0 +1,26 @@
+"""Retrieves of a few steps, whose answers can be told by hand."""
+
+from __future__ import annotations
+
+from model.designs import DESIGNS, RECOMMENDED
+from model.language import neg
+from model.state import Local, Shared
+from model.step import Design, Step, order, step
+
+
+@step
+def read_name(s: Shared, me: Local) -> None:
+    """Read the name."""
+    me.draft_name = s.name
+
+
+@step
+def read_memory(s: Shared, me: Local) -> None:
+    """Read the memory target; an error if there is no domain."""
+    me.fails_if(neg(s.alive))
+    me.draft_memory = s.memory
+
+
+def retrieving(*steps: Step) -> Design:
+    """The recommended design with these steps for its retrieve."""
+    return DESIGNS[RECOMMENDED].but("retrieves", "", retrieve=order(*steps))

@@ -18,8 +18,9 @@ from model.step import Design
 from proofs.conformance.abstraction import UNCOMPARED, View
 from proofs.conformance.asked import Asked, Work
 from proofs.conformance.calls import Call
-from proofs.conformance.explore import Explorer, Start
+from proofs.conformance.explore import At, Explorer, Start
 from proofs.conformance.matching import Outcome
+from proofs.conformance.paths import Edges, covering
 from proofs.conformance.steps import Edge, Kind, Place
 
 SMALL = Bounds(slots=1, ejectable=1, configs=2, names=2, amounts=2, processes=2, crashes=1)
@@ -152,3 +153,15 @@ def changed(program: Program, t: Transition, **values: bool) -> Transition:
     for field, value in values.items():
         shared = program.shared_layout.put(shared, field, value)
     return replace(t, shared=shared)
+
+
+def check_covered(first: At, edges: Edges) -> None:
+    """The schedules that `covering` finds are whole, and take every edge of the graph."""
+    taken = set()
+    for way in covering(first, edges):
+        at = first
+        for choice in way:
+            taken.add((at, choice))
+            at = dict(edges[at])[choice]
+        assert not edges[at]
+    assert taken == {(at, choice) for at, there in edges.items() for choice, _ in there}

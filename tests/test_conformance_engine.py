@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import cache
 
 import pytest
-from modelled import SMALL, C, Modelled, changed, explorer, whole
+from modelled import SMALL, C, Modelled, changed, check_covered, explorer, whole
 
 from model.designs import DESIGNS, RECOMMENDED
 from model.language import ABSENT
@@ -21,7 +21,7 @@ from proofs.conformance.explore import DEAD, Choice, Explorer, Start
 from proofs.conformance.linearize import linearize
 from proofs.conformance.minimise import judge, minimise
 from proofs.conformance.output import as_json, as_junit, as_text
-from proofs.conformance.paths import covering, graph
+from proofs.conformance.paths import graph
 from proofs.conformance.run import Report, Told
 from proofs.conformance.schedule import Schedule, checksum, follow, read_token, token
 from proofs.conformance.scope import Scope, choices, together
@@ -106,14 +106,7 @@ def test_more_deaths_failures_and_processes_are_more_schedules() -> None:
 
 def test_schedules_that_cover_take_every_edge_to_its_end() -> None:
     first, edges = graph(faithful(), begun(), (RENAME, DETACH), deaths=1, failures=0)
-    taken = set()
-    for way in covering(first, edges):
-        at = first
-        for choice in way:
-            taken.add((at, choice))
-            at = dict(edges[at])[choice]
-        assert not edges[at]
-    assert taken == {(at, choice) for at, there in edges.items() for choice, _ in there}
+    check_covered(first, edges)
 
 
 # ------------------------------------------------------------------ what does not

@@ -144,7 +144,7 @@ def judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Sai
 
     def session(*named: str) -> Said:
         options = ["-q", "-m", "not deep", "-c", "pyproject.toml", "-p", "proofs.mutants.witness"]
-        options += ["-p", "no:cacheprovider", "-p", "no:xdist", "--import-mode=importlib"]
+        options += ["-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:randomly", "--import-mode=importlib"]
         sys.modules.pop("tests.test_it", None)  # an earlier session's, of another folder
         pytest.main([*options, *(f"tests/test_it.py::{name}" for name in named)])
         return heard(tmp_path / "said") or Said(Word.HUNG, "nothing was told")

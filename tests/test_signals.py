@@ -80,6 +80,30 @@ def test_an_external_program_ends_with_who_started_it_whatever_ends_that(tmp_pat
         run.kill()
 
 
+DIES_AS_IT_STARTS_ONE = """
+import os, signal, subprocess, sys
+from proofs.conformance.external.peer import Peer
+
+class Popen(subprocess.Popen):
+    def __init__(self, command, **how):
+        super().__init__(command, **how)
+        if command[0] == "sh":
+            os.kill(os.getpid(), signal.SIGKILL)
+
+subprocess.Popen = Popen
+Peer(["sh", "-c", "trap : TERM HUP; while :; do sleep 1000; done"])
+"""
+"""The first moment at which there is a program: whoever started it has not been told its number yet."""
+
+
+def test_a_program_is_guarded_from_its_first_moment_on() -> None:
+    run = Marked([sys.executable, "-c", DIES_AS_IT_STARTS_ONE])
+    try:
+        assert run.ends()[0] == -signal.SIGKILL
+    finally:
+        run.kill()
+
+
 @pytest.mark.parametrize("name", ["check", "prove", "refine", "conform", "mutants"])
 def test_workers_end_with_who_started_them_whatever_ends_that(name: str) -> None:
     with started(name) as run:

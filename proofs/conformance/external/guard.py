@@ -1,7 +1,8 @@
 """A process that ends other processes when the one that started them is no more, in whatever way it ended.
 
 It is run as a script by itself: on standard input it is told the number of a process group, and later "done" where the
-group has been ended. The end of its input without that means that nobody is left who would end the group.
+group has been ended. The end of its input without that means that nobody is left who would end the group. The leader of
+the group tells its number itself, before it runs its program: there is no moment at which it runs and is not guarded.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import sys
 
 
 class Guard:
-    """Ends the process group of a leader if this process ends before it says `done`."""
+    """Ends the process group of a leader if this process ends before it has said `done`."""
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
@@ -25,23 +26,19 @@ class Guard:
             start_new_session=True,
         )
 
-    def watch(self, leader: int) -> None:
-        """From now on guard the process group of this leader."""
-        self._tell(f"{leader}\n")
+    def watch_me(self) -> None:
+        """Guard this process's group. It is called by the leader, after `setsid` and before it runs its program: what
+        it inherits of the guard's standard input holds off the end of that until then."""
+        assert self._process.stdin is not None
+        os.write(self._process.stdin.fileno(), b"%d\n" % os.getpid())
 
     def done(self) -> None:
         """The group has been ended, or there is none: the guard ends, and does nothing."""
-        self._tell("done\n")
-        assert self._process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):
-            self._process.stdin.close()
-        self._process.wait()
-
-    def _tell(self, line: str) -> None:
         assert self._process.stdin is not None
         with contextlib.suppress(BrokenPipeError):  # somebody has ended the guard
-            self._process.stdin.write(line.encode())
-            self._process.stdin.flush()
+            self._process.stdin.write(b"done\n")
+            self._process.stdin.close()
+        self._process.wait()
 
 
 def main() -> None:

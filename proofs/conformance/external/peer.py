@@ -41,12 +41,12 @@ class Peer:
                 stderr=self._errors,
                 bufsize=0,
                 start_new_session=True,
+                preexec_fn=self._guard.watch_me,  # noqa: PLW1509 (it is one system call)
             )
-        except (OSError, ValueError, IndexError) as e:
+        except (OSError, ValueError, IndexError, subprocess.SubprocessError) as e:
             self._guard.done()
             self._errors.close()
             raise ProtocolBroken(f"`{' '.join(command)}` cannot be started: {e}") from e
-        self._guard.watch(self._process.pid)
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._to, self._from = self._process.stdin, self._process.stdout

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+import xl
 from snapshots import snapshots as all_snapshots
 from snapshots import unpack
 
@@ -49,6 +50,7 @@ def test_what_each_case_left_is_found_and_nothing_else(hosts: dict[str, Host]) -
 def test_every_finding_tells_all_that_one_needs(hosts: dict[str, Host]) -> None:
     for host in hosts.values():
         for f in audit(host).findings:
+            xl.reads(f.mend)
             for told in (f.template, f.xenstore, f.answer, f.mend, f.file, f.invariant.words, f.invariant.claims):
                 assert told.strip()
             assert f.domid is not None

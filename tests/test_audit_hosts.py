@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import xl
 from audit_hosts import DRIVER, FOREIGN, GUEST, OTHER, PV, STUB, Made, healthy, template_name, uuid
 
 from impl.audit.audit import audit
@@ -23,7 +24,10 @@ LIBXL, LOCAL, BACK = f"/libxl/{GUEST}/device", f"/local/domain/{GUEST}", "/local
 
 def findings(made: Made, folder: Path) -> list[Finding]:
     """What is found."""
-    return audit(snapshot(made.write(folder))).findings
+    found = audit(snapshot(made.write(folder))).findings
+    for finding in found:
+        xl.reads(finding.mend)
+    return found
 
 
 def keys(found: list[Finding]) -> list[str]:

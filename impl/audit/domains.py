@@ -220,7 +220,10 @@ def _memory_node(domain: Domain, node: str, other: int | None) -> str:
         total = template.max_memkb if node == "static-max" else template.target_memkb
         kib = total - (template.video_memkb if node == "target" else 0) if total else other
     if kib is None:
-        return f"write /local/domain/{domain.domid}/memory/{node} again: `xl list` shows how much it has, in MiB"
+        return (
+            f"write /local/domain/{domain.domid}/memory/{node} again: `{domain.host.commands} list` shows how "
+            "much it has, in MiB"
+        )
     return written(f"/local/domain/{domain.domid}/memory/{node}", str(kib))
 
 

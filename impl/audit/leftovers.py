@@ -128,7 +128,7 @@ def _release(
         )
     if not alive:
         removes = f"`xenstore-rm {path}`" + (f", `xenstore-rm {frontend}`" if also else "")
-        return f"if `xl list` has no domain {domid}: {removes}"
+        return f"if `{host.commands} list` has no domain {domid}: {removes}"
     if kind is None:
         return f"look at `xenstore-ls -f {path}`: no command takes it away, and it goes with the domain"
     nodes = {name: value for name, value in host.store.backends[path].items() if name in DEVICE}

@@ -15,7 +15,8 @@ _DETACH = {
     USBCTRL.name: "usbctrl-detach", USBDEV.name: "usbdev-detach", VDISPL.name: "vdispl-detach",
     VSND.name: "vsnd-detach", VKB.name: "vkb-detach",
 }  # fmt: skip
-_FORCIBLE = (DISK.name, PCI.name)
+_FORCE = {DISK.name: "--force ", PCI.name: "-f "}
+"""How xl is told not to wait for the guest. `pci-detach` has no long form of it [main_blockdetach, main_pcidetach]."""
 UNDER_WAY = "if no operation is under way"
 
 
@@ -42,13 +43,15 @@ def of_domain(
 
 def detach(host: Host, kind: Kind | None, domid: int, index: str, *, force: bool = False) -> str:
     """The command that takes the device away; or, for what no command takes away, when it goes."""
-    if kind is None or kind.name not in _DETACH or not all(part.isalnum() for part in index.split("/")):
+    ours = host.commands != "xl"
+    named = _named(kind, index, ours=ours) if kind and kind.name in _DETACH else None
+    if kind is None or named is None:
         return f"no command takes it away: it goes with the domain, at the next `{host.commands} shutdown {domid}`"
-    if host.commands != "xl":
+    if ours:
         option = "--force " if force else ""
-        return f"`{host.commands} detach {option}{domid} {kind} {_named(kind, index).replace(' ', '/')}`"
-    option = "--force " if force and kind.name in _FORCIBLE else ""
-    return f"`xl {_DETACH[kind.name]} {option}{domid} {_named(kind, index)}`"
+        return f"`{host.commands} detach {option}{domid} {kind} {named.replace(' ', '/')}`"
+    option = _FORCE.get(kind.name, "") if force else ""
+    return f"`xl {_DETACH[kind.name]} {option}{domid} {named}`"
 
 
 def written(path: str, value: str) -> str:
@@ -58,11 +61,13 @@ def written(path: str, value: str) -> str:
     return f"`xenstore-write {path} {quote(value)}`"
 
 
-def _named(kind: Kind, index: str) -> str:
+def _named(kind: Kind, index: str, *, ours: bool) -> str | None:
+    """What the command calls it by. `confsync domain` takes what no toolstack made by the name of its node; xl would
+    read 0 there, and take away another device [atoi in main_networkdetach and others]."""
     try:
         key = kind.to_key(index)
     except InvalidArgument:
-        return index
+        return index if ours and all(part.isalnum() for part in index.split("/")) else None
     if kind is PCI:
         return "{:04x}:{:02x}:{:02x}.{}".format(*key.values())
     return " ".join(str(value) for value in key.values())

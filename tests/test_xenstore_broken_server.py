@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import socket
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,57 @@ def test_an_answer_that_is_none(tmp_path: Path, ask: Callable[[Client], Awaitabl
             with pytest.raises(ConnectionLost, match="broke the protocol"):
                 await ask(client)
 
+    go(body())
+
+
+@pytest.fixture
+def crowded(tmp_path: Path) -> Iterator[tuple[socket.socket, int]]:
+    """A socket at which as many wait as may, and their number."""
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "socket"))
+        listening.listen(1)
+        waiting: list[socket.socket] = []
+        try:
+            while True:
+                waiting.append(socket.socket(socket.AF_UNIX))
+                waiting[-1].setblocking(False)
+                waiting[-1].connect(str(tmp_path / "socket"))
+        except BlockingIOError:
+            yield listening, len(waiting) - 1
+        finally:
+            for each in waiting:
+                each.close()
+
+
+def test_who_comes_to_a_crowded_xenstored_waits_until_there_is_room(
+    crowded: tuple[socket.socket, int], tmp_path: Path
+) -> None:
+    listening, waiting = crowded
+
+    async def body() -> None:
+        client = Client(tmp_path / "socket", timeout=LONG)
+        asked = asyncio.create_task(client.read("/a"))
+        await asyncio.sleep(0.02)
+        assert not asked.done()
+        for _ in range(waiting):
+            listening.accept()[0].close()
+        listening.setblocking(False)
+        server, _ = await asyncio.get_running_loop().sock_accept(listening)
+        with server:
+            head = HEADER.unpack((await asyncio.get_running_loop().sock_recv(server, 4096))[: HEADER.size])
+            server.send(HEADER.pack(Type.READ, head[1], 0, 1) + b"v")
+            assert await asked == b"v"
+            await client.close()
+
+    go(body())
+
+
+def test_who_finds_no_room_is_told_so(crowded: tuple[socket.socket, int], tmp_path: Path) -> None:
+    async def body() -> None:
+        with pytest.raises(NoAnswer, match=r"connect to .*socket, within 0\.05 s"):
+            await Client(tmp_path / "socket", timeout=0.05).read("/a")
+
+    assert crowded
     go(body())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Protocol
@@ -51,10 +52,32 @@ class SocketChannel:
         self._writer.close()
 
 
+LOOK_AGAIN = 0.002
+"""Seconds."""
+
+
 def to_socket(path: Path) -> Opens:
-    """Opens a channel to the socket. OSError."""
+    """Opens a channel to the socket, once xenstored has room for one more that waits. OSError."""
 
     async def opens() -> Channel:
-        return SocketChannel(*await asyncio.open_unix_connection(path))
+        return SocketChannel(*await asyncio.open_unix_connection(sock=await _connected(path)))
 
     return opens
+
+
+async def _connected(path: Path) -> socket.socket:
+    """A socket that is connected. C xenstored lets one client wait [listen, tools/xenstore]: for the next one, connect
+    is refused with EAGAIN, which an event loop would take for a connection that is under way."""
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        made.setblocking(False)
+        while True:
+            try:
+                made.connect(str(path))
+            except BlockingIOError:
+                await asyncio.sleep(LOOK_AGAIN)
+            else:
+                return made
+    except BaseException:
+        made.close()
+        raise

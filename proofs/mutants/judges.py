@@ -57,6 +57,7 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     ),
     "impl/templates/": ("test_templates_lock", "test_templates", "test_crash_store"),
     "impl/xenstore/checksum.py": ("test_damaged_store",),
+    "impl/xenstore/channel.py": ("test_xenstore_broken_server",),
     "impl/xenstore/client.py": ("test_xenstore_client", "test_xenstore_broken_server"),
     "impl/xenstore/link.py": ("test_xenstore_client", "test_xenstore_broken_server"),
     "impl/xenstore/retry.py": ("test_xenstore_retry",),

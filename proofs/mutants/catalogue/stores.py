@@ -6,6 +6,7 @@ from proofs.mutants.mutant import Mutant
 
 STORE, LOCK, FILES = "impl/templates/store.py", "impl/templates/lock.py", "impl/templates/files.py"
 RETRY, CLIENT, LINK = "impl/xenstore/retry.py", "impl/xenstore/client.py", "impl/xenstore/link.py"
+CHANNEL = "impl/xenstore/channel.py"
 SQLITE, VIEW = "impl/xenstore/sqlite.py", "impl/xenstore/view.py"
 SNAPSHOT, CHECKSUM, WAL = (f"impl/xenstore/{name}.py" for name in ("snapshot", "checksum", "wal"))
 HOST, FOLDER = "impl/embedded/sqlite.py", "impl/embedded/folder.py"
@@ -347,6 +348,11 @@ XENSTORE = (
         "client-commit-aborts", CLIENT,
         'b"T\\0", "commit"', 'b"F\\0", "commit"',
         "a commit is an abort", "test_xenstore_client",
+    ),
+    Mutant(
+        "channel-believes-the-loop", CHANNEL,
+        "sock=await _connected(path)", "path",
+        "a client that finds no room at a busy xenstored takes itself for connected", "test_xenstore_broken_server",
     ),
     Mutant(
         "link-takes-any-answer", LINK,

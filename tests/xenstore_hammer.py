@@ -6,6 +6,8 @@ import asyncio
 import sys
 from pathlib import Path
 
+from processes import LONG
+
 from impl.ports import Transaction, Xenstore
 from impl.xenstore.retry import transact
 from impl.xenstore.sqlite import SqliteStore
@@ -31,13 +33,13 @@ async def begin(x: Xenstore) -> None:
 
 
 async def _hammer(folder: Path, count: int) -> None:
-    x = SqliteStore(folder).connect()
+    x = SqliteStore(folder, busy=LONG).connect()
     for _ in range(count):
         await transact(x, add_one, attempts=10_000)
 
 
 async def _forever(folder: Path) -> None:
-    x = SqliteStore(folder).connect()
+    x = SqliteStore(folder, busy=LONG).connect()
     while True:
         print(await transact(x, add_one), flush=True)
         await x.write("/single/node/deep", b"v")

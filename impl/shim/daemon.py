@@ -30,6 +30,10 @@ class NoDaemon(Exception):
     """There is no such xenstored here, or it did not start: why, and how to get one."""
 
 
+START = 60.0
+"""Seconds in which a daemon must answer. It does within a few milliseconds, unless the machine is busy."""
+
+
 def port_of(domid: int) -> int:
     """The event channel of a domain, at both ends."""
     return 100 + domid
@@ -97,15 +101,16 @@ class Daemon:
             raise
 
     def _wait(self) -> None:
-        """Wait until it answers. NoDaemon if it ends, or has no socket that answers after some 10 s."""
-        for _ in range(2000):
+        """Wait until it answers. NoDaemon if it ends, or does not answer within START."""
+        until = time.monotonic() + START
+        while time.monotonic() < until:
             if self.socket.exists() and self._answers():
                 break
             if self._process.poll() is not None:
                 raise NoDaemon(f"{self.name} ended: {(self.folder / 'log').read_text()}")
             time.sleep(0.005)
         else:
-            raise NoDaemon(f"{self.name} does not answer after some 10 s: {(self.folder / 'log').read_text()}")
+            raise NoDaemon(f"{self.name} does not answer within {START:g} s: {(self.folder / 'log').read_text()}")
 
     def _answers(self) -> bool:
         try:
@@ -119,7 +124,7 @@ class Daemon:
         link = Link(await to_socket(self.socket)())
         for domid in DOMAINS:
             body = b"".join(b"%d\0" % word for word in (domid, 1, port_of(domid)))
-            await link.request(Type.INTRODUCE, 0, body, f"introduce {domid}", timeout=10)
+            await link.request(Type.INTRODUCE, 0, body, f"introduce {domid}", timeout=START)
         link.lose("done")
 
     def _arguments(self) -> list[str]:

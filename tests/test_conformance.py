@@ -80,7 +80,7 @@ def test_every_pair_with_a_death_and_a_failure() -> None:
 @pytest.mark.parametrize(
     "operations",
     [
-        pytest.param(("attach", "detach", "retrieve"), marks=pytest.mark.slow),
+        pytest.param(("attach", "detach", "retrieve"), marks=pytest.mark.deep),
         pytest.param(("rename", "create"), marks=pytest.mark.slow),
         pytest.param(tuple(SIGNATURES), marks=pytest.mark.deep),
     ],

@@ -31,14 +31,19 @@ ALIKE = {"restore", "forced detach nic", "swap", "memory limit", "vcpus"}
 """On real files these are tried in depth only: they make the same calls as `create`, `detach`, `eject` with `insert`,
 and `rename`. So do the other kinds of device."""
 CORE = [operation for operation in of_group("core") if operation.name not in ALIKE]
-FEW = {"attach nic", "detach nic", "insert", "rename"}
+FEW = {"attach nic", "detach nic", "rename"}
 """Those of CORE that are tried on real files for every change; the others make more calls, and are tried in depth."""
 SOME = [o if o.name in FEW else pytest.param(o, marks=pytest.mark.deep) for o in CORE]
 EVERY = list(OPERATIONS.values())
 UNLIKE = [o for o in EVERY if o.group == "core" or not o.name.startswith("forced")]
 """Force makes a difference in hotplug only."""
-WHOLE = [o for o in UNLIKE if o.group == "core" or o.name.split()[-1] in WHOLE_CODE]
-"""Of each code that there is for xenstore's entries, one kind of device."""
+WHOLE = [
+    pytest.param(o, marks=pytest.mark.deep) if o.name == "restore" else o
+    for o in UNLIKE
+    if o.group == "core" or o.name.split()[-1] in WHOLE_CODE
+]
+"""Of each code that there is for xenstore's entries, one kind of device. `restore` does as `create` does, which is
+tried for every change."""
 REFUSED = ["attach nic", "memory target"]
 """Those of which the system refuses every eleventh call for every change; in depth it refuses each call of all."""
 

@@ -160,9 +160,9 @@ def later(*values: object) -> object:
 @pytest.mark.parametrize(
     ("named", "word", "why", "trace"),
     [
-        (("test_passes",), Word.PASSED, "", ""),
+        later(("test_passes",), Word.PASSED, "", ""),
         (("test_fails",), Word.KILLED, "AssertionError: assert 1 == 2", "test_fails"),
-        (("test_errs",), Word.DIED, "KeyError: 'x'", "test_errs"),
+        later(("test_errs",), Word.DIED, "KeyError: 'x'", "test_errs"),
         (("test_errs_in_the_fixture",), Word.DIED, "setup: AssertionError: ", "test_errs_in_the_fixture"),
         later(("test_errs", "test_passes", "test_fails"), Word.KILLED, "AssertionError: assert 1 == 2", "test_fails"),
         (("test_names", "test_fails"), Word.DIED, "NameError: name 'no_such_name' is not defined", "test_names"),
@@ -172,7 +172,7 @@ def later(*values: object) -> object:
         later(("test_is_not_there",), Word.DIED, "pytest ended with", ""),
         later(("test_each",), Word.KILLED, "AssertionError: assert 2 != 2", "test_each[2]"),
         later(("test_each_errs",), Word.DIED, "KeyError: 2", "test_each_errs[2]"),
-        (("test_is_flaky",), Word.DIED, "FlakyFailure: ", "test_is_flaky"),
+        later(("test_is_flaky",), Word.DIED, "FlakyFailure: ", "test_is_flaky"),
     ],
 )
 def test_the_word_of_a_session(

@@ -3,10 +3,10 @@ of an operation, and what they see."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import TypeVar, cast
 
 import pytest
 from embedded_host import EmbeddedHost, configuration, run
@@ -37,6 +37,7 @@ from impl.ports import Domain, Lock, Templates, Toolstack, Transaction, Xenstore
 ROOT_DISK = Device(DISK, "51712")
 GONE = Domain(9, "6f2b1d9e-3c4a-4b5d-8e7f-0123456789ab")
 Does = Callable[[], Awaitable[object]]
+T = TypeVar("T")
 
 
 class Interrupted:
@@ -79,13 +80,21 @@ def while_it_waits(host: EmbeddedHost, do: Does) -> Toolstack:
     return replace(host.t, templates=Interrupted(host.t.templates, do))
 
 
+def answer(asked: Coroutine[None, None, T]) -> T | ToolstackError:
+    """What an operation returns, or the error that it ends with."""
+    try:
+        return run(asked)
+    except ToolstackError as e:
+        return e
+
+
 def test_a_number_that_was_taken_while_the_lock_was_waited_for_is_not_given(host: EmbeddedHost, domain: Domain) -> None:
     other = host.toolstack()
     waiting = while_it_waits(host, lambda: attach(other, domain, NIC, {"bridge": "theirs"}))
-    mine = run(attach(waiting, domain, NIC, {"bridge": "mine"}))
+    mine = answer(attach(waiting, domain, NIC, {"bridge": "mine"}))
+    assert mine == Device(NIC, "2")
     found = run(retrieve(host.t, domain)).template
     bridges = [(found.find(d) or {}).get("bridge") for d in found.devices() if d.kind is NIC]
-    assert mine.index == "2"
     assert bridges[1:] == ["theirs", "mine"]
 
 
@@ -269,8 +278,7 @@ def test_nothing_is_written_for_a_domain_that_xenstore_has_forgotten(
     host: EmbeddedHost, domain: Domain, work: Callable[[Toolstack, Domain], Awaitable[object]]
 ) -> None:
     """xenstored was started anew, or the domain is half destroyed."""
-    for path in ("/local/domain", "/libxl", "/vm"):
-        run(host.t.xenstore.remove(path))
+    run(forget(host.t.xenstore))
 
     async def do() -> None:
         await work(host.t, domain)
@@ -292,23 +300,48 @@ def test_what_could_not_be_restored_is_not_saved(host: EmbeddedHost, domain: Dom
     assert not run(host.hypervisor.paused(domain))
 
 
-class Foreign:
-    """A xenstore in which somebody who takes no lock writes just before a transaction begins."""
+class Meanwhile:
+    """A xenstore in which somebody who takes no lock does something just before each transaction begins."""
 
-    def __init__(self, host: EmbeddedHost, path: str, value: bytes) -> None:
-        self._xenstore, self._path, self._value = host.t.xenstore, path, value
+    def __init__(self, xenstore: Xenstore, does: Callable[[Xenstore], Awaitable[object]]) -> None:
+        self._xenstore, self._does = xenstore, does
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._xenstore, name)
 
     async def begin(self) -> Transaction:
-        await self._xenstore.write(self._path, self._value)
+        await self._does(self._xenstore)
         return await self._xenstore.begin()
+
+
+def meanwhile(host: EmbeddedHost, does: Callable[[Xenstore], Awaitable[object]]) -> Toolstack:
+    """A toolstack on such a xenstore."""
+    return replace(host.t, xenstore=cast("Xenstore", Meanwhile(host.t.xenstore, does)))
+
+
+async def forget(x: Xenstore) -> None:
+    """Be a xenstored that was started anew."""
+    for path in ("/local/domain", "/libxl", "/vm"):
+        await x.remove(path)
+
+
+def test_nothing_is_written_for_a_domain_that_was_forgotten_just_before(host: EmbeddedHost, domain: Domain) -> None:
+    t = meanwhile(host, forget)
+    found = answer(attach(t, domain, DISK, {"pdev_path": "/b.img", "vdev": "xvdb", "format": "raw"}))
+    assert isinstance(found, DomainNotFound)
+    assert not [path for path in host.store.tree() if path.startswith(("/libxl", "/local/domain"))]
+
+
+def test_a_backend_is_told_that_its_device_goes_away(host: EmbeddedHost, domain: Domain) -> None:
+    backend = f"/local/domain/0/backend/vbd/{domain.domid}/{ROOT_DISK.index}"
+    assert host.node(f"{backend}/online") == b"1"
+    run(transact(host.t, lambda x: entries.mark_closing(x, domain, ROOT_DISK)))
+    assert (host.node(f"{backend}/online"), host.node(f"{backend}/state")) == (b"0", b"5")
 
 
 def test_a_device_that_another_toolstack_made_meanwhile_is_not_overwritten(host: EmbeddedHost, domain: Domain) -> None:
     node = f"/libxl/{domain.domid}/device/vbd/51728"
-    t = replace(host.t, xenstore=cast("Xenstore", Foreign(host, f"{node}/params", b"theirs")))
+    t = meanwhile(host, lambda x: x.write(f"{node}/params", b"theirs"))
     with pytest.raises(DeviceExists):
         run(attach(t, domain, DISK, {"pdev_path": "/b.img", "vdev": "xvdb", "format": "raw"}))
     assert host.node(f"{node}/params") == b"theirs"
@@ -320,7 +353,7 @@ def test_a_medium_that_another_toolstack_put_in_meanwhile_is_not_overwritten(
     drive, params = Device(DISK, "5632"), f"/libxl/{domain.domid}/device/vbd/5632/params"
     run(media.eject(host.t, domain, drive))
     with pytest.raises(DeviceExists):
-        run(media.insert(replace(host.t, xenstore=cast("Xenstore", Foreign(host, params, b"x"))), domain, drive, "/d"))
+        run(media.insert(meanwhile(host, lambda x: x.write(params, b"x")), domain, drive, "/d"))
     assert host.node(params) == b"x"
 
 

@@ -133,7 +133,7 @@ def awkward() -> Design:
     "bounds",
     [
         Bounds(configs=1, amounts=1, processes=1),
-        Bounds(slots=2, ejectable=0, configs=1, amounts=1, processes=1),
+        pytest.param(Bounds(slots=2, ejectable=0, configs=1, amounts=1, processes=1), marks=pytest.mark.deep),
     ],
     ids=str,
 )

@@ -159,7 +159,7 @@ DEVICES = (
         "closing-backend-untold", ENTRIES,
         '    await x.write(f"{node}/online", b"0")\n    await _tell(x, domain, device)',
         '    await x.write(f"{node}/online", b"0")',
-        "the backend is not told that its device goes away", "test_hotplug", "5c9a00c571",
+        "the backend is not told that its device goes away", "test_operations_between", "5c9a00c571",
     ),
     Mutant(
         "closing-node-unmarked", ENTRIES,
@@ -201,7 +201,7 @@ DEVICES = (
         "usb-without-controller", ENTRIES,
         '    if await read_text(x, controller) is None or await read_text(x, f"{controller}/online") == "0":',
         "    if False:",
-        "a USB device is attached where there is no controller", "test_operations",
+        "a USB device is attached where there is no controller", "test_door",
     ),
     Mutant(
         "usb-controller-in-use", ENTRIES,

@@ -1,16 +1,18 @@
 """Every operation survives death at each system call, power loss, refused calls and a xenstore that fails; and the
 checks that say so notice the mistakes that an operation could make. What must hold: tests/crash/operation_table.py.
 
-In the inner loop: on one kind of device every call that changes something, on all kinds every call on a port. In depth
-(`make deep`): all kinds, both sides of each call, and every write to SQLite's files that may be missing among others.
+For every change: on one kind of device every call that changes something; of each code that there is for devices,
+every call on a port. In depth (`make deep`): all kinds, both sides of each call, and every write to SQLite's files
+that may be missing among others.
 """
 
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
+from collections.abc import Callable, Container, Iterable
 
 import pytest
+from _pytest.mark import ParameterSet
 from conftest import Report
 from crash.faults import SHORT, fail_everywhere
 from crash.operation_folder import TRUSTED, FolderWork
@@ -31,19 +33,22 @@ ALIKE = {"restore", "forced detach nic", "swap", "memory limit", "vcpus"}
 """On real files these are tried in depth only: they make the same calls as `create`, `detach`, `eject` with `insert`,
 and `rename`. So do the other kinds of device."""
 CORE = [operation for operation in of_group("core") if operation.name not in ALIKE]
-FEW = {"attach nic", "detach nic", "rename"}
+FEW = {"attach nic", "rename"}
 """Those of CORE that are tried on real files for every change; the others make more calls, and are tried in depth."""
-SOME = [o if o.name in FEW else pytest.param(o, marks=pytest.mark.deep) for o in CORE]
 EVERY = list(OPERATIONS.values())
 UNLIKE = [o for o in EVERY if o.group == "core" or not o.name.startswith("forced")]
 """Force makes a difference in hotplug only."""
-WHOLE = [
-    pytest.param(o, marks=pytest.mark.deep) if o.name == "restore" else o
-    for o in UNLIKE
-    if o.group == "core" or o.name.split()[-1] in WHOLE_CODE
-]
-"""Of each code that there is for xenstore's entries, one kind of device. `restore` does as `create` does, which is
-tried for every change."""
+WHOLE = [o for o in UNLIKE if o.group == "core" or o.name.split()[-1] in WHOLE_CODE]
+"""Of each code that there is for xenstore's entries, one kind of device."""
+AS_OTHERS = {"restore", "save"}
+"""In depth only: `restore` makes the calls of `create`, and `save` those of `checkpoint` and `destroy`."""
+
+
+def unless(in_depth: Container[Operation], all_of_them: Iterable[Operation]) -> list[Operation | ParameterSet]:
+    """The operations, those that are tried in depth only marked so."""
+    return [pytest.param(o, marks=pytest.mark.deep) if o in in_depth else o for o in all_of_them]
+
+
 REFUSED = ["attach nic", "memory target"]
 """Those of which the system refuses every eleventh call for every change; in depth it refuses each call of all."""
 
@@ -83,7 +88,7 @@ def check_seen(operation: Operation, answers: set[str]) -> None:
 
 @pytest.mark.usefixtures("ptrace")
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("operation", SOME, ids=str)
+@pytest.mark.parametrize("operation", unless([o for o in CORE if o.name not in FEW], CORE), ids=str)
 def test_on_files(operation: Operation, engine: str, report: Report) -> None:
     outcome, answers = ENGINES[engine](operation)
     report.add(f"operations: {engine}", outcome.points, len(outcome.failures))
@@ -116,14 +121,14 @@ def told(report: Report, title: str, outcome: PortOutcome) -> None:
     assert not outcome.failures
 
 
-@pytest.mark.parametrize("operation", UNLIKE, ids=str)
+@pytest.mark.parametrize("operation", unless([o for o in UNLIKE if o not in WHOLE], UNLIKE), ids=str)
 def test_death_at_each_call_on_a_port(operation: Operation, report: Report) -> None:
     outcome = break_everywhere(operation, DEATHS)
     told(report, "died at a port's call", outcome)
     check_seen(operation, outcome.answers)
 
 
-@pytest.mark.parametrize("operation", WHOLE, ids=str)
+@pytest.mark.parametrize("operation", unless([o for o in WHOLE if o.name in AS_OTHERS], WHOLE), ids=str)
 def test_a_xenstore_that_fails(operation: Operation, report: Report) -> None:
     outcome = break_everywhere(operation, XENSTORE_FAULTS, full=False)
     told(report, "xenstore failed", outcome)

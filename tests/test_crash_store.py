@@ -79,7 +79,9 @@ def death_then_power() -> Outcome:
 
 
 @pytest.mark.usefixtures("ptrace")
-@pytest.mark.parametrize("work", WORKS, ids=str)
+@pytest.mark.parametrize(
+    "work", [w if w is REPLACE else pytest.param(w, marks=pytest.mark.deep) for w in WORKS], ids=str
+)
 def test_death_at_each_system_call(work: Work, report: Report) -> None:
     outcome = kill(work)
     report.add("store: killed at a system call", outcome.points, len(outcome.failures))

@@ -34,7 +34,9 @@ def told(found: Killed, title: str, report: Report) -> None:
 
 @pytest.mark.slow
 @pytest.mark.xdist_group("xenstored")
-@pytest.mark.parametrize("restarts", [True, False], ids=["restarted", "gone"])
+@pytest.mark.parametrize(
+    "restarts", [pytest.param(True, id="restarted"), pytest.param(False, id="gone", marks=pytest.mark.deep)]
+)
 @pytest.mark.parametrize("operation", CORE, ids=str)
 def test_xenstored_killed(operation: Operation, restarts: bool, daemon: Daemon, report: Report) -> None:
     found = kill_xenstored(operation, daemon, restarts=restarts, most=MOST)

@@ -35,7 +35,7 @@ def test_the_example_conforms_on_all_pairs_with_a_death() -> None:
     assert report.covered.interleavings > report.covered.nodes
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_the_example_conforms_on_all_pairs_by_replay() -> None:
     """Without deaths, and without snapshots."""
     report = explored(*PERL, "--no-snapshots", scope=Scope(2))

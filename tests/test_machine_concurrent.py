@@ -204,7 +204,7 @@ def test_operations_beside_each_other_stand_a_few_walks() -> None:
     walk(*common(), examples=25)
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_operations_beside_each_other_stand_many_walks() -> None:
     walk(*common(), examples=200)
 
@@ -235,7 +235,7 @@ MUTANTS: dict[str, tuple[Mutant, int, int]] = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", MUTANTS)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.deep) if MUTANTS[n][2] else n for n in MUTANTS])
 def test_a_wrong_operation_ends_in_a_small_schedule(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     mutant, processes, wrong = MUTANTS[name]
     for (owner, operation), instead in mutant.items():

@@ -36,7 +36,7 @@ def test_a_host_in_memory_stands_a_few_walks() -> None:
     walk(InMemory, examples=8)
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_a_host_in_memory_stands_many_walks() -> None:
     walk(InMemory, examples=40)
 

@@ -152,7 +152,9 @@ def test_progress_is_told_again_of_work_that_says_nothing() -> None:
     ("arguments", "says"),
     [
         (("check", RECOMMENDED), f"confsync: searching {RECOMMENDED}: "),
-        (("matrix", RECOMMENDED, "--no-proofs"), f"confsync: searching {RECOMMENDED}: "),
+        pytest.param(
+            ("matrix", RECOMMENDED, "--no-proofs"), f"confsync: searching {RECOMMENDED}: ", marks=pytest.mark.deep
+        ),
         pytest.param(("prove", RECOMMENDED), f"confsync: proving {RECOMMENDED}: ", marks=pytest.mark.deep),
         pytest.param(("refine",), f"confsync: refining {RECOMMENDED}: ", marks=pytest.mark.deep),
         (("conform", "--operations=rename", "--jobs=1"), "confsync: exploring 2 processes, 1 death, 0 failures: "),

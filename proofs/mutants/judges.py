@@ -70,7 +70,8 @@ TESTS: Mapping[str, tuple[str, ...]] = {
 """By a file of the implementation, or the folder that it is in: the files of tests that judge it, in their order."""
 UNEXPLORED = (
     "impl/audit/", "impl/command/", "impl/embedded/folder.py", "impl/embedded/sqlite.py", "impl/hotplug/",
-    "impl/operations/save.py", "impl/templates/", "impl/xenstore/checksum.py", "impl/xenstore/client.py",
+    "impl/operations/save.py", "impl/templates/", "impl/xenstore/channel.py", "impl/xenstore/checksum.py",
+    "impl/xenstore/client.py",
     "impl/xenstore/link.py", "impl/xenstore/snapshot.py", "impl/xenstore/sqlite.py", "impl/xenstore/wal.py",
     "impl/xenstore/wire.py",
 )  # fmt: skip

@@ -64,8 +64,10 @@ def _unreadable(domain: Domain, kind: Kind, device: str, path: str, nodes: Nodes
     index = path.rpartition("/")[2]
     if lacking and index.isdigit() and all(name in backend for name in lacking):
         given = ", ".join(written(f"{path}/{name}", backend[name]) for name in lacking)
-        mend = f"put back what its backend has: {given}; then {detach(domain.host, kind, domain.domid, index)}, and "
-        mend += "attach it again, if it is not as it was given"
+        mend = f"put back what its backend has: {given}; then "
+        mend += detach(
+            domain.host, kind, domain.domid, index, then=", and attach it again, if it is not as it was given"
+        )
     elif backend:
         mend = f"look at `xenstore-ls -f {nodes['backend']}`: the backend is there, and holds it; write by hand what "
         mend += f"{shown(path)} lacks"
@@ -93,7 +95,8 @@ def _ends(domain: Domain, kind: Kind | None, device: str, index: str, nodes: Nod
             yield of_domain(
                 domain, "device_has_backend", device=device, template=template,
                 xenstore=f"the device's backend is {shown(where)}, and there is nothing", answer=stays,
-                mend=f"{UNDER_WAY}: {detach(domain.host, kind, domain.domid, index, force=True)}, and attach it again",
+                mend=f"{UNDER_WAY}: "
+                + detach(domain.host, kind, domain.domid, index, force=True, then=", and attach it again"),
                 evidence=f"xenstore has the device, and no node {shown(where)}, where its backend has to be",
             )  # fmt: skip
             return
@@ -112,8 +115,8 @@ def _ends(domain: Domain, kind: Kind | None, device: str, index: str, nodes: Nod
             domain, "device_has_frontend", device=device, template=template,
             xenstore=f"the device's frontend is {shown(frontend)}, and there is nothing: the guest may have removed it",
             answer=stays,
-            mend=f"nothing, if the guest removed it and does without; otherwise "
-            f"{detach(domain.host, kind, domain.domid, index, force=True)}, and attach it again",
+            mend="nothing, if the guest removed it and does without; otherwise "
+            + detach(domain.host, kind, domain.domid, index, force=True, then=", and attach it again"),
             evidence=f"there is no node {shown(frontend)}",
         )  # fmt: skip
 
@@ -127,7 +130,8 @@ def _hotplug(domain: Domain, kind: Kind | None, device: str, index: str, where: 
         domain, "hotplug_is_finished", device=device, template=entry_of(domain, kind, index),
         xenstore=f"the script of the backend {shown(where)} {ran}{_whose(where)}",
         answer=f"{_stays(domain, device)}, and the guest cannot use it",
-        mend=f"{UNDER_WAY}: {detach(domain.host, kind, domain.domid, index, force=True)}, then attach it again",
+        mend=f"{UNDER_WAY}: "
+        + detach(domain.host, kind, domain.domid, index, force=True, then=", then attach it again"),
         evidence=f"below {shown(where)} {seen}, and the state is {shown(backend.get('state', 'not there'))}, not 4",
     )  # fmt: skip
 
@@ -163,8 +167,9 @@ def check_entries(domain: Domain) -> Iterator[Finding]:
                 yield of_domain(
                     domain, "xenstore_has_template", device=device, template=entry_said(entry),
                     xenstore=f"it is there{_params(nodes)}", answer=f"leaves {device} out, though the domain has it",
-                    mend=f"when the guest can do without: {detach(domain.host, kind, domain.domid, index)} and attach "
-                    "it again: what it was given is not in xenstore",
+                    mend="when the guest can do without: "
+                    + detach(domain.host, kind, domain.domid, index, then=" and attach it again")
+                    + ": what it was given is not in xenstore",
                     evidence=f"xenstore lists {device}, and the template, which can be read, has no entry for it",
                 )  # fmt: skip
             elif kind is DISK:
@@ -213,8 +218,8 @@ def _unfaithful(domain: Domain, kind: Kind, device: str, index: str, template: s
     return of_domain(
         domain, "template_is_faithful", device=device, template=template, xenstore=xenstore,
         answer=f"says {template}, and the domain has another",
-        mend=f"when the guest can do without: {detach(domain.host, kind, domain.domid, index)} and attach it again as "
-        "it is to be",
+        mend="when the guest can do without: "
+        + detach(domain.host, kind, domain.domid, index, then=" and attach it again as it is to be"),
         evidence="the template's entry and the node of one device name different things",
     )  # fmt: skip
 
@@ -229,7 +234,7 @@ def _check_kept(domain: Domain, kind: Kind) -> Iterator[Finding]:
         yield of_domain(
             domain, "template_has_xenstore", device=device, template="an entry", xenstore="nothing",
             answer=f"has {device}, though the domain has not: it takes these from the template alone",
-            mend="create the domain again without it: xl changes no such entry",
+            mend="create the domain again without it: no command changes such an entry",
             evidence="the template has the entry, and xenstore has no such device",
         )  # fmt: skip
 

@@ -41,17 +41,22 @@ def of_domain(
     )  # fmt: skip
 
 
-def detach(host: Host, kind: Kind | None, domid: int, index: str, *, force: bool = False) -> str:
-    """The command that takes the device away; or, for what no command takes away, when it goes."""
+def detach(host: Host, kind: Kind | None, domid: int, index: str, *, force: bool = False, then: str = "") -> str:
+    """The commands that take the device away, and `then`; or, for what no command takes away, when it goes."""
     ours = host.commands != "xl"
-    named = _named(kind, index, ours=ours) if kind and kind.name in _DETACH else None
-    if kind is None or named is None:
-        return f"no command takes it away: it goes with the domain, at the next `{host.commands} shutdown {domid}`"
+    named = _named(kind, index, ours=ours) if kind else None
+    if kind is None or named is None or (not ours and kind.name not in _DETACH):
+        return "no command takes it away; it goes with the domain" + (
+            "" if ours else f", at the next `xl shutdown {domid}`"
+        )
     if ours:
         option = "--force " if force else ""
-        return f"`{host.commands} detach {option}{domid} {kind} {named.replace(' ', '/')}`"
+        plugged = [name for name in host.store.ports.get(domid, {}) if kind is USBCTRL and name.startswith(f"{index}/")]
+        devices = [*((USBDEV, _named(USBDEV, name, ours=True)) for name in sorted(plugged)), (kind, named)]
+        called = (f"{of} {str(which).replace(' ', '/')}" for of, which in devices)
+        return ", then ".join(f"`{host.commands} detach {option}{domid} {device}`" for device in called) + then
     option = _FORCE.get(kind.name, "") if force else ""
-    return f"`xl {_DETACH[kind.name]} {option}{domid} {named}`"
+    return f"`xl {_DETACH[kind.name]} {option}{domid} {named}`{then}"
 
 
 def written(path: str, value: str) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from proofs.mutants.apply import environment, lay_out
+from proofs.mutants.apply import ROOT, environment, lay_out
 from proofs.mutants.explored import SCOPES
 from proofs.mutants.mutant import Mutant, Subject
 from proofs.mutants.said import MODULE, WHERE, Said, Word, heard
@@ -76,7 +76,7 @@ UNEXPLORED = (
     "impl/xenstore/wire.py",
 )  # fmt: skip
 """What the exploration does not run: it works on the embedded stores in memory."""
-TESTS_OF_MUTANTS = ("tests/test_crash_store.py::test_a_wrong_store_is_noticed",)
+TESTS_OF_MUTANTS = ("tests/crash/test_crash_store.py::test_a_wrong_store_is_noticed",)
 """Tests of tests: a store that is wrong in another way has to be noticed, too. They judge nothing here."""
 
 
@@ -193,8 +193,17 @@ def _pytest(tests: Sequence[str]) -> list[str]:
     return [sys.executable, "-m", "pytest", *options, *left, *map(_argument, tests)]
 
 
+def file_of(name: str) -> str:
+    """The file of tests with this name, as a path from the checkout's folder: no two have one name. LookupError."""
+    found = sorted((ROOT / "tests").rglob(f"{name}.py"))
+    if len(found) != 1:
+        raise LookupError(f"tests/ has {len(found)} files called {name}.py")
+    return found[0].relative_to(ROOT).as_posix()
+
+
 def _argument(test: str) -> str:
-    return f"tests/{test}" if "::" in test else f"tests/{test}.py"
+    file, colons, name = test.partition("::")
+    return file_of(file.removesuffix(".py")) + colons + name
 
 
 def _file(test: str) -> str:

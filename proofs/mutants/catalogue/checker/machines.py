@@ -6,7 +6,13 @@ from __future__ import annotations
 from proofs.mutants.mutant import Mutant
 
 WALK, NAIVE, LOCKSTEP, BESIDE = (
-    f"tests/{name}.py" for name in ("test_machine", "naive", "machines_lockstep", "test_machine_concurrent")
+    f"tests/{name}.py"
+    for name in (
+        "conformance/test_machine",
+        "support/naive",
+        "conformance/machines_lockstep",
+        "conformance/test_machine_concurrent",
+    )
 )
 DAMAGE = "test_machines_notice.py::test_a_host_that_was_damaged_is_noticed"
 WORDS = "test_machines_notice.py::test_an_error_that_the_specification_does_not_have_is_noticed"

@@ -67,6 +67,12 @@ def held(host: Host) -> list[tuple[object, ...]]:
         database.close()
 
 
+def plugged(host: Host, controller: str) -> list[str]:
+    """The USB devices at a controller of domain 1, as `detach` names them."""
+    ports = state_folder(host.folder).store.ports.get(1, {})
+    return [port.replace("/port", "") for port in ports if port.startswith(f"{controller}/")]
+
+
 def follow(host: Host, advice: str) -> list[str]:
     """Execute each command of an advice, in its order; the commands. A `list` only looks."""
     commands = [c for c in re.findall(r"`([^`]+)`", advice) if re.match(r"(confsync|xl|rm|xenstore-\w+) ", c)]
@@ -75,7 +81,7 @@ def follow(host: Host, advice: str) -> list[str]:
             case ["confsync", "domain", *words]:
                 host.ok(*words)
             case ["xl", *_]:
-                xl.carried_out(text.removeprefix("xl "), host.ok)
+                xl.carried_out(text.removeprefix("xl "), host.ok, lambda controller: plugged(host, controller))
             case ["xenstore-rm", path]:
                 remove(host, path)
             case ["xenstore-write", path, value]:
@@ -189,7 +195,7 @@ NEEDS_THE_USER = {
 XL_HOST = Audited("a dump", Store(), (), whole=True)
 INDICES = {DISK.name: "51712", PCI.name: "0000-03-1f-7", USBDEV.name: "0/port/2"}
 NAMED = {DISK.name: "xvda", PCI.name: "0000:03:1f.7", USBDEV.name: "0/2"}
-NONE = "no command takes it away: it goes with the domain, at the next `xl shutdown 7`"
+NONE = "no command takes it away; it goes with the domain, at the next `xl shutdown 7`"
 NO_DETACH = {P9.name}
 """Kinds that xl 4.17 cannot detach."""
 
@@ -217,6 +223,55 @@ def test_who_follows_the_advice_has_a_clean_host(
         for folder, index in below
     }
     assert set(held(host)) <= listed
+
+
+ATTACHED: dict[str, list[str]] = {
+    "disk": ["/b.img,raw,xvdb,rw"],
+    "nic": ["mac=00:16:3e:00:00:05,bridge=xenbr0"],
+    "vtpm": ["backend=0"],
+    "usbctrl": ["ports=2"],
+    "usbdev": ["hostbus=1,hostaddr=2,controller=0,port=1"],
+    "pci": ["0000:03:00.1"],
+    "p9": ["tag=share,path=/srv,security_model=none"],
+    "vdispl": ["connectors=a:800x600"],
+    "vsnd": ["card, short-name=Main"],
+    "vkb": ["unique-id=k,backend-type=linux"],
+}
+"""By kind of device, what `confsync domain attach` is given."""
+Folders = tuple[Kind, str, str]
+"""A kind, the name of the node below /libxl, and the path of the backend."""
+PARTS: dict[str, Callable[[Host, Folders], object]] = {
+    "no entry": lambda h, of: entry(h, lambda t: t.pop(of[0].array)),
+    "no backend": lambda h, of: remove(h, of[2]),
+    "no frontend": lambda h, of: remove(h, f"{HOME}/device/{of[0].folder}/{of[1].partition('/')[0]}"),
+    "not listed": lambda h, of: remove(h, f"/libxl/1/device/{of[0].folder}/{of[1]}"),
+    "offline": lambda h, of: write(h, f"{of[2]}/online", "0"),
+}
+
+
+@pytest.mark.parametrize("toolstack", ["confsync domain", "xl"])
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("kind", KINDS.values(), ids=str)
+def test_the_advice_for_each_kind_of_device(
+    kind: Kind, part: str, toolstack: Literal["confsync domain", "xl"], host: Host
+) -> None:
+    """All that is found is mended by the commands, or by the end of the domain if there is none."""
+    if kind is USBDEV:
+        host.ok("attach", "vm1", "usbctrl", "ports=2")
+    host.ok("attach", "vm1", kind.name, *ATTACHED[kind.name])
+    store = state_folder(host.folder).store
+    index = next(i for folder, i in reversed(store.libxl[1]) if folder == kind.folder)
+    backend = next(path for path in reversed(store.backends) if f"/backend/{kind.backend}/1/" in path)
+    PARTS[part](host, (kind, index, backend))
+    found = audit(replace(state_folder(host.folder), commands=toolstack)).findings
+    commands = [c for f in found for c in follow(host, f.mend)]
+    assert not any(c.startswith("confsync" if toolstack == "xl" else "xl ") for c in commands)
+    for f in found:
+        assert re.search(r"`(confsync|xl|xenstore-\w+) |no command", f.mend), f.mend
+    if any("no command" in f.mend for f in found) and not any(c.startswith("xl shutdown ") for c in commands):
+        host.ok("destroy", "vm1")
+    after = audit(state_folder(host.folder))
+    assert ([f.key for f in after.findings], after.unseen) == ([], [])
 
 
 @pytest.mark.parametrize("force", [False, True])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 NUMBER = r"0|[1-9][0-9]*"
@@ -50,8 +50,11 @@ def reads(advice: str) -> None:
         read(command)
 
 
-def carried_out(command: str, run: Callable[..., object]) -> None:
-    """Carry out what `xl COMMAND` does."""
+def carried_out(
+    command: str, run: Callable[..., object], plugged: Callable[[str], Iterable[str]] = lambda _: ()
+) -> None:
+    """Carry out what `xl COMMAND` does. `plugged`: the USB devices at a controller of the domain, which libxl takes
+    away with the controller [libxl__initiate_device_usbctrl_remove]."""
     name, said = read(command)
     if name in ONLY_LOOK:
         return
@@ -65,6 +68,8 @@ def carried_out(command: str, run: Callable[..., object]) -> None:
             run(name, domid, *said.values())
         case _:
             ((kind, which),) = said.items()
+            for port in plugged(which) if kind == "usbctrl" else ():
+                run("detach", *force, domid, "usbdev", port)
             run("detach", *force, domid, kind, which.replace(" ", "/"))
 
 

@@ -110,7 +110,8 @@ def _ends(domain: Domain, kind: Kind | None, device: str, index: str, nodes: Nod
             )  # fmt: skip
         elif not script_ran(where, nodes, backend):
             yield _hotplug(domain, kind, device, index, where, backend)
-    if frontend is not None and frontend not in domain.host.store.frontends:
+    store = domain.host.store
+    if frontend is not None and store.has_frontends and frontend not in store.frontends:
         yield of_domain(
             domain, "device_has_frontend", device=device, template=template,
             xenstore=f"the device's frontend is {shown(frontend)}, and there is nothing: the guest may have removed it",
@@ -253,14 +254,14 @@ def check_pci(domain: Domain) -> Iterator[Finding]:
     """PCI devices that the backend has, and libxl's list has not."""
     nodes = domain.host.store.backends.get(f"/local/domain/0/backend/pci/{domain.domid}/0", {})
     listed = set(pci_devices(domain).values())
+    lists = "`xl pci-assignable-list` and at " if domain.host.commands == "xl" else ""
     for name, value in nodes.items():
         if name.startswith("dev-") and int(name[4:]) not in listed:
             yield of_domain(
                 domain, "resources_have_xenstore", device=f"pci {shown(value)[1:-1]}", template="not looked at",
                 xenstore=f"the backend has it as {name}, and counts {shown(nodes.get('num_devs', 'none'))} devices",
                 answer="leaves it out",
-                mend="look at `xl pci-assignable-list` and at `lspci -k`: if no guest uses it, it is free again after "
-                "the domain's next shutdown",
+                mend=f"look at {lists}`lspci -k`: if no guest uses it, it is free again after the domain's end",
                 evidence=f"{name} has a number that num_devs does not count",
                 file=domain.host.source,
             )  # fmt: skip

@@ -33,8 +33,8 @@ _TRUSTED = ("name", "vm", "memory")
 class Store:
     """An index of a xenstore. What the toolstack alone can write is kept apart from what others can."""
 
-    __slots__ = ("backends", "bare", "forgeable", "frontends", "has_libxl", "libxl", "listed", "local", "made",
-                 "models", "others", "ports", "size", "unreadable", "vcpus", "vms")  # fmt: skip
+    __slots__ = ("backends", "bare", "forgeable", "frontends", "has_frontends", "has_libxl", "libxl", "listed", "local",
+                 "made", "models", "others", "ports", "size", "unreadable", "vcpus", "vms")  # fmt: skip
 
     def __init__(self) -> None:
         self.size = 0
@@ -66,6 +66,8 @@ class Store:
         """Of each backend with something in it, by its path."""
         self.frontends: set[str] = set()
         """The paths of the frontends. What is in them is the guest's, and never looked at."""
+        self.has_frontends = False
+        """There is a frontend below some `/local/domain/<domid>/device`."""
         self.vms: dict[str, Nodes] = {}
         """Of each uuid, `/vm/<uuid>`."""
         self.forgeable: dict[int, list[str]] = {}
@@ -126,6 +128,7 @@ class Store:
     def _frontend(self, path: str) -> bool:
         before = len(self.frontends)
         self.frontends.add(path)
+        self.has_frontends = self.has_frontends or "/device/" in path
         return len(self.frontends) > before
 
     def _libxl(self, path: str, parts: list[str], value: str, permissions: str) -> bool:

@@ -20,6 +20,9 @@ def unseen(host: Host, domains: Mapping[int, Domain]) -> list[str]:
         found.append("who can write what (guest_cannot_forge): the dump has no permissions; make it with `-p`")
     if store.unreadable:
         found.append(f"{store.unreadable:,} nodes that xenstore-ls could not read: run it as root in dom0")
+    ends = [nodes["frontend"] for below in store.libxl.values() for nodes in below.values() if "frontend" in nodes]
+    if ends and not store.has_frontends:
+        found.append(f"the frontends (device_has_frontend): the dump has none, and devices have {len(ends):,}")
     alive = [d for d in domains.values() if d.domid in store.local and not (d.is_foreign or d.is_stub)]
     bare = [d.domid for d in alive if d.domid != DOM0 and d.file is None and not host.whole]
     if bare:

@@ -193,6 +193,13 @@ def test_a_filtered_dump_is_refused(name: str, tmp_path: Path) -> None:
         host.snapshot(filtered(tmp_path, FILTERS[name]))
 
 
+def test_where_no_device_has_a_frontend_a_filter_took_them(tmp_path: Path) -> None:
+    """A guest can remove its own, and is told so as long as there is another guest's."""
+    result = audit(host.snapshot(filtered(tmp_path, lambda line: not re.match("/local/domain/[0-9]+/device", line))))
+    assert result.findings == []
+    assert any(text.startswith("the frontends (device_has_frontend): the dump has none") for text in result.unseen)
+
+
 def test_a_sorted_or_converted_dump_is_whole(tmp_path: Path) -> None:
     folder = healthy().write(tmp_path)
     dump = folder / "xenstore.txt"

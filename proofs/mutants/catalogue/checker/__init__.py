@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from proofs.mutants.catalogue.checker.certifying import CERTIFYING
 from proofs.mutants.catalogue.checker.claiming import CLAIMING
 from proofs.mutants.catalogue.checker.conforming import CONFORMING
+from proofs.mutants.catalogue.checker.doubting import DOUBTING
+from proofs.mutants.catalogue.checker.facts import FACTS
 from proofs.mutants.catalogue.checker.machines import MACHINES
 from proofs.mutants.catalogue.checker.properties import PROPERTIES
 from proofs.mutants.catalogue.checker.proving import PROVING
@@ -15,6 +18,7 @@ from proofs.mutants.mutant import Mutant
 
 CHECKER: tuple[Mutant, ...] = (
     *SEMANTICS, *PROPERTIES, *SEARCHING, *VERDICTS, *MACHINES, *PROVING, *CLAIMING, *REPORTING, *CONFORMING,
+    *CERTIFYING, *DOUBTING, *FACTS,
 )  # fmt: skip
 CHECKER_SAMPLE = (
     "death-forgets-what-was-vouched",

@@ -208,4 +208,28 @@ CONFORMING = (
         "a history that was not searched to the end is linearizable",
         "test_linearizable.py::test_the_limit_is_never_a_pass",
     ),
+    Mutant(
+        "external-takes-any-message",
+        "proofs/conformance/external/messages.py",
+        "    if wrong:\n        where = wrong",
+        "    if False:\n        where = wrong",
+        "an answer that the protocol does not have is taken",
+        "test_external_protocol.py::test_what_breaks_the_protocol_is_named_with_its_line",
+    ),
+    Mutant(
+        "external-fails-unasked",
+        "proofs/conformance/external/moves.py",
+        '        if failures and "fail" not in can:\n',
+        "        if False:\n",
+        "calls are made to fail in a program that does not offer that",
+        "test_external_protocol.py::test_failures_are_refused_where_they_are_not_offered",
+    ),
+    Mutant(
+        "external-divergence-is-told-unchecked",
+        "proofs/conformance/external/run.py",
+        "    if found.wrong != told.reason or not found.same:\n",
+        "    if False:\n",
+        "a divergence that does not come again is told as one",
+        "test_external.py::test_what_no_two_runs_have_alike_is_an_error",
+    ),
 )

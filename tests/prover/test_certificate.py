@@ -118,6 +118,7 @@ def test_no_transition_and_no_lemma_is_left_out(whole: Path) -> None:
     assert [t["name"] for t in index["transitions"]] == [s.name for s in found.steps]
     for entry, step in zip(index["transitions"], found.steps, strict=True):
         if found.goals(step):
+            assert entry["shown"] in files
             assert files[entry["shown"]]["name"] == entry["name"]
             shown = {index["invariant"][n - 1]["says"] for n in files[entry["shown"]]["shows"]}
             assert shown == {proof().names.says(g.lemma) for g in found.goals(step)}

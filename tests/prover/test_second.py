@@ -128,6 +128,13 @@ def named(name: str) -> Obligation:
     return replace(hand_made(z3.BoolVal(False)), name=name)
 
 
+def test_what_z3_answered_is_what_is_held_against_another_solver() -> None:
+    proved, refuted = (discharge(hand_made(z3.BoolVal(fails)), rlimit=SOON) for fails in (False, True))
+    assert answers(proved) == Answers(SAT, UNSAT)
+    assert answers(refuted) == Answers(SAT, Answer.SAT)
+    assert answers(discharge(pigeons(11), rlimit=1_000)).fails is UNKNOWN
+
+
 # ------------------------------------------------------------------ cvc5
 
 

@@ -129,6 +129,7 @@ def test_every_one_bears_being_evaluated() -> None:
     assert {isinstance(c.broken.what, Claim) for c in ctis} == {False, True}
     assert all((c.move is None) == isinstance(c.broken.what, Claim) for c in ctis)
     assert any(c.move.transition.started != IDLE for c in ctis if c.move)
+    assert all(c.move.transition.label == c.broken.step.transition.label for c in ctis if c.move and c.broken.step)
     assert max(len(c.program.shared_layout.slots) for c in ctis) == 2
     assert any(c.program.bounds.amounts == 2 for c in ctis)
 
@@ -189,6 +190,20 @@ def test_a_wrong_translation_is_found_out(numbers: type[Numbers]) -> None:
     proof = without_candidates()
     with pytest.raises(EnginesDisagree):
         [counterexample(proof.found, broken, numbers=numbers) for broken in all_broken(proof)]
+
+
+class TearsTheTarget(Numbers):
+    """A ghost that no step of the counterexample looks at is put down wrong, before the step and after it."""
+
+    def record(self, cells: Z3Cells, record: type[Record], names: set[str]) -> dict[str, Plain]:
+        found = super().record(cells, record, names)
+        return found | {"torn": True} if "torn" in found else found
+
+
+def test_what_is_assumed_is_asked_of_plain_values() -> None:
+    proof = posted()
+    with pytest.raises(EnginesDisagree, match="assumed, and not so on plain values: not torn"):
+        counterexample(proof.found, proof.why["xenstore_has_template"], numbers=TearsTheTarget)
 
 
 @pytest.mark.parametrize("name", ["ConfusesNames", "WritesEverySlot", "WritesNoScalar"])

@@ -17,14 +17,14 @@ DOUBTING = (
         "    for x in assumed:\n        if not says(program, before, x):\n",
         "    for x in assumed:\n        if False:\n",
         "what a solver assumes is not asked of plain values",
-        "test_triage.py::test_a_wrong_translation_is_found_out",
+        "test_triage.py::test_what_is_assumed_is_asked_of_plain_values",
     ),
     Mutant(
         "cti-step-is-not-taken", CTI,
         "        move = next((step(before, 0, n, each) for n, each in all_ if each == to), None)\n",
         "        move = next((step(before, 0, n, each) for n, each in all_), None)\n",
         "any step is taken for the one that the solver means",
-        "test_triage.py::test_a_step_that_is_not_taken_is_found_out",
+        "test_triage.py::test_every_one_bears_being_evaluated",
     ),
     Mutant(
         "triage-bound-is-a-verdict", TRIAGE,
@@ -83,7 +83,7 @@ DOUBTING = (
         "refinement-follows-no-way", REFINEMENT,
         "            if way.changes != should:\n", "            if False:\n",
         "an operation may return success without its changes",
-        DOES_NOT_REFINE,
+        WRONG_SPECIFICATION,
     ),
     Mutant(
         "specification-attaches-anywhere", SPECIFICATION,

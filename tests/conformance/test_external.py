@@ -5,18 +5,22 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import pytest
 from external_runs import DESIGN, MEDDLER, PERL, explored
 
 from model.language import FIRST_CONFIG
+from model.step import Design
 from proofs.conformance.asked import Asked
 from proofs.conformance.explore import Explored
+from proofs.conformance.external import run
 from proofs.conformance.external.messages import Message, Untold, written
 from proofs.conformance.external.moves import ExternalMoves
 from proofs.conformance.external.peer import Peer
 from proofs.conformance.external.run import driving, explore_external
 from proofs.conformance.external.told import Terms
+from proofs.conformance.reproduce import Replayed
 from proofs.conformance.scope import BEFORE, Scope, starts
 
 pytestmark = pytest.mark.slow
@@ -126,6 +130,18 @@ def test_what_no_two_runs_have_alike_is_an_error() -> None:
         match=r'answered {"answered": "at \d+", "asked": "lock".*The processes. steps, this time: 0 create; 0 lock',
     ):
         explored(*MEDDLER, "never_the_same", *PERL, "--no-snapshots", scope=Scope(2, operations=("rename",)))
+
+
+def test_a_divergence_that_does_not_come_again_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new process takes the schedule from its beginning, and another divergence, or none, is no verdict."""
+    again = run.replay_external
+
+    def otherwise(token: str, command: Sequence[str], design: Design, *, patience: float) -> Replayed:
+        return replace(again(token, command, design, patience=patience), wrong="something else")
+
+    monkeypatch.setattr(run, "replay_external", otherwise)
+    with pytest.raises(Untold, match="did not do so again"):
+        explored(*PERL, scope=Scope(2, operations=("attach",)), design="json_first")
 
 
 def test_stores_that_change_by_themselves_are_an_error() -> None:

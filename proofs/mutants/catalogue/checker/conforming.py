@@ -230,6 +230,6 @@ CONFORMING = (
         "    if found.wrong != told.reason or not found.same:\n",
         "    if False:\n",
         "a divergence that does not come again is told as one",
-        "test_external.py::test_what_no_two_runs_have_alike_is_an_error",
+        "test_external.py::test_a_divergence_that_does_not_come_again_is_an_error",
     ),
 )

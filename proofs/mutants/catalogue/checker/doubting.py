@@ -24,7 +24,7 @@ DOUBTING = (
         "        move = next((step(before, 0, n, each) for n, each in all_ if each == to), None)\n",
         "        move = next((step(before, 0, n, each) for n, each in all_), None)\n",
         "any step is taken for the one that the solver means",
-        "test_triage.py::test_every_one_bears_being_evaluated",
+        "test_triage.py::test_a_wrong_carrier_is_found_out",
     ),
     Mutant(
         "triage-bound-is-a-verdict", TRIAGE,

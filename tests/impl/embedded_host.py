@@ -8,10 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+import pytest
+
 from impl.configuration.template import Template
 from impl.embedded.hotplug import Behaves, SimulatedHotplug, behaves
 from impl.embedded.hypervisor import EmbeddedHypervisor
 from impl.embedded.memory import MemoryHost
+from impl.errors import ToolstackError
 from impl.kinds import Json
 from impl.ports import Domain, Toolstack
 from impl.templates.store import TemplateStore
@@ -70,3 +73,11 @@ def configuration(name: str = "a", uuid: str = UUID, **more: Json) -> Template:
 def run(work: Coroutine[None, None, T]) -> T:
     """Run one process to its end."""
     return asyncio.run(work)
+
+
+def succeeds(work: Coroutine[None, None, T]) -> T:
+    """What an operation returns that has to succeed: an error of its is a failed assertion."""
+    try:
+        return run(work)
+    except ToolstackError as error:
+        pytest.fail(f"{type(error).__name__}: {error}")

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from embedded_host import DRIVE, ROOT, UUID, EmbeddedHost, configuration, run
+from embedded_host import DRIVE, ROOT, UUID, EmbeddedHost, configuration, run, succeeds
 
 from impl.configuration.template import Template
 from impl.errors import (
@@ -276,7 +276,7 @@ def test_nothing_outlives_a_destroyed_domain(host: EmbeddedHost, domain: Domain)
 def test_a_number_is_used_again_and_nothing_of_its_last_life_is_met(host: EmbeddedHost, domain: Domain) -> None:
     run(host.t.hypervisor.destroy(domain))  # as if the toolstack had died: files and xenstore stay
     (host.folder / f"userdata-l.1.{UUID}.domain-userdata-lock").touch(mode=0o600)
-    other = run(create(host.t, configuration("new", UUID.replace("02", "03"), disks=[dict(ROOT)], nics=[])))
+    other = succeeds(create(host.t, configuration("new", UUID.replace("02", "03"), disks=[dict(ROOT)], nics=[])))
     assert other.domid == domain.domid
     assert [str(d) for d in answer(host, other).devices()] == ["disk xvda"]
     assert host.files() == [f"userdata-d.1.{other.uuid}.libxl-json"]
@@ -326,7 +326,7 @@ def test_creation_takes_the_next_number_if_somebody_was_faster(host: EmbeddedHos
             return domain.domid if self.asked == 1 else await host.hypervisor.free_domid()
 
     late = replace(host.t, hypervisor=Behind())  # type: ignore[arg-type]
-    assert run(create(late, configuration("b", UUID.replace("02", "03")))).domid == 2
+    assert succeeds(create(late, configuration("b", UUID.replace("02", "03")))).domid == 2
     with pytest.raises(HypervisorRefused):
         run(create(host.t, configuration("c")))  # the same uuid
     assert answer(host, domain).name == "a"

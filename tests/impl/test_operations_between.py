@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 import pytest
-from embedded_host import EmbeddedHost, configuration, run
+from embedded_host import EmbeddedHost, configuration, run, succeeds
 
 from impl.configuration.template import Template, is_empty
 from impl.errors import (
@@ -132,7 +132,7 @@ def test_sweep_waits_for_no_lock(host: EmbeddedHost, domain: Domain) -> None:
         async with locked(holder, GONE, born=False):
             return await sweep(host.t)
 
-    assert run(held()) == []
+    assert succeeds(held()) == []
     assert run(host.t.templates.domains()) == [domain]
 
 
@@ -214,7 +214,7 @@ def test_a_guest_that_lets_nothing_go_is_destroyed(tmp_path: Path) -> None:
             raise TimedOut(f"the guest keeps {device}")
 
     host = EmbeddedHost(tmp_path, behave)
-    run(destroy(host.t, run(create(host.t, configuration()))))
+    succeeds(destroy(host.t, run(create(host.t, configuration()))))
     assert run(host.hypervisor.domains()) == []
 
 

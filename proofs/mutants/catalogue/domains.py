@@ -244,12 +244,12 @@ READINGS = (
         "memory-wrong-vm", KNOBS,
         '        await x.write(f"{paths.vm(domain.uuid)}/memory", str(kb // 1024).encode())\n',
         '        await x.write(f"{paths.vm(\'\')}/memory", str(kb // 1024).encode())\n',
-        "the memory is written below /vm at a wrong place", "test_operations", "ed5f19aea6",
+        "the memory is written below /vm at a wrong place", "test_domain_command", "ed5f19aea6",
     ),
     Mutant(
         "limit-not-in-xenstore", KNOBS,
         '        await x.write(paths.memory(domain.domid, "static-max"), str(kb).encode())\n', "        pass\n",
-        "xenstore is not told of the memory limit", "test_operations", "77bbea1baf",
+        "xenstore is not told of the memory limit", "test_domain_command", "77bbea1baf",
     ),
     Mutant(
         "vcpus-not-in-xenstore", KNOBS,
@@ -357,7 +357,7 @@ READINGS = (
         '    return await read_text(x, f"{paths.existing(domain, device)}/online") == "0"\n',
         '    backend = await read_text(x, f"{paths.existing(domain, device)}/backend")\n'
         '    return await read_text(x, f"{backend}/online") == "0"\n',
-        "a device goes away if its backend says so, which the driver domain can write", "test_operations", "XSA-178",
+        "a device goes away if its backend says so, which the driver domain can write", "test_domain_command", "XSA-178",
     ),
     Mutant(
         "save-unlocks-early", SAVE,

@@ -98,7 +98,7 @@ TEMPLATES = (
     Mutant(
         "removal-takes-the-lock", STORE,
         '        for letter in "nd":\n', '        for letter in "ndl":\n',
-        "the lock's file is removed with the template, while the lock is held", "test_crash_store", "a788fe0cd8",
+        "the lock's file is removed with the template, while the lock is held", "test_templates", "a788fe0cd8",
     ),
     Mutant(
         "replaced-without-lock", STORE,

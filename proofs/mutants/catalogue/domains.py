@@ -357,7 +357,7 @@ READINGS = (
         '    return await read_text(x, f"{paths.existing(domain, device)}/online") == "0"\n',
         '    backend = await read_text(x, f"{paths.existing(domain, device)}/backend")\n'
         '    return await read_text(x, f"{backend}/online") == "0"\n',
-        "a device goes away if its backend says so, which the driver domain can write", "test_domain_command", "XSA-178",
+        "a device goes away if its backend says so, which a driver domain writes", "test_domain_command", "XSA-178",
     ),
     Mutant(
         "save-unlocks-early", SAVE,

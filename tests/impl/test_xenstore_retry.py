@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from impl.errors import Again, NoEntry
+from impl.errors import Again, NoEntry, XenstoreError
 from impl.ports import Transaction
 from impl.xenstore.adapter import EmbeddedXenstore
 from impl.xenstore.memory import MemoryStore
@@ -78,8 +78,9 @@ def test_what_the_body_raises_ends_the_transaction() -> None:
 
     async def body() -> None:
         _, x = await started()
-        with pytest.raises(NoEntry):
+        with pytest.raises(XenstoreError) as ended:
             await transact(x, fails)
+        assert type(ended.value) is NoEntry
         assert await x.read("/n") == b"0"
         assert open_transactions(x) == 0
 

@@ -182,6 +182,8 @@ def test_a_server_that_says_nothing_more(tmp_path: Path, sent: bytes) -> None:
             client._timeout = 0.2  # for this one answer, that never comes
             with pytest.raises(NoAnswer, match=r"read /a, within 0\.2 s"):
                 await client.read("/a")
+            assert client._current
+            assert client._current.lost == "no answer within 0.2 s to read /a"
             client._timeout = LONG
             assert await client.read("/a") == b"v"
 

@@ -141,7 +141,10 @@ def test_a_backend_that_does_not_close_needs_force(bench: Bench) -> None:
         with pytest.raises(TimedOut):
             await detach(t, domain, ROOT_DISK)
         assert await t.hotplug.held(domain, ROOT_DISK)
-        await detach(t, domain, ROOT_DISK, force=True)
+        try:
+            await detach(t, domain, ROOT_DISK, force=True)
+        except TimedOut as error:
+            pytest.fail(f"force has waited: {error}")
         assert (await retrieve(t, domain)).template.devices() == []
 
     bench.play(work, deaf_to=("5",))

@@ -148,7 +148,7 @@ HOST = (
     Mutant(
         "hotplug-needs-initwait", XENBUS,
         '(INIT_WAIT, CONNECTED, CLOSED, ""), self.connect_timeout', '(INIT_WAIT, CLOSED, ""), self.connect_timeout',
-        "a backend that was connected at once is waited for", "test_hotplug", "0bdc43c8de",
+        "a backend that was connected at once is waited for", "test_hotplug", "0bdc43c8de", hangs=True,
     ),
     Mutant(
         "hotplug-refused-is-done", XENBUS,

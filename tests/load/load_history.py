@@ -104,13 +104,14 @@ def _may(old: Map, new: Map, answer: object, refused: bool, refusal: str) -> Ite
 
 
 def _on_nothing(state: str, what: tuple[object, ...], answer: object) -> Iterable[State]:
-    """A domain without a configuration has no devices. Its name and memory may still be there to be set: it is xenstore
-    that forgets them, after the template is gone."""
+    """A domain without a configuration has no devices, and so no drive either. Its name and memory may still be there
+    to be set: it is xenstore that forgets them, after the template is gone."""
     if answer == OK and what[0] == "set" and state == HALF:
         return [HALF]
     if answer == OK or (answer in CUT_SHORT and state != HALF):
         return []
-    if answer == "DeviceExists" or (answer == "DeviceNotFound" and what[0] != "detach"):
+    without = ("detach", "eject", "insert") if state == HALF else ("detach",)
+    if answer == "DeviceExists" or (answer == "DeviceNotFound" and what[0] not in without):
         return []
     return [state]
 

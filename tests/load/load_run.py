@@ -131,14 +131,21 @@ def _is_domains(path: str) -> bool:
     return False
 
 
+def decided(calls: list[Call], limit: int) -> Result[State]:
+    """Whether a history is linearizable. `matters` and `quiet` leave orders out, and a history that needs one of those
+    is not refused for that: where none of the others will do, all are looked at."""
+    found = check(calls, cast(State, NONE), step, limit=limit, matters=matters, quiet=quiet)
+    return check(calls, cast(State, NONE), step, limit=limit) if found.verdict is Verdict.ILLEGAL else found
+
+
 def judge(found: Loaded, limit: int) -> None:
     """Check the history: slot by slot, and domain by domain."""
-    found.slots = check(on_slots(found.calls), cast(State, NONE), step, limit=limit, matters=matters, quiet=quiet)
+    found.slots = decided(list(on_slots(found.calls)), limit)
     lives: dict[object, list[Call]] = {}
     for call in found.calls:
         lives.setdefault(call.key, []).append(call)
     for own in lives.values():
-        result = check(own, cast(State, NONE), step, limit=limit, matters=matters, quiet=quiet)
+        result = decided(own, limit)
         found.domains[result.verdict] += 1
         if result.verdict is Verdict.ILLEGAL:
             found.wrong.append(result)

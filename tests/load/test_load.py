@@ -29,7 +29,7 @@ from load_history import (
     read_logs,
     step,
 )
-from load_run import Loaded, judge, load
+from load_run import Loaded, decided, judge, load
 from load_worker import KEYS, STATE, Worker
 
 from impl.configuration.template import Template
@@ -350,3 +350,20 @@ def test_what_is_said_not_to_matter_does_not() -> None:
         assert check(calls, cast(State, NONE), step, matters=matters, quiet=quiet).verdict is slow, calls
         seen[slow] += 1
     assert min(seen[Verdict.OK], seen[Verdict.ILLEGAL]) > 50
+
+
+def test_what_only_an_order_that_is_seldom_looked_at_explains_is_no_fault() -> None:
+    """Two destructions are cut short, and a device is attached to what is left: the second changed nothing."""
+    told: list[tuple[tuple[object, ...], str | None]] = [
+        (("create", ITEMS), OK),
+        (("destroy",), None),
+        (("detach", "nic 1"), "DeviceNotFound"),
+        (("destroy",), None),
+        (("attach", "disk xvdb", "n"), OK),
+        (("detach", "nic 0"), "DeviceNotFound"),
+        (("detach", "disk xvdb"), OK),
+    ]
+    calls = [Call("k", n, n + 0.5 if said else None, what, said, "w") for n, (what, said) in enumerate(told)]
+    assert decided(calls, LIMIT).verdict is Verdict.OK
+    again = Call("k", 9.0, 9.5, ("detach", "disk xvdb"), OK, "w")
+    assert decided([*calls, again], LIMIT).verdict is Verdict.ILLEGAL

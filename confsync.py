@@ -17,26 +17,26 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from terminal.commands import Group
-from terminal.streams import protect
+from confsync.terminal.commands import Group
+from confsync.terminal.streams import protect
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 COMMANDS = {
-    "audit": "impl.audit.cli:audit",
-    "check": "model.cli:check",
-    "claims": "model.cli:claims",
-    "conform": "proofs.conformance.cli:conform",
-    "designs": "model.cli:list_designs",
-    "domain": "impl.command.cli:domain",
-    "matrix": "proofs.cli:matrix",
-    "mutants": "proofs.mutants.cli:mutants",
-    "properties": "model.cli:list_properties",
-    "prove": "proofs.cli:prove",
-    "refine": "proofs.cli:refine",
-    "replay": "model.cli:replay_token",
-    "retrieve": "impl.audit.retrieve_cli:retrieve",
+    "audit": "confsync.impl.audit.cli:audit",
+    "check": "confsync.model.cli:check",
+    "claims": "confsync.model.cli:claims",
+    "conform": "confsync.proofs.conformance.cli:conform",
+    "designs": "confsync.model.cli:list_designs",
+    "domain": "confsync.impl.command.cli:domain",
+    "matrix": "confsync.proofs.cli:matrix",
+    "mutants": "confsync.proofs.mutants.cli:mutants",
+    "properties": "confsync.model.cli:list_properties",
+    "prove": "confsync.proofs.cli:prove",
+    "refine": "confsync.proofs.cli:refine",
+    "replay": "confsync.model.cli:replay_token",
+    "retrieve": "confsync.impl.audit.retrieve_cli:retrieve",
 }
 """Where each command is. Only the one that is run is imported: who tries `domain` by hand waits for no solver."""
 

@@ -13,12 +13,12 @@ from time import perf_counter, process_time
 from rich.console import Console
 from rich.table import Table
 
-from impl.audit.audit import audit
-from impl.audit.dump import read_dump
-from impl.audit.host import Host, folder_files
-from impl.audit.output import as_json, as_sarif
-from impl.configuration.text import encode
-from impl.kinds import Json
+from confsync.impl.audit.audit import audit
+from confsync.impl.audit.dump import read_dump
+from confsync.impl.audit.host import Host, folder_files
+from confsync.impl.audit.output import as_json, as_sarif
+from confsync.impl.configuration.text import encode
+from confsync.impl.kinds import Json
 
 DOMAINS = 10_000
 DISKS, NICS = 2, 1

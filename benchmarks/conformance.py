@@ -9,16 +9,16 @@ from dataclasses import dataclass, field
 from rich.console import Console
 from rich.table import Table
 
-from impl.shim.daemon import NoDaemon
-from model.designs import DESIGNS, RECOMMENDED
-from proofs.conformance.asked import Asked
-from proofs.conformance.embedded import Embedded
-from proofs.conformance.explore import Explorer
-from proofs.conformance.on_real import on_real
-from proofs.conformance.run import explore
-from proofs.conformance.schedulers.naive import every_schedule
-from proofs.conformance.scope import Scope, begin, starts, together
-from proofs.conformance.steps import Grain
+from confsync.impl.shim.daemon import NoDaemon
+from confsync.model.designs import DESIGNS, RECOMMENDED
+from confsync.proofs.conformance.asked import Asked
+from confsync.proofs.conformance.embedded import Embedded
+from confsync.proofs.conformance.explore import Explorer
+from confsync.proofs.conformance.on_real import on_real
+from confsync.proofs.conformance.run import explore
+from confsync.proofs.conformance.schedulers.naive import every_schedule
+from confsync.proofs.conformance.scope import Scope, begin, starts, together
+from confsync.proofs.conformance.steps import Grain
 
 DESIGN = DESIGNS[RECOMMENDED]
 SCOPES = (

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from model.concrete import Layout
-from model.language import Bool, ConcreteSlot, Config, Field, LanguageError, Slot, Term, neg
+from confsync.model.concrete import Layout
+from confsync.model.language import Bool, ConcreteSlot, Config, Field, LanguageError, Slot, Term, neg
 
 Location = tuple[str, int]
 Plain = bool | int | ConcreteSlot

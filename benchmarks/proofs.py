@@ -11,12 +11,12 @@ import time
 from rich.console import Console
 from rich.table import Table
 
-from model.designs import DESIGNS
-from model.parallel import cores
-from model.properties import PROPERTIES
-from model.state import Bounds
-from model.verdict import Verdict
-from proofs.report import Asked, Report, run
+from confsync.model.designs import DESIGNS
+from confsync.model.parallel import cores
+from confsync.model.properties import PROPERTIES
+from confsync.model.state import Bounds
+from confsync.model.verdict import Verdict
+from confsync.proofs.report import Asked, Report, run
 
 PHASES = ("small states", "candidates", "strengthening", "obligations", "counterexamples")
 

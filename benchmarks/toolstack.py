@@ -16,22 +16,22 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from impl.configuration.template import Template
-from impl.embedded.folder import open_folder
-from impl.embedded.hotplug import SimulatedHotplug
-from impl.embedded.hypervisor import EmbeddedHypervisor
-from impl.embedded.memory import MemoryHost
-from impl.kinds import NIC, Device, Json
-from impl.operations.attach import attach, detach
-from impl.operations.create import create
-from impl.operations.retrieve import retrieve
-from impl.ports import Domain, Requests, Toolstack, Transaction, Xenstore
-from impl.shim.daemon import NoDaemon, running
-from impl.templates.files import Files
-from impl.templates.store import TemplateStore
-from impl.xenstore.client import Client
-from impl.xenstore.memory import MemoryStore
-from proofs.conformance.real import FetchedHost, RealHotplug
+from confsync.impl.configuration.template import Template
+from confsync.impl.embedded.folder import open_folder
+from confsync.impl.embedded.hotplug import SimulatedHotplug
+from confsync.impl.embedded.hypervisor import EmbeddedHypervisor
+from confsync.impl.embedded.memory import MemoryHost
+from confsync.impl.kinds import NIC, Device, Json
+from confsync.impl.operations.attach import attach, detach
+from confsync.impl.operations.create import create
+from confsync.impl.operations.retrieve import retrieve
+from confsync.impl.ports import Domain, Requests, Toolstack, Transaction, Xenstore
+from confsync.impl.shim.daemon import NoDaemon, running
+from confsync.impl.templates.files import Files
+from confsync.impl.templates.store import TemplateStore
+from confsync.impl.xenstore.client import Client
+from confsync.impl.xenstore.memory import MemoryStore
+from confsync.proofs.conformance.real import FetchedHost, RealHotplug
 
 TIMES, ROUNDS = 20, 5
 UUID = "02c1497c-0060-444c-9188-579296d5d4d0"

@@ -10,8 +10,8 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from impl.errors import InvalidArgument
-from impl.vdev import device_number, virtual_name
+from confsync.impl.errors import InvalidArgument
+from confsync.impl.vdev import device_number, virtual_name
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 Entry = Mapping[str, Json]

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from impl.kinds import Device
+from confsync.impl.kinds import Device
 
 Access = Literal["n", "r", "w", "b"]
 """What a domain may do with a node: nothing, read, write, both."""

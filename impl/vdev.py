@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from impl.errors import InvalidArgument
+from confsync.impl.errors import InvalidArgument
 
 _XVD, _IDE, _SCSI = 202, (3, 22, 33, 34), (8, 65, 66, 67, 68, 69, 70, 71)
 _EXTENDED = 1 << 28

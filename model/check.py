@@ -1,6 +1,6 @@
 """Check designs: which properties hold within bounds, and the shortest trace for each that does not.
 
-Each property is decided on the slices of the state that can have a say in it (`model.slice`), and the
+Each property is decided on the slices of the state that can have a say in it (`confsync.model.slice`), and the
 properties with the same slice in one search. A search ends when it has covered everything, or nothing in it is
 open any more.
 """
@@ -11,23 +11,23 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from model.footprint import probe
-from model.memory import LimitReached
-from model.program import Program
-from model.properties import BIT, PROPERTIES, Decided
-from model.search.alone import Answer
-from model.search.bfs import Limits, Progress, Search
-from model.search.exact import suspects, watching
-from model.search.frontier import States
-from model.search.lookouts import first_unseen
-from model.search.monitor import Monitor
-from model.search.pairs import Pairs
-from model.search.rebuild import rebuild
-from model.search.recover import Recovery
-from model.slice import cone, configurations_are_alike
-from model.state import RESULT, Bounds
-from model.step import Design
-from model.verdict import Cell, Verdict
+from confsync.model.footprint import probe
+from confsync.model.memory import LimitReached
+from confsync.model.program import Program
+from confsync.model.properties import BIT, PROPERTIES, Decided
+from confsync.model.search.alone import Answer
+from confsync.model.search.bfs import Limits, Progress, Search
+from confsync.model.search.exact import suspects, watching
+from confsync.model.search.frontier import States
+from confsync.model.search.lookouts import first_unseen
+from confsync.model.search.monitor import Monitor
+from confsync.model.search.pairs import Pairs
+from confsync.model.search.rebuild import rebuild
+from confsync.model.search.recover import Recovery
+from confsync.model.slice import cone, configurations_are_alike
+from confsync.model.state import RESULT, Bounds
+from confsync.model.step import Design
+from confsync.model.verdict import Cell, Verdict
 
 AGAIN = 3
 """How many times as many states there must be before it is asked again what takes more than a look at each."""

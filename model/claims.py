@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from model.verdict import Cell, Verdict
+from confsync.model.verdict import Cell, Verdict
 
 
 @dataclass(frozen=True, slots=True)

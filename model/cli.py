@@ -7,11 +7,11 @@ from pathlib import Path
 
 import click
 
-from model import output, tables
-from model.claims import CLAIMS, needed
-from model.designs import DESIGNS, RECOMMENDED
-from model.observed import read, to_design
-from model.options import (
+from confsync.model import output, tables
+from confsync.model.claims import CLAIMS, needed
+from confsync.model.designs import DESIGNS, RECOMMENDED
+from confsync.model.observed import read, to_design
+from confsync.model.options import (
     DESIGN_ARGUMENTS,
     DESIGN_FILE,
     PATH,
@@ -28,11 +28,11 @@ from model.options import (
     limits_options,
     request_of,
 )
-from model.program import Program
-from model.properties import PROPERTIES
-from model.trace import TokenError, read_token, replay
-from model.verdict import EXIT_OK, exit_code
-from terminal.text import quoted, unknown
+from confsync.model.program import Program
+from confsync.model.properties import PROPERTIES
+from confsync.model.trace import TokenError, read_token, replay
+from confsync.model.verdict import EXIT_OK, exit_code
+from confsync.terminal.text import quoted, unknown
 
 
 @click.command()

@@ -9,8 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from model.language import ABSENT, EMPTY, FIRST_CONFIG, MADE_UP, Bool, ConcreteSlot, Field, Record, Slot, Sort, Term
-from model.state import Bounds
+from confsync.model.language import (
+    ABSENT,
+    EMPTY,
+    FIRST_CONFIG,
+    MADE_UP,
+    Bool,
+    ConcreteSlot,
+    Field,
+    Record,
+    Slot,
+    Sort,
+    Term,
+)
+from confsync.model.state import Bounds
 
 Plain = bool | int | ConcreteSlot | tuple[bool | int, ...]
 

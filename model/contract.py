@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from model.concrete import WordCells
-from model.language import ABSENT, EMPTY, FIRST_CONFIG, LanguageError
-from model.program import IDLE, Kind, Program
-from model.state import Bounds, Shared
-from model.step import SIGNATURES, Design
+from confsync.model.concrete import WordCells
+from confsync.model.language import ABSENT, EMPTY, FIRST_CONFIG, LanguageError
+from confsync.model.program import IDLE, Kind, Program
+from confsync.model.state import Bounds, Shared
+from confsync.model.step import SIGNATURES, Design
 
 ALONE = Bounds(slots=1, ejectable=1, configs=2, names=2, amounts=2, processes=1, crashes=0)
 FIRST, SECOND = FIRST_CONFIG, FIRST_CONFIG + 1

@@ -5,7 +5,7 @@
     attach = [take_lock, read_template, write_template, drop_lock, enter_xenstore, allocate]
     on_failure = {"attach": [once(take_lock, drop_lock)]}
 
-All steps of `model.steps` are there by name, and so is what a step of one's own is written with (`step`, `once`,
+All steps of `confsync.model.steps` are there by name, and so is what a step of one's own is written with (`step`, `once`,
 `order`, `neg`, `either`, `pointwise`, ...). A file with several designs gives `designs = {name: {...}}`, each such
 a dict. The file is run as Python: it is code, trust it as such.
 """
@@ -19,13 +19,13 @@ from dataclasses import replace
 from pathlib import Path
 from types import FunctionType
 
-from model import language, state, steps
-from model.contract import check_contract
-from model.designs import DESIGNS, RECOMMENDED
-from model.language import LanguageError
-from model.step import SIGNATURES, Design, GivenLemma, Operation, Step, Undo, once, order, step
-from model.steps import unlock
-from terminal.text import near_file, quoted, unknown, value
+from confsync.model import language, state, steps
+from confsync.model.contract import check_contract
+from confsync.model.designs import DESIGNS, RECOMMENDED
+from confsync.model.language import LanguageError
+from confsync.model.step import SIGNATURES, Design, GivenLemma, Operation, Step, Undo, once, order, step
+from confsync.model.steps import unlock
+from confsync.terminal.text import near_file, quoted, unknown, value
 
 MAX_BYTES = 1 << 20
 _KNOWN = {"base", "lemmas", "on_failure", "designs", "says"}

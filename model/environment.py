@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from functools import cache
 
-from model import ghosts
-from model.footprint import Footprint, probe
-from model.language import ABSENT, EMPTY, MADE_UP, Bool, Slot, all_of, implies, neg, one_more
-from model.state import LOCKS, Local, Shared
-from model.step import Signature
+from confsync.model import ghosts
+from confsync.model.footprint import Footprint, probe
+from confsync.model.language import ABSENT, EMPTY, MADE_UP, Bool, Slot, all_of, implies, neg, one_more
+from confsync.model.state import LOCKS, Local, Shared
+from confsync.model.step import Signature
 
 
 def may_be_asked(signature: Signature, me: Local, k: Slot) -> Bool:

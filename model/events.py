@@ -1,6 +1,6 @@
 """The moves of a trace in the words of the domain: who was asked what, which step came of it, what it changed.
 
-A story (`model.story`) prints them, JSON (`model.output`) lists them.
+A story (`confsync.model.story`) prints them, JSON (`confsync.model.output`) lists them.
 """
 
 from __future__ import annotations
@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from model.concrete import Layout, Plain, slot_name
-from model.language import ABSENT, ConcreteSlot, Sort
-from model.program import IDLE, Kind, Point, Program
-from model.search.alone import Alone, Answer
-from model.step import SIGNATURES
-from model.trace import Move, Trace
+from confsync.model.concrete import Layout, Plain, slot_name
+from confsync.model.language import ABSENT, ConcreteSlot, Sort
+from confsync.model.program import IDLE, Kind, Point, Program
+from confsync.model.search.alone import Alone, Answer
+from confsync.model.step import SIGNATURES
+from confsync.model.trace import Move, Trace
 
 Arguments = dict[str, str | dict[str, str]]
 """What an operation was asked with, by the names of `Local`; `draft` is a whole configuration, slot by slot."""

@@ -13,9 +13,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from model.language import FIRST_CONFIG, Bool, ConcreteSlot, Entry, Field, LanguageError, Slot, Sort, Term
-from model.state import Local, Shared
-from model.step import Step
+from confsync.model.language import FIRST_CONFIG, Bool, ConcreteSlot, Entry, Field, LanguageError, Slot, Sort, Term
+from confsync.model.state import Local, Shared
+from confsync.model.step import Step
 
 
 class Probe(Term):

@@ -13,10 +13,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 
-from model.footprint import Footprint, probe
-from model.language import ABSENT, Config, Slot, any_of, either, neg, pointwise
-from model.state import Local, Shared
-from model.step import Signature
+from confsync.model.footprint import Footprint, probe
+from confsync.model.language import ABSENT, Config, Slot, any_of, either, neg, pointwise
+from confsync.model.state import Local, Shared
+from confsync.model.step import Signature
 
 
 def names_every_slot(signature: Signature) -> bool:

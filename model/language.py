@@ -2,7 +2,7 @@
 
 A step is a short straight-line function over the shared state `s` and the process's own locals `me`.
 It runs on any *carrier*: an object with the `Cells` protocol below that keeps the fields' values. The
-concrete carrier (`model.concrete`) keeps plain Python values, the probing one (`model.footprint`) keeps
+concrete carrier (`confsync.model.concrete`) keeps plain Python values, the probing one (`confsync.model.footprint`) keeps
 none and notes what was touched, and a symbolic one keeps terms. Nothing here knows which it is.
 """
 
@@ -150,7 +150,7 @@ class Cells(Protocol):
 
 
 class Record:
-    """A state with named fields, kept by a carrier. Fields are declared once, in `model.state`."""
+    """A state with named fields, kept by a carrier. Fields are declared once, in `confsync.model.state`."""
 
     __slots__ = ("cells",)
     cells: Cells

@@ -12,9 +12,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
-from model.state import Bounds
-from model.verdict import Cell, Verdict
-from terminal.text import near_file, value
+from confsync.model.state import Bounds
+from confsync.model.verdict import Cell, Verdict
+from confsync.terminal.text import near_file, value
 
 
 class Expected(TypedDict):

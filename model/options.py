@@ -14,23 +14,23 @@ from typing import NamedTuple, ParamSpec
 
 import click
 
-from model.check import Examined
-from model.design_file import DesignFileError, load
-from model.designs import DESIGNS
-from model.language import LanguageError
-from model.manifest import ManifestError
-from model.memory import default_limit
-from model.observed import Observed, ObservedError
-from model.parallel import WorkerDied, cores
-from model.progress import showing
-from model.properties import PROPERTIES
-from model.runner import Request, run
-from model.state import Bounds
-from model.step import Design
-from model.trace import MOST, StaleToken, TokenError
-from model.verdict import EXIT_BAD_INPUT, EXIT_OPEN, EXIT_STALE
-from terminal.streams import SafeConsole
-from terminal.text import quoted, unknown, value
+from confsync.model.check import Examined
+from confsync.model.design_file import DesignFileError, load
+from confsync.model.designs import DESIGNS
+from confsync.model.language import LanguageError
+from confsync.model.manifest import ManifestError
+from confsync.model.memory import default_limit
+from confsync.model.observed import Observed, ObservedError
+from confsync.model.parallel import WorkerDied, cores
+from confsync.model.progress import showing
+from confsync.model.properties import PROPERTIES
+from confsync.model.runner import Request, run
+from confsync.model.state import Bounds
+from confsync.model.step import Design
+from confsync.model.trace import MOST, StaleToken, TokenError
+from confsync.model.verdict import EXIT_BAD_INPUT, EXIT_OPEN, EXIT_STALE
+from confsync.terminal.streams import SafeConsole
+from confsync.terminal.text import quoted, unknown, value
 
 P = ParamSpec("P")
 

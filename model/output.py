@@ -17,12 +17,12 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from model.events import events
-from model.properties import PROPERTIES
-from model.story import shell_lines, story, story_text
-from model.trace import Trace
-from model.verdict import Cell, Verdict
-from model.wrong import wrong
+from confsync.model.events import events
+from confsync.model.properties import PROPERTIES
+from confsync.model.story import shell_lines, story, story_text
+from confsync.model.trace import Trace
+from confsync.model.verdict import Cell, Verdict
+from confsync.model.wrong import wrong
 
 JUNIT_WIDTH = 120
 STYLE = {

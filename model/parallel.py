@@ -27,7 +27,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkProcess
 from typing import Generic, TypeVar
 
-from model.memory import INTERRUPT, Meter
+from confsync.model.memory import INTERRUPT, Meter
 
 P = TypeVar("P")
 R = TypeVar("R")

@@ -18,13 +18,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model import ghosts
-from model.concrete import Blocked, Layout, Plain, Refused, WordCells
-from model.environment import die, may_be_asked, touched_by_death
-from model.footprint import Footprint, footprint
-from model.language import ConcreteSlot, LanguageError, Sort
-from model.state import LOCKS, RESULT, Bounds, Local, Shared
-from model.step import SIGNATURES, Design, Operation, Signature, Step
+from confsync.model import ghosts
+from confsync.model.concrete import Blocked, Layout, Plain, Refused, WordCells
+from confsync.model.environment import die, may_be_asked, touched_by_death
+from confsync.model.footprint import Footprint, footprint
+from confsync.model.language import ConcreteSlot, LanguageError, Sort
+from confsync.model.state import LOCKS, RESULT, Bounds, Local, Shared
+from confsync.model.step import SIGNATURES, Design, Operation, Signature, Step
 
 IDLE = 0
 """The local word of an idle process: it remembers nothing."""
@@ -101,8 +101,8 @@ class Program:
     """A design within bounds. LanguageError if the design is no design; see `problems`."""
 
     def __init__(self, design: Design, bounds: Bounds, *, only: frozenset[str] | None = None, watches: int = 1) -> None:
-        """`only`: the fields to keep (see `model.slice`), all by default. `watches`: how many values `Local.watch`
-        has (see `model.search.exact`)."""
+        """`only`: the fields to keep (see `confsync.model.slice`), all by default. `watches`: how many values `Local.watch`
+        has (see `confsync.model.search.exact`)."""
         self.design, self.bounds, self.only = design, bounds, only
         self.footprints: dict[Step, Footprint] = {}
         runs: dict[str, Step] = {}

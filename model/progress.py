@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from rich.progress import Progress as Bar
 from rich.progress import SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
-from model.runner import OnProgress, Request
-from model.search.bfs import Progress
-from terminal.streams import SafeConsole
+from confsync.model.runner import OnProgress, Request
+from confsync.model.search.bfs import Progress
+from confsync.terminal.streams import SafeConsole
 
 EVERY = 30.0
 """Seconds between two lines about the same piece of work where standard error is no terminal."""

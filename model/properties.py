@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
-from model.language import ABSENT, Bool, Slot, all_of, implies, neg
-from model.state import Shared
+from confsync.model.language import ABSENT, Bool, Slot, all_of, implies, neg
+from confsync.model.state import Shared
 
 OverStores = Callable[[Shared, Slot], Bool]
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from model.check import Examination, Examined
-from model.parallel import Reporter, WorkerDied, side_by_side
-from model.program import Program
-from model.search.bfs import Limits, Progress
-from model.state import Bounds
-from model.step import Design
-from model.trace import read_token, replay
-from model.verdict import Cell
+from confsync.model.check import Examination, Examined
+from confsync.model.parallel import Reporter, WorkerDied, side_by_side
+from confsync.model.program import Program
+from confsync.model.search.bfs import Limits, Progress
+from confsync.model.state import Bounds
+from confsync.model.step import Design
+from confsync.model.trace import read_token, replay
+from confsync.model.verdict import Cell
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ same length.
 
 from __future__ import annotations
 
-from model import ghosts
-from model.program import Program
-from model.state import LOCKS
-from model.step import SIGNATURES
+from confsync.model import ghosts
+from confsync.model.program import Program
+from confsync.model.state import LOCKS
+from confsync.model.step import SIGNATURES
 
 
 def value_flows(program: Program) -> tuple[set[str], dict[str, set[str]]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import ClassVar
 
-from model.language import (
+from confsync.model.language import (
     FIRST_CONFIG,
     Bool,
     ConcreteSlot,

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields, replace
 from typing import overload
 
-from model.language import Bool, LanguageError, Slot
-from model.state import Local, Shared
+from confsync.model.language import Bool, LanguageError, Slot
+from confsync.model.state import Local, Shared
 
 StepFunction = Callable[[Shared, Local], None]
 

@@ -7,9 +7,9 @@ its own, or fails so, has done nothing.
 
 from __future__ import annotations
 
-from model.language import ABSENT, EMPTY, MADE_UP, Config, Slot, all_of, any_of, either, neg, pointwise
-from model.state import Local, Shared
-from model.step import once, step
+from confsync.model.language import ABSENT, EMPTY, MADE_UP, Config, Slot, all_of, any_of, either, neg, pointwise
+from confsync.model.state import Local, Shared
+from confsync.model.step import once, step
 
 
 def _store(s: Shared, me: Local) -> None:

@@ -15,13 +15,13 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from model.concrete import slot_name
-from model.events import Event, asked, configuration, events
-from model.language import FIRST_CONFIG
-from model.program import Kind, Program
-from model.properties import PROPERTIES
-from model.trace import Trace
-from model.wrong import wrong
+from confsync.model.concrete import slot_name
+from confsync.model.events import Event, asked, configuration, events
+from confsync.model.language import FIRST_CONFIG
+from confsync.model.program import Kind, Program
+from confsync.model.properties import PROPERTIES
+from confsync.model.trace import Trace
+from confsync.model.wrong import wrong
 
 STYLE = {Kind.STEP: "", Kind.REFUSED: "yellow", Kind.FAILS: "red", Kind.CRASH: "bold red"}
 LEAST_OF_PROCESS, LEAST_OF_CHANGES, MOST_OF_PROCESS, GAP = 24, 18, 60, 2

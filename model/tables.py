@@ -8,16 +8,16 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from model.check import Examined
-from model.claims import Claim, judge
-from model.output import replay_command
-from model.program import Kind, Program
-from model.properties import PROPERTIES
-from model.step import SIGNATURES, Design
-from model.story import story
-from model.trace import Trace
-from model.verdict import EXIT_OK, EXIT_REFUTED, Cell, Verdict
-from model.violation import violates
+from confsync.model.check import Examined
+from confsync.model.claims import Claim, judge
+from confsync.model.output import replay_command
+from confsync.model.program import Kind, Program
+from confsync.model.properties import PROPERTIES
+from confsync.model.step import SIGNATURES, Design
+from confsync.model.story import story
+from confsync.model.trace import Trace
+from confsync.model.verdict import EXIT_OK, EXIT_REFUTED, Cell, Verdict
+from confsync.model.violation import violates
 
 STYLE = {
     Verdict.PROVED: "green",

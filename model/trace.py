@@ -12,8 +12,8 @@ import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from model.program import Program, Transition
-from model.state import Bounds
+from confsync.model.program import Program, Transition
+from confsync.model.state import Bounds
 
 LETTERS = {
     "s": "slots",

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from model.memory import INTERRUPT
-from model.state import Bounds
-from model.trace import Trace
+from confsync.model.memory import INTERRUPT
+from confsync.model.state import Bounds
+from confsync.model.trace import Trace
 
 
 class Verdict(Enum):

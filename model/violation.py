@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from model.properties import BIT, PROPERTIES, Decided
-from model.search.alone import Alone
-from model.search.bfs import Search
-from model.search.monitor import Monitor
-from model.search.pairs import Pairs
-from model.search.recover import Recovery
-from model.trace import Trace, initial
+from confsync.model.properties import BIT, PROPERTIES, Decided
+from confsync.model.search.alone import Alone
+from confsync.model.search.bfs import Search
+from confsync.model.search.monitor import Monitor
+from confsync.model.search.pairs import Pairs
+from confsync.model.search.recover import Recovery
+from confsync.model.trace import Trace, initial
 
 
 def violates(trace: Trace, name: str) -> bool:

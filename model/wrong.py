@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from model.concrete import WordCells, slot_name
-from model.events import configuration, standing
-from model.language import MADE_UP, ConcreteSlot
-from model.program import IDLE, Program
-from model.properties import BIT, PROPERTIES, Decided, Property
-from model.search.alone import Alone, Answer
-from model.state import LOCKS, Shared
-from model.trace import Trace
-from model.violation import violates
+from confsync.model.concrete import WordCells, slot_name
+from confsync.model.events import configuration, standing
+from confsync.model.language import MADE_UP, ConcreteSlot
+from confsync.model.program import IDLE, Program
+from confsync.model.properties import BIT, PROPERTIES, Decided, Property
+from confsync.model.search.alone import Alone, Answer
+from confsync.model.state import LOCKS, Shared
+from confsync.model.trace import Trace
+from confsync.model.violation import violates
 
 
 def wrong(trace: Trace, property_name: str) -> list[str]:

@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from model.language import Sort
-from model.program import IDLE
-from model.state import LOCKS, Local, Shared
-from proofs.induction import Induction, Named, Use, first
-from proofs.relation import Relation, View
-from proofs.terms import Z3Cells
+from confsync.model.language import Sort
+from confsync.model.program import IDLE
+from confsync.model.state import LOCKS, Local, Shared
+from confsync.proofs.induction import Induction, Named, Use, first
+from confsync.proofs.relation import Relation, View
+from confsync.proofs.terms import Z3Cells
 
 
 @dataclass(frozen=True, slots=True)

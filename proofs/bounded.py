@@ -1,6 +1,6 @@
 """Bounded model checking and k-induction: a property of a design asked of a SAT solver, within bounds.
 
-Both are about runs of a given number of small steps (`proofs.unrolled`). A run from the initial state to a violation
+Both are about runs of a given number of small steps (`confsync.proofs.unrolled`). A run from the initial state to a violation
 refutes the property, and the first length at which there is one is the shortest (Biere, Cimatti, Clarke and Zhu,
 "Symbolic model checking without BDDs", 1999): a cross-check of the search in `model`, which shares no engine with it.
 If no run of k steps from *any* state leads through states that satisfy the property into one that does not, and no
@@ -17,17 +17,17 @@ from typing import Any
 
 import z3
 
-from model.language import MADE_UP, LanguageError, neg
-from model.properties import PROPERTIES
-from model.state import LOCKS, Bounds, Local, Shared
-from model.step import Design
-from model.trace import Move, Trace, initial
-from model.verdict import Verdict
-from model.violation import violates
-from proofs.lemma import Clause, Exclusive, Lemma
-from proofs.solver import Solver
-from proofs.terms import any_of, formula
-from proofs.unrolled import At, Chosen, Unrolled
+from confsync.model.language import MADE_UP, LanguageError, neg
+from confsync.model.properties import PROPERTIES
+from confsync.model.state import LOCKS, Bounds, Local, Shared
+from confsync.model.step import Design
+from confsync.model.trace import Move, Trace, initial
+from confsync.model.verdict import Verdict
+from confsync.model.violation import violates
+from confsync.proofs.lemma import Clause, Exclusive, Lemma
+from confsync.proofs.solver import Solver
+from confsync.proofs.terms import any_of, formula
+from confsync.proofs.unrolled import At, Chosen, Unrolled
 
 Unroll = Callable[[Design, Bounds], Unrolled]
 

@@ -13,12 +13,12 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from model.language import Sort
-from model.program import IDLE, Program
-from model.state import LOCKS
-from proofs.lemma import Clause, Exclusive, Lemma, Literal, Owned
-from proofs.samples import Answers, Samples, distinct_rows, packed
-from proofs.vocabulary import Atom
+from confsync.model.language import Sort
+from confsync.model.program import IDLE, Program
+from confsync.model.state import LOCKS
+from confsync.proofs.lemma import Clause, Exclusive, Lemma, Literal, Owned
+from confsync.proofs.samples import Answers, Samples, distinct_rows, packed
+from confsync.proofs.vocabulary import Atom
 
 
 def candidates(program: Program, atoms: tuple[Atom, ...], samples: Samples) -> list[Lemma]:

@@ -14,14 +14,14 @@ from pathlib import Path
 
 import z3
 
-from model.properties import PROPERTIES
-from model.step import Design
-from proofs.lemma import Lemma
-from proofs.obligation import Kind
-from proofs.proof import Proof
-from proofs.relation import Relation
-from proofs.smtlib import SAYS, Answer, Script, answers, scripts
-from proofs.system import System
+from confsync.model.properties import PROPERTIES
+from confsync.model.step import Design
+from confsync.proofs.lemma import Lemma
+from confsync.proofs.obligation import Kind
+from confsync.proofs.proof import Proof
+from confsync.proofs.relation import Relation
+from confsync.proofs.smtlib import SAYS, Answer, Script, answers, scripts
+from confsync.proofs.system import System
 
 FORMAT, VERSION = "confsync certificate", 2
 """What `index.json` begins with."""

@@ -12,12 +12,12 @@ import click
 from rich.console import Group
 from rich.text import Text
 
-from model import manifest as manifests
-from model import tables
-from model.check import Examined
-from model.designs import RECOMMENDED
-from model.memory import INTERRUPT, early
-from model.options import (
+from confsync.model import manifest as manifests
+from confsync.model import tables
+from confsync.model.check import Examined
+from confsync.model.designs import RECOMMENDED
+from confsync.model.memory import INTERRUPT, early
+from confsync.model.options import (
     DESIGN_ARGUMENTS,
     DESIGN_FILE,
     MAX_MEMORY,
@@ -35,21 +35,21 @@ from model.options import (
     memory_for,
     request_of,
 )
-from model.output import Stories
-from model.parallel import Reporter, cores, side_by_side
-from model.progress import Lines
-from model.properties import PROPERTIES
-from model.runner import Request
-from model.state import Bounds
-from model.verdict import EXIT_OK, EXIT_OPEN, EXIT_REFUTED, Cell, Verdict, exit_code, interrupted
-from proofs import output
-from proofs.certificate import CertificateError, may_write
-from proofs.indistinguishable import look_alike
-from proofs.refinement import refine as refinement_of
-from proofs.report import Asked, OnProgress, Report, run
-from proofs.second import NoSecondSolver, require
-from proofs.solver import RLIMIT
-from terminal.streams import SafeConsole
+from confsync.model.output import Stories
+from confsync.model.parallel import Reporter, cores, side_by_side
+from confsync.model.progress import Lines
+from confsync.model.properties import PROPERTIES
+from confsync.model.runner import Request
+from confsync.model.state import Bounds
+from confsync.model.verdict import EXIT_OK, EXIT_OPEN, EXIT_REFUTED, Cell, Verdict, exit_code, interrupted
+from confsync.proofs import output
+from confsync.proofs.certificate import CertificateError, may_write
+from confsync.proofs.indistinguishable import look_alike
+from confsync.proofs.refinement import refine as refinement_of
+from confsync.proofs.report import Asked, OnProgress, Report, run
+from confsync.proofs.second import NoSecondSolver, require
+from confsync.proofs.solver import RLIMIT
+from confsync.terminal.streams import SafeConsole
 
 MOST_STATES = 20_000_000
 """How many states the search for a counterexample looks at before it gives up: a design of one's own may have more than

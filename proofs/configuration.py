@@ -9,13 +9,13 @@ from typing import Any
 
 import z3
 
-from model.language import MADE_UP
-from model.program import Kind
-from model.search.exact import last_read
-from model.state import RESULT
-from proofs.alone import nothing, quiescent, run
-from proofs.induction import Claim, Induction, Step
-from proofs.terms import CONFIGS, Z3Cells, negation
+from confsync.model.language import MADE_UP
+from confsync.model.program import Kind
+from confsync.model.search.exact import last_read
+from confsync.model.state import RESULT
+from confsync.proofs.alone import nothing, quiescent, run
+from confsync.proofs.induction import Claim, Induction, Step
+from confsync.proofs.terms import CONFIGS, Z3Cells, negation
 
 PARTS = dict(zip(RESULT, ("xenstore", "name", "memory"), strict=True))
 """What each part of a result is the answer about."""

@@ -3,7 +3,7 @@
 A counterexample to induction is a state in which everything holds that was assumed, and a step after which a lemma does
 not; of a claim, a state in which the claim fails. The solver is asked for one thing after another that makes a state
 small and plain, and each is kept where it is possible: so the outcome does not depend on what it happens to answer.
-Then the state is put into words of `model.program`, on which lemmas and steps run once more in plain Python. Where that
+Then the state is put into words of `confsync.model.program`, on which lemmas and steps run once more in plain Python. Where that
 disagrees with the solver, an engine is wrong, and it is said loudly. (Ivy minimises so too: Padon, McMillan, Panda,
 Sagiv and Shoham, "Ivy: safety verification by interactive generalization", PLDI 2016.)
 """
@@ -18,16 +18,16 @@ from typing import Any
 
 import z3
 
-from model.concrete import Layout, Plain, WordCells
-from model.language import FIRST_CONFIG, MADE_UP, ConcreteSlot, Record, Sort
-from model.program import IDLE, Program, Transition
-from model.state import LOCKS, RESULT, Bounds, Local, Shared
-from model.trace import Move, Whole, step
-from proofs.houdini import Broken, Strengthening
-from proofs.induction import Claim
-from proofs.lemma import Clause, Exclusive, Lemma, Names, Owned
-from proofs.solver import Solver
-from proofs.terms import CONFIG, CONSTANTS, EJECTABLE, SLOT, Z3Cells, negation
+from confsync.model.concrete import Layout, Plain, WordCells
+from confsync.model.language import FIRST_CONFIG, MADE_UP, ConcreteSlot, Record, Sort
+from confsync.model.program import IDLE, Program, Transition
+from confsync.model.state import LOCKS, RESULT, Bounds, Local, Shared
+from confsync.model.trace import Move, Whole, step
+from confsync.proofs.houdini import Broken, Strengthening
+from confsync.proofs.induction import Claim
+from confsync.proofs.lemma import Clause, Exclusive, Lemma, Names, Owned
+from confsync.proofs.solver import Solver
+from confsync.proofs.terms import CONFIG, CONSTANTS, EJECTABLE, SLOT, Z3Cells, negation
 
 LAST = {CONFIG: CONSTANTS[CONFIG][MADE_UP]}
 """The value of a sort that is taken only where nothing else will do."""

@@ -1,6 +1,6 @@
 """The symbolic carrier within bounds: the cells of a record are bit-vectors and Booleans, a map one of them per slot.
 
-As `proofs.terms`, for so many slots and values of each sort and no more: a value is its number in as few bits as there
+As `confsync.proofs.terms`, for so many slots and values of each sort and no more: a value is its number in as few bits as there
 are, and a slot that a process names is one of the slots there are. What a step does is then a formula for a SAT solver.
 """
 
@@ -12,10 +12,10 @@ from typing import Any, ClassVar, Self
 
 import z3
 
-from model.language import ConcreteSlot, Config, Field, LanguageError, Record, Slot, Sort
-from model.state import Bounds
-from proofs import terms
-from proofs.terms import Choice, Z3Cells, Z3Term
+from confsync.model.language import ConcreteSlot, Config, Field, LanguageError, Record, Slot, Sort
+from confsync.model.state import Bounds
+from confsync.proofs import terms
+from confsync.proofs.terms import Choice, Z3Cells, Z3Term
 
 ENGINE = (Sort.LOCATION, Sort.WATCH)
 """Sorts of fields that no step touches: they are no cells here."""

@@ -17,13 +17,13 @@ from typing import Any
 
 import z3
 
-from model.slice import cone
-from model.state import LOCKS
-from proofs.induction import Claim, Goal, Induction, Named, Step, Use
-from proofs.lemma import Clause, Lemma
-from proofs.relation import Relation
-from proofs.solver import RLIMIT, Apart, Solver
-from proofs.terms import any_of, implication
+from confsync.model.slice import cone
+from confsync.model.state import LOCKS
+from confsync.proofs.induction import Claim, Goal, Induction, Named, Step, Use
+from confsync.proofs.lemma import Clause, Lemma
+from confsync.proofs.relation import Relation
+from confsync.proofs.solver import RLIMIT, Apart, Solver
+from confsync.proofs.terms import any_of, implication
 
 LOCK_FIELDS = frozenset(LOCKS) | frozenset(LOCKS.values())
 

@@ -7,7 +7,7 @@ both the same, and in one of them that is not what the domain has. What is left 
 and to say that it did: a degraded report.
 
 Such a pair is searched for within bounds. That there is none in any size follows where `template_is_faithful` is
-proved, or that a design refines the specification (`proofs.refinement` shows that what is seen is what was attached):
+proved, or that a design refines the specification (`confsync.proofs.refinement` shows that what is seen is what was attached):
 then what is attached is a function of the template and of what can be seen in xenstore.
 """
 
@@ -17,18 +17,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model.concrete import Plain, WordCells
-from model.language import Sort
-from model.program import IDLE, Program
-from model.search.bfs import Limits, Search
-from model.search.frontier import States
-from model.search.monitor import Monitor
-from model.search.pairs import Pairs
-from model.search.rebuild import rebuild
-from model.state import Bounds, Shared
-from model.step import Design
-from model.trace import Trace
-from proofs.specification import runs
+from confsync.model.concrete import Plain, WordCells
+from confsync.model.language import Sort
+from confsync.model.program import IDLE, Program
+from confsync.model.search.bfs import Limits, Search
+from confsync.model.search.frontier import States
+from confsync.model.search.monitor import Monitor
+from confsync.model.search.pairs import Pairs
+from confsync.model.search.rebuild import rebuild
+from confsync.model.state import Bounds, Shared
+from confsync.model.step import Design
+from confsync.model.trace import Trace
+from confsync.proofs.specification import runs
 
 VISIBLE = frozenset(n for n, f in Shared.fields().items() if not f.ghost and f.sort is not Sort.COUNT)
 """All that any process can see. How many have died nobody counts but the engine."""

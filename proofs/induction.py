@@ -14,12 +14,12 @@ from typing import Any
 
 import z3
 
-from model.language import Sort
-from model.program import IDLE
-from model.state import LOCKS, Shared
-from proofs.lemma import Clause, Exclusive, Lemma, Owned, Reading
-from proofs.relation import Relation, Transition, View
-from proofs.terms import AXIOMS, CONSTANTS, PROCESS, SLOT, SORTS, implication, negation
+from confsync.model.language import Sort
+from confsync.model.program import IDLE
+from confsync.model.state import LOCKS, Shared
+from confsync.proofs.lemma import Clause, Exclusive, Lemma, Owned, Reading
+from confsync.proofs.relation import Relation, Transition, View
+from confsync.proofs.terms import AXIOMS, CONSTANTS, PROCESS, SLOT, SORTS, implication, negation
 
 Named = tuple[str, Any]
 """A formula and what it is called in reports and cores."""

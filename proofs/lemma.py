@@ -8,10 +8,10 @@ from typing import Any
 
 import z3
 
-from model.program import IDLE
-from proofs.relation import Relation, View
-from proofs.terms import Z3Term, any_of, formula
-from proofs.vocabulary import Atom
+from confsync.model.program import IDLE
+from confsync.proofs.relation import Relation, View
+from confsync.proofs.terms import Z3Term, any_of, formula
+from confsync.proofs.vocabulary import Atom
 
 Literal = tuple[Atom, bool]
 """An atom, and which answer."""
@@ -45,7 +45,7 @@ class Clause:
 
 @dataclass(frozen=True, slots=True)
 class Exclusive:
-    """No two processes hold the lock. Locks are named as in `model.state.LOCKS`."""
+    """No two processes hold the lock. Locks are named as in `confsync.model.state.LOCKS`."""
 
     lock: str
 

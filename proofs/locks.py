@@ -10,11 +10,11 @@ from typing import Any
 
 import z3
 
-from model.language import LanguageError
-from model.program import IDLE, Kind, Program
-from model.state import LOCKS
-from proofs.induction import Claim, Induction, Use
-from proofs.terms import any_of, negation
+from confsync.model.language import LanguageError
+from confsync.model.program import IDLE, Kind, Program
+from confsync.model.state import LOCKS
+from confsync.proofs.induction import Claim, Induction, Use
+from confsync.proofs.terms import any_of, negation
 
 
 def acyclic(ind: Induction) -> tuple[Claim, ...]:

@@ -16,13 +16,13 @@ from typing import Any
 
 import z3
 
-from model.program import Kind as StepKind
-from model.verdict import Verdict
-from proofs.houdini import Strengthening
-from proofs.induction import Claim, Induction, Named, Step, Use
-from proofs.lemma import Lemma, Names
-from proofs.solver import RLIMIT, Apart, Solver
-from proofs.terms import any_of, negation
+from confsync.model.program import Kind as StepKind
+from confsync.model.verdict import Verdict
+from confsync.proofs.houdini import Strengthening
+from confsync.proofs.induction import Claim, Induction, Named, Step, Use
+from confsync.proofs.lemma import Lemma, Names
+from confsync.proofs.solver import RLIMIT, Apart, Solver
+from confsync.proofs.terms import any_of, negation
 
 
 class Kind(Enum):

@@ -14,15 +14,15 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from model.memory import early
-from model.output import STYLE, Stories, junit_text, replay_command, tell, test_case
-from model.properties import PROPERTIES
-from model.verdict import Cell, Verdict
-from proofs.indistinguishable import Pair
-from proofs.refinement import Refinement
-from proofs.report import Report
-from proofs.second import Agreement
-from proofs.stability import worst
+from confsync.model.memory import early
+from confsync.model.output import STYLE, Stories, junit_text, replay_command, tell, test_case
+from confsync.model.properties import PROPERTIES
+from confsync.model.verdict import Cell, Verdict
+from confsync.proofs.indistinguishable import Pair
+from confsync.proofs.refinement import Refinement
+from confsync.proofs.report import Report
+from confsync.proofs.second import Agreement
+from confsync.proofs.stability import worst
 
 FEW = 12
 """How many names are listed before the rest is counted."""

@@ -2,7 +2,7 @@
 
 PROVED needs every lemma and every claim of the property, and all obligations of the proof, each discharged from its
 formulas alone. A property without a proof is searched for a counterexample; without that either it is UNKNOWN, and what
-is missing is told (`proofs.triage`).
+is missing is told (`confsync.proofs.triage`).
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from model.language import LanguageError
-from model.properties import PROPERTIES
-from model.state import LOCKS
-from model.step import Design, GivenLemma
-from model.verdict import Verdict
-from proofs.candidates import candidates
-from proofs.houdini import Broken, Strengthening
-from proofs.lemma import Clause, Lemma, Names
-from proofs.obligation import Discharged, discharge, holds_at_first, obligations
-from proofs.properties import Needed, needed
-from proofs.relation import Relation
-from proofs.samples import take
-from proofs.solver import RLIMIT, Apart
-from proofs.vocabulary import atoms, stated
+from confsync.model.language import LanguageError
+from confsync.model.properties import PROPERTIES
+from confsync.model.state import LOCKS
+from confsync.model.step import Design, GivenLemma
+from confsync.model.verdict import Verdict
+from confsync.proofs.candidates import candidates
+from confsync.proofs.houdini import Broken, Strengthening
+from confsync.proofs.lemma import Clause, Lemma, Names
+from confsync.proofs.obligation import Discharged, discharge, holds_at_first, obligations
+from confsync.proofs.properties import Needed, needed
+from confsync.proofs.relation import Relation
+from confsync.proofs.samples import take
+from confsync.proofs.solver import RLIMIT, Apart
+from confsync.proofs.vocabulary import atoms, stated
 
 Tell = Callable[[str], object]
 """Told what is being done, in a few words."""

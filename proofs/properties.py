@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from model.language import MADE_UP
-from model.properties import PROPERTIES
-from model.state import LOCKS
-from proofs import configuration, locks
-from proofs.induction import Claim, Induction
-from proofs.lemma import Clause, Exclusive, Lemma
-from proofs.recovery import recoverable
-from proofs.vocabulary import stated
+from confsync.model.language import MADE_UP
+from confsync.model.properties import PROPERTIES
+from confsync.model.state import LOCKS
+from confsync.proofs import configuration, locks
+from confsync.proofs.induction import Claim, Induction
+from confsync.proofs.lemma import Clause, Exclusive, Lemma
+from confsync.proofs.recovery import recoverable
+from confsync.proofs.vocabulary import stated
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,15 +26,15 @@ from typing import Any
 
 import z3
 
-from model.ghosts import names_every_slot
-from model.language import Bool, all_of, any_of, implies, neg
-from model.search.recover import may_be_destroyed, memory_agrees, runs, slot_agrees, whole_agrees
-from model.state import Shared
-from model.step import SIGNATURES, Signature
-from proofs.alone import asked_with, quiescent, run
-from proofs.induction import Claim, Induction
-from proofs.relation import Relation, View
-from proofs.terms import SLOT, Z3Cells, Z3Term, formula
+from confsync.model.ghosts import names_every_slot
+from confsync.model.language import Bool, all_of, any_of, implies, neg
+from confsync.model.search.recover import may_be_destroyed, memory_agrees, runs, slot_agrees, whole_agrees
+from confsync.model.state import Shared
+from confsync.model.step import SIGNATURES, Signature
+from confsync.proofs.alone import asked_with, quiescent, run
+from confsync.proofs.induction import Claim, Induction
+from confsync.proofs.relation import Relation, View
+from confsync.proofs.terms import SLOT, Z3Cells, Z3Term, formula
 
 LONGEST = 2
 """The most operations of a sequence."""

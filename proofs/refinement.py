@@ -7,7 +7,7 @@ The steps at which the changes happen, the *linearization points*, are found: th
 what is seen, in some state that all lemmas allow. Then every way through an operation is followed: one that returns
 success has passed the points of all its changes, in their order.
 
-That holds in every size, for it is about any slot and any process, under lemmas that are proved (`proofs.houdini`).
+That holds in every size, for it is about any slot and any process, under lemmas that are proved (`confsync.proofs.houdini`).
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from typing import Any
 
 import z3
 
-from model.program import IDLE, Kind
-from model.search.exact import last_read
-from model.state import RESULT, Local, Shared
-from model.step import SIGNATURES, Design
-from model.verdict import Verdict
-from proofs.candidates import candidates
-from proofs.houdini import Broken, Strengthening
-from proofs.induction import Claim, Induction, Named, Step, first
-from proofs.lemma import Clause, Lemma, Names
-from proofs.obligation import Discharged, discharge, obligations
-from proofs.relation import Relation, Transition
-from proofs.samples import take
-from proofs.solver import RLIMIT
-from proofs.specification import SEEN, SPECIFICATION, Change, Domain, Specification, is_what_was_attached, see
-from proofs.terms import Z3Cells, Z3Term, any_of, formula, negation
-from proofs.vocabulary import Atom, atoms
+from confsync.model.program import IDLE, Kind
+from confsync.model.search.exact import last_read
+from confsync.model.state import RESULT, Local, Shared
+from confsync.model.step import SIGNATURES, Design
+from confsync.model.verdict import Verdict
+from confsync.proofs.candidates import candidates
+from confsync.proofs.houdini import Broken, Strengthening
+from confsync.proofs.induction import Claim, Induction, Named, Step, first
+from confsync.proofs.lemma import Clause, Lemma, Names
+from confsync.proofs.obligation import Discharged, discharge, obligations
+from confsync.proofs.relation import Relation, Transition
+from confsync.proofs.samples import take
+from confsync.proofs.solver import RLIMIT
+from confsync.proofs.specification import SEEN, SPECIFICATION, Change, Domain, Specification, is_what_was_attached, see
+from confsync.proofs.terms import Z3Cells, Z3Term, any_of, formula, negation
+from confsync.proofs.vocabulary import Atom, atoms
 
 
 @dataclass(frozen=True, slots=True)

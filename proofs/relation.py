@@ -1,6 +1,6 @@
 """A design as a transition relation on Z3 terms: what any process can do next, in any state of any size.
 
-Everything comes from `model.program`: its points, where they lead, and the step functions, the ghosts and the
+Everything comes from `confsync.model.program`: its points, where they lead, and the step functions, the ghosts and the
 environment, each run once on terms. A process is a term of the sort Process, and its locals are functions of it.
 What an idle process's locals are is what it will be asked with: nothing else is known of them.
 """
@@ -14,13 +14,13 @@ from typing import Any
 
 import z3
 
-from model import ghosts
-from model.environment import die, may_be_asked
-from model.language import Slot, Sort
-from model.program import Kind, Label, Point, Program
-from model.state import LOCKS, Bounds, Local, Shared
-from model.step import Design
-from proofs.terms import PROCESS, Guard, Z3Cells, formula
+from confsync.model import ghosts
+from confsync.model.environment import die, may_be_asked
+from confsync.model.language import Slot, Sort
+from confsync.model.program import Kind, Label, Point, Program
+from confsync.model.state import LOCKS, Bounds, Local, Shared
+from confsync.model.step import Design
+from confsync.proofs.terms import PROCESS, Guard, Z3Cells, formula
 
 ANY = Bounds(slots=1, ejectable=1, configs=1, names=1, amounts=1, processes=1, crashes=1)
 """A program is made for bounds; its points and where they lead are the same for all."""

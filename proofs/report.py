@@ -7,23 +7,23 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from model.check import check
-from model.memory import INTERRUPT, Meter
-from model.parallel import Report as Tell
-from model.parallel import Reporter, side_by_side
-from model.runner import bare, with_traces
-from model.search.bfs import Limits
-from model.state import Bounds
-from model.step import Design
-from model.verdict import Cell, Verdict, interrupted
-from proofs.certificate import write_certificate
-from proofs.lemma import Clause
-from proofs.obligation import Discharged
-from proofs.proof import Proof, prove
-from proofs.second import Opinion, second_opinion
-from proofs.solver import RLIMIT
-from proofs.stability import Spread, stability
-from proofs.triage import triage
+from confsync.model.check import check
+from confsync.model.memory import INTERRUPT, Meter
+from confsync.model.parallel import Report as Tell
+from confsync.model.parallel import Reporter, side_by_side
+from confsync.model.runner import bare, with_traces
+from confsync.model.search.bfs import Limits
+from confsync.model.state import Bounds
+from confsync.model.step import Design
+from confsync.model.verdict import Cell, Verdict, interrupted
+from confsync.proofs.certificate import write_certificate
+from confsync.proofs.lemma import Clause
+from confsync.proofs.obligation import Discharged
+from confsync.proofs.proof import Proof, prove
+from confsync.proofs.second import Opinion, second_opinion
+from confsync.proofs.solver import RLIMIT
+from confsync.proofs.stability import Spread, stability
+from confsync.proofs.triage import triage
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Family:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """An obligation, and what was said of it; see `proofs.obligation`."""
+    """An obligation, and what was said of it; see `confsync.proofs.obligation`."""
 
     kind: str
     name: str

@@ -14,15 +14,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model.concrete import Layout
-from model.language import Bool, ConcreteSlot, Config, Field, LanguageError, Slot, Sort, Term
-from model.program import Program
-from model.search.bfs import Limits, Search
-from model.search.monitor import Monitor
-from model.search.pairs import Pairs, Words
-from model.state import Bounds, Local, Shared
-from model.step import Design
-from proofs.vocabulary import Atom
+from confsync.model.concrete import Layout
+from confsync.model.language import Bool, ConcreteSlot, Config, Field, LanguageError, Slot, Sort, Term
+from confsync.model.program import Program
+from confsync.model.search.bfs import Limits, Search
+from confsync.model.search.monitor import Monitor
+from confsync.model.search.pairs import Pairs, Words
+from confsync.model.state import Bounds, Local, Shared
+from confsync.model.step import Design
+from confsync.proofs.vocabulary import Atom
 
 BOUNDS = (
     Bounds(slots=1, ejectable=1, configs=2, names=1, amounts=1, processes=2, crashes=1),

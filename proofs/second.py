@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from proofs.proof import Proof
-from proofs.smtlib import Answer, Answers, Script, answers, scripts
-from proofs.solver import GUARD
+from confsync.proofs.proof import Proof
+from confsync.proofs.smtlib import Answer, Answers, Script, answers, scripts
+from confsync.proofs.solver import GUARD
 
 RLIMIT = 100_000_000
 """cvc5's resource units for one question; docs/proofs.md has the calibration."""

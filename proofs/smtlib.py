@@ -14,11 +14,11 @@ from typing import Any
 
 import z3
 
-from model.state import LOCKS, Local, Shared
-from model.verdict import Verdict
-from proofs.lemma import Lemma
-from proofs.obligation import Discharged, Kind, Obligation
-from proofs.proof import Proof
+from confsync.model.state import LOCKS, Local, Shared
+from confsync.model.verdict import Verdict
+from confsync.proofs.lemma import Lemma
+from confsync.proofs.obligation import Discharged, Kind, Obligation
+from confsync.proofs.proof import Proof
 
 
 class Answer(StrEnum):

@@ -23,8 +23,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from model.footprint import probe
-from model.language import (
+from confsync.model.footprint import probe
+from confsync.model.language import (
     ABSENT,
     EMPTY,
     Bool,
@@ -40,7 +40,7 @@ from model.language import (
     pointwise,
     value,
 )
-from model.state import Local, Shared
+from confsync.model.state import Local, Shared
 
 
 class Domain(Record):

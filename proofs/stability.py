@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from model.verdict import Verdict
-from proofs.obligation import Discharged, discharge
-from proofs.proof import Proof
+from confsync.model.verdict import Verdict
+from confsync.proofs.obligation import Discharged, discharge
+from confsync.proofs.proof import Proof
 
 
 @dataclass(frozen=True, slots=True)

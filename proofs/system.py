@@ -13,11 +13,11 @@ from typing import Any
 
 import z3
 
-from model.state import LOCKS, Local, Shared
-from proofs.induction import ASKED, Claim, Induction, Step
-from proofs.lemma import Lemma
-from proofs.smtlib import Printed
-from proofs.terms import negation
+from confsync.model.state import LOCKS, Local, Shared
+from confsync.proofs.induction import ASKED, Claim, Induction, Step
+from confsync.proofs.lemma import Lemma
+from confsync.proofs.smtlib import Printed
+from confsync.proofs.terms import negation
 
 
 @dataclass(slots=True)

@@ -14,7 +14,7 @@ from typing import Any, Self
 
 import z3
 
-from model.language import ABSENT, EMPTY, MADE_UP, Bool, Config, Field, LanguageError, Record, Slot, Sort, Term
+from confsync.model.language import ABSENT, EMPTY, MADE_UP, Bool, Config, Field, LanguageError, Record, Slot, Sort, Term
 
 SLOT, CONFIG, NAME, AMOUNT, PROCESS = (z3.DeclareSort(n) for n in ("Slot", "Config", "Name", "Amount", "Process"))
 SORTS = {

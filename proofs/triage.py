@@ -18,27 +18,27 @@ import numpy as np
 import z3
 from numpy.typing import NDArray
 
-from model.concrete import Layout, WordCells, slot_name
-from model.events import arguments, asked, standing
-from model.language import LanguageError, Sort
-from model.output import replay_command
-from model.program import IDLE, Kind, Program
-from model.properties import BIT, PROPERTIES
-from model.search.bfs import Limits, Search
-from model.search.frontier import position
-from model.search.monitor import Monitor
-from model.search.pairs import Pairs
-from model.search.rebuild import rebuild
-from model.state import LOCKS, Local, Shared
-from model.trace import Trace, Whole, step
-from model.violation import violates
-from proofs.cti import Cti, EnginesDisagree, NoCounterexample, counterexample
-from proofs.houdini import Asked, Broken, Strengthening, Tracks
-from proofs.induction import Claim, Induction
-from proofs.lemma import Clause, Lemma, Names
-from proofs.proof import Proof
-from proofs.samples import Answers, ColumnCells, Samples, reachable_pairs, take, values_of
-from proofs.vocabulary import Atom, atoms
+from confsync.model.concrete import Layout, WordCells, slot_name
+from confsync.model.events import arguments, asked, standing
+from confsync.model.language import LanguageError, Sort
+from confsync.model.output import replay_command
+from confsync.model.program import IDLE, Kind, Program
+from confsync.model.properties import BIT, PROPERTIES
+from confsync.model.search.bfs import Limits, Search
+from confsync.model.search.frontier import position
+from confsync.model.search.monitor import Monitor
+from confsync.model.search.pairs import Pairs
+from confsync.model.search.rebuild import rebuild
+from confsync.model.state import LOCKS, Local, Shared
+from confsync.model.trace import Trace, Whole, step
+from confsync.model.violation import violates
+from confsync.proofs.cti import Cti, EnginesDisagree, NoCounterexample, counterexample
+from confsync.proofs.houdini import Asked, Broken, Strengthening, Tracks
+from confsync.proofs.induction import Claim, Induction
+from confsync.proofs.lemma import Clause, Lemma, Names
+from confsync.proofs.proof import Proof
+from confsync.proofs.samples import Answers, ColumnCells, Samples, reachable_pairs, take, values_of
+from confsync.proofs.vocabulary import Atom, atoms
 
 MOST_STATES = 1_000_000
 FEW, MOST_LITERALS = 3, 4

@@ -1,7 +1,7 @@
 """A design within bounds, unrolled in time: a state at each instant, and one small step between two of them.
 
-The step is the relation of `proofs.relation` on the carrier of `proofs.finite`, so it is the step functions, the ghosts
-and the environment of `model`, run once on terms. What is added here is what `model.program` has besides: whose turn it
+The step is the relation of `confsync.proofs.relation` on the carrier of `confsync.proofs.finite`, so it is the step functions, the ghosts
+and the environment of `model`, run once on terms. What is added here is what `confsync.model.program` has besides: whose turn it
 is, that an operation begins with what it is asked and nothing else, that what is dead is forgotten, that only so many
 processes die, and that a step changes something. So a step here is a transition of `Program`, and no other.
 
@@ -16,16 +16,16 @@ from typing import Any
 
 import z3
 
-from model.concrete import Layout
-from model.environment import may_be_asked
-from model.language import LanguageError, all_of
-from model.program import IDLE, Kind, Program
-from model.state import Bounds, Local, Shared
-from model.step import SIGNATURES, Design
-from model.trace import Move, Whole, step
-from proofs.finite import FiniteCells, lift
-from proofs.relation import Relation, Transition
-from proofs.terms import PROCESS, Z3Cells, any_of, formula
+from confsync.model.concrete import Layout
+from confsync.model.environment import may_be_asked
+from confsync.model.language import LanguageError, all_of
+from confsync.model.program import IDLE, Kind, Program
+from confsync.model.state import Bounds, Local, Shared
+from confsync.model.step import SIGNATURES, Design
+from confsync.model.trace import Move, Whole, step
+from confsync.proofs.finite import FiniteCells, lift
+from confsync.proofs.relation import Relation, Transition
+from confsync.proofs.terms import PROCESS, Z3Cells, any_of, formula
 
 KINDS = list(Kind)
 

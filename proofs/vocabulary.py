@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import cast
 
-from model.footprint import Probe, probe
-from model.language import ABSENT, EMPTY, MADE_UP, Bool, Field, Slot, Sort
-from model.program import Program
-from model.slice import value_flows
-from model.state import Local, Shared
+from confsync.model.footprint import Probe, probe
+from confsync.model.language import ABSENT, EMPTY, MADE_UP, Bool, Field, Slot, Sort
+from confsync.model.program import Program
+from confsync.model.slice import value_flows
+from confsync.model.state import Local, Shared
 
 Ask = Callable[[Shared, Local, Slot], Bool]
 Value = Callable[[Shared, Local, Slot], object]

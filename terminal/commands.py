@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from terminal.text import unknown
+from confsync.terminal.text import unknown
 
 
 class Group(click.Group):

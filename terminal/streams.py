@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TextIO
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
-from terminal.text import visible
+from confsync.terminal.text import visible
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer

@@ -10,15 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from impl.audit.domain import Domain, pci_devices
-from impl.audit.libxl_read import as_libxl_reads
-from impl.audit.store import Nodes, number
-from impl.configuration.media import path_of
-from impl.configuration.memory import kept_back
-from impl.configuration.template import Template, emptied
-from impl.configuration.text import decode, read_bounded
-from impl.errors import MalformedConfiguration
-from impl.kinds import DISK, KINDS, NIC, P9, PCI, USBCTRL, USBDEV, VDISPL, VKB, VSND, VTPM, Entry, Json, Kind
+from confsync.impl.audit.domain import Domain, pci_devices
+from confsync.impl.audit.libxl_read import as_libxl_reads
+from confsync.impl.audit.store import Nodes, number
+from confsync.impl.configuration.media import path_of
+from confsync.impl.configuration.memory import kept_back
+from confsync.impl.configuration.template import Template, emptied
+from confsync.impl.configuration.text import decode, read_bounded
+from confsync.impl.errors import MalformedConfiguration
+from confsync.impl.kinds import DISK, KINDS, NIC, P9, PCI, USBCTRL, USBDEV, VDISPL, VKB, VSND, VTPM, Entry, Json, Kind
 
 KEPT = (P9, VKB)
 """The kinds whose entries it never leaves out: it has no comparison for them [device_type_tbl]."""

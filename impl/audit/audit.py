@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from impl.audit.devices import check_entries, check_nodes, check_pci, count_stale
-from impl.audit.domain import Domain, open_domain
-from impl.audit.domains import check_knobs, check_macs, check_names, check_permissions, check_template, not_whole
-from impl.audit.finding import Audit, Finding
-from impl.audit.host import DOM0, Host
-from impl.audit.invariants import INVARIANTS
-from impl.audit.leftovers import check_ends, check_files, check_vm, loose_backends
-from impl.audit.unseen import unseen
+from confsync.impl.audit.devices import check_entries, check_nodes, check_pci, count_stale
+from confsync.impl.audit.domain import Domain, open_domain
+from confsync.impl.audit.domains import (
+    check_knobs,
+    check_macs,
+    check_names,
+    check_permissions,
+    check_template,
+    not_whole,
+)
+from confsync.impl.audit.finding import Audit, Finding
+from confsync.impl.audit.host import DOM0, Host
+from confsync.impl.audit.invariants import INVARIANTS
+from confsync.impl.audit.leftovers import check_ends, check_files, check_vm, loose_backends
+from confsync.impl.audit.unseen import unseen
 
 _ORDER = {name: at for at, name in enumerate(INVARIANTS)}
 

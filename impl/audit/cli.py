@@ -8,15 +8,15 @@ from pathlib import Path
 
 import click
 
-from impl.audit.audit import audit as audit_host
-from impl.audit.finding import Audit
-from impl.audit.host import Host, folder_files, pair, snapshots, state_folder
-from impl.audit.live import read_live
-from impl.audit.options import DUMP, TEMPLATES
-from impl.audit.output import as_json, as_junit, as_sarif, as_text
-from impl.errors import ToolstackError
-from terminal.streams import SafeConsole
-from terminal.text import value
+from confsync.impl.audit.audit import audit as audit_host
+from confsync.impl.audit.finding import Audit
+from confsync.impl.audit.host import Host, folder_files, pair, snapshots, state_folder
+from confsync.impl.audit.live import read_live
+from confsync.impl.audit.options import DUMP, TEMPLATES
+from confsync.impl.audit.output import as_json, as_junit, as_sarif, as_text
+from confsync.impl.errors import ToolstackError
+from confsync.terminal.streams import SafeConsole
+from confsync.terminal.text import value
 
 LIBXL_FOLDER = Path("/var/lib/xen")
 FOUND, BAD_INPUT = 1, 2
@@ -99,7 +99,7 @@ def _audits(
 
 async def _live(userdata: Path) -> Audit:
     """A host changes while it is read: what is found must be found twice."""
-    from impl.xenstore.client import Client  # noqa: PLC0415  # only a live host needs it
+    from confsync.impl.xenstore.client import Client  # noqa: PLC0415  # only a live host needs it
 
     xenstore = Client()
     try:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from impl.audit.answer import KEPT, failure
-from impl.audit.domain import BY_FOLDER, MUST_HAVE, Domain, device_name, pci_devices
-from impl.audit.finding import Finding, shown
-from impl.audit.host import DOM0
-from impl.audit.say import UNDER_WAY, detach, entry_of, entry_said, of_domain, written
-from impl.audit.store import Nodes
-from impl.configuration.implicit import unaccounted
-from impl.configuration.media import path_of, says_empty
-from impl.configuration.template import is_empty
-from impl.kinds import DISK, KINDS, NIC, Device, Entry, Kind
+from confsync.impl.audit.answer import KEPT, failure
+from confsync.impl.audit.domain import BY_FOLDER, MUST_HAVE, Domain, device_name, pci_devices
+from confsync.impl.audit.finding import Finding, shown
+from confsync.impl.audit.host import DOM0
+from confsync.impl.audit.say import UNDER_WAY, detach, entry_of, entry_said, of_domain, written
+from confsync.impl.audit.store import Nodes
+from confsync.impl.configuration.implicit import unaccounted
+from confsync.impl.configuration.media import path_of, says_empty
+from confsync.impl.configuration.template import is_empty
+from confsync.impl.kinds import DISK, KINDS, NIC, Device, Entry, Kind
 
 SCRIPT_RAN = "connected"
 SCRIPTED = (["vbd"], ["vbd3"], ["vif"])

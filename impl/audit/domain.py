@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from impl.audit.errors import BadInput
-from impl.audit.finding import shown
-from impl.audit.host import DOM0, Host, uuid_of
-from impl.audit.store import Nodes, Place, number
-from impl.audit.userdata import Userdata
-from impl.configuration.template import Template
-from impl.configuration.text import read_bounded
-from impl.errors import InvalidArgument, MalformedConfiguration
-from impl.kinds import DISK, KINDS, NIC, PCI, USBDEV, Device, Kind
+from confsync.impl.audit.errors import BadInput
+from confsync.impl.audit.finding import shown
+from confsync.impl.audit.host import DOM0, Host, uuid_of
+from confsync.impl.audit.store import Nodes, Place, number
+from confsync.impl.audit.userdata import Userdata
+from confsync.impl.configuration.template import Template
+from confsync.impl.configuration.text import read_bounded
+from confsync.impl.errors import InvalidArgument, MalformedConfiguration
+from confsync.impl.kinds import DISK, KINDS, NIC, PCI, USBDEV, Device, Kind
 
 BY_FOLDER: dict[str, Kind] = {kind.folder: kind for kind in KINDS.values() if kind not in (PCI, USBDEV)}
 BY_FOLDER["virtio_disk"] = DISK

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from shlex import quote
 
-from impl.audit.answer import failure
-from impl.audit.domain import Domain, device_name
-from impl.audit.finding import Finding, shown
-from impl.audit.host import DOM0
-from impl.audit.say import UNDER_WAY, detach, of_domain, written
-from impl.audit.store import number
-from impl.audit.userdata import TEMPLATE
-from impl.kinds import NIC
+from confsync.impl.audit.answer import failure
+from confsync.impl.audit.domain import Domain, device_name
+from confsync.impl.audit.finding import Finding, shown
+from confsync.impl.audit.host import DOM0
+from confsync.impl.audit.say import UNDER_WAY, detach, of_domain, written
+from confsync.impl.audit.store import number
+from confsync.impl.audit.userdata import TEMPLATE
+from confsync.impl.kinds import NIC
 
 MOST_FORGEABLE = 5
 """So many paths are named."""

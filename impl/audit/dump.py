@@ -7,9 +7,9 @@ from functools import lru_cache
 from itertools import count
 from pathlib import Path
 
-from impl.audit.errors import BadInput
-from impl.audit.store import Store
-from impl.audit.whole import FOLDERS, Wholeness
+from confsync.impl.audit.errors import BadInput
+from confsync.impl.audit.store import Store
+from confsync.impl.audit.whole import FOLDERS, Wholeness
 
 LONGEST_LINE = 65536
 """A path has 3,072 bytes at most, a value 4,096, an escape four."""

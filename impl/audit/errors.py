@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from impl.errors import ToolstackError
+from confsync.impl.errors import ToolstackError
 
 
 class BadInput(ToolstackError):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from impl.audit.invariants import INVARIANTS, Invariant
-from terminal.text import quoted
+from confsync.impl.audit.invariants import INVARIANTS, Invariant
+from confsync.terminal.text import quoted
 
 
 @dataclass(frozen=True, slots=True)

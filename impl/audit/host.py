@@ -7,16 +7,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from impl.audit.dump import read_dump
-from impl.audit.errors import BadInput
-from impl.audit.store import Store
-from impl.audit.userdata import TEMPLATE, Userdata, in_folder, listed, named
-from impl.configuration.template import Template
-from impl.configuration.text import read_bounded
-from impl.embedded.folder import TEMPLATES
-from impl.errors import MalformedConfiguration
-from impl.xenstore.sqlite import FILE as STATE
-from impl.xenstore.sqlite import SqliteStore
+from confsync.impl.audit.dump import read_dump
+from confsync.impl.audit.errors import BadInput
+from confsync.impl.audit.store import Store
+from confsync.impl.audit.userdata import TEMPLATE, Userdata, in_folder, listed, named
+from confsync.impl.configuration.template import Template
+from confsync.impl.configuration.text import read_bounded
+from confsync.impl.embedded.folder import TEMPLATES
+from confsync.impl.errors import MalformedConfiguration
+from confsync.impl.xenstore.sqlite import FILE as STATE
+from confsync.impl.xenstore.sqlite import SqliteStore
 
 DUMP, JSON, LISTINGS = "xenstore.txt", "libxl.json", ("files.txt", "varlibxen.txt")
 """The names in a snapshot's folder."""

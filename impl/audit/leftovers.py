@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from itertools import groupby
 
-from impl.audit.domain import BY_FOLDER, Domain, device_name
-from impl.audit.finding import Finding, invariant, shown
-from impl.audit.host import DOM0, Host, uuid_of
-from impl.audit.say import detach, entry_of, written
-from impl.audit.store import DEVICE, domid_of
-from impl.audit.userdata import Userdata
-from impl.kinds import Kind
+from confsync.impl.audit.domain import BY_FOLDER, Domain, device_name
+from confsync.impl.audit.finding import Finding, invariant, shown
+from confsync.impl.audit.host import DOM0, Host, uuid_of
+from confsync.impl.audit.say import detach, entry_of, written
+from confsync.impl.audit.store import DEVICE, domid_of
+from confsync.impl.audit.userdata import Userdata
+from confsync.impl.kinds import Kind
 
 _FOLDER = {
     "qdisk": "vbd",

@@ -14,9 +14,9 @@ from functools import cache
 from importlib.resources import files
 from typing import cast
 
-from impl.configuration.text import Exact
-from impl.errors import MalformedConfiguration
-from impl.kinds import Json
+from confsync.impl.configuration.text import Exact
+from confsync.impl.errors import MalformedConfiguration
+from confsync.impl.kinds import Json
 
 Fields = Mapping[str, str]
 _RANGES = {
@@ -38,7 +38,7 @@ _WHOLE = re.compile(r"-?[0-9]+")
 @cache
 def _types() -> tuple[Mapping[str, Fields], Mapping[str, tuple[str | None, tuple[str, ...]]]]:
     """The structures by name, and the enumerations: the default, and all names."""
-    known = json.loads(files("impl.audit").joinpath("libxl_types.json").read_text(encoding="utf-8"))
+    known = json.loads(files("confsync.impl.audit").joinpath("libxl_types.json").read_text(encoding="utf-8"))
     enums = {name: (enum["default"], tuple(enum["names"])) for name, enum in known["enums"].items()}
     return known["structs"], enums
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from impl.audit.store import BACKEND, DEVICE, LOCAL, VM, Store
-from impl.errors import CannotList, NoEntry
-from impl.ports import Requests
+from confsync.impl.audit.store import BACKEND, DEVICE, LOCAL, VM, Store
+from confsync.impl.errors import CannotList, NoEntry
+from confsync.impl.ports import Requests
 
 
 async def read_live(xenstore: Requests) -> Store:

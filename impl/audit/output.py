@@ -18,9 +18,9 @@ from junitparser.junitparser import FinalResult
 from rich.console import Console
 from rich.text import Text
 
-from impl.audit.finding import Audit, Finding, shown
-from impl.audit.invariants import INVARIANTS
-from impl.audit.unseen import concerns
+from confsync.impl.audit.finding import Audit, Finding, shown
+from confsync.impl.audit.invariants import INVARIANTS
+from confsync.impl.audit.unseen import concerns
 
 STYLE = {"error": "red", "warning": "yellow"}
 LABEL = 10
@@ -32,7 +32,7 @@ SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 def schema() -> dict[str, object]:
     """The JSON schema of `as_json`."""
-    text = files("impl.audit").joinpath("audit.schema.json").read_text(encoding="utf-8")
+    text = files("confsync.impl.audit").joinpath("audit.schema.json").read_text(encoding="utf-8")
     return cast("dict[str, object]", json.loads(text))
 
 

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import click
 
-from impl.audit.answer import retrieve as answer_of
-from impl.audit.domain import open_domain
-from impl.audit.errors import BadInput
-from impl.audit.finding import shown
-from impl.audit.host import Host, pair, snapshots
-from impl.audit.options import DUMP, TEMPLATES
-from impl.configuration.text import encode
-from impl.errors import ToolstackError
-from impl.kinds import Json
+from confsync.impl.audit.answer import retrieve as answer_of
+from confsync.impl.audit.domain import open_domain
+from confsync.impl.audit.errors import BadInput
+from confsync.impl.audit.finding import shown
+from confsync.impl.audit.host import Host, pair, snapshots
+from confsync.impl.audit.options import DUMP, TEMPLATES
+from confsync.impl.configuration.text import encode
+from confsync.impl.errors import ToolstackError
+from confsync.impl.kinds import Json
 
 FAILED, BAD_INPUT = 1, 2
 

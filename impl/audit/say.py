@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from shlex import quote
 
-from impl.audit.domain import Domain
-from impl.audit.finding import Finding, invariant, shown
-from impl.audit.host import Host
-from impl.errors import InvalidArgument
-from impl.kinds import DISK, NIC, PCI, USBCTRL, USBDEV, VDISPL, VKB, VSND, VTPM, Device, Entry, Kind
+from confsync.impl.audit.domain import Domain
+from confsync.impl.audit.finding import Finding, invariant, shown
+from confsync.impl.audit.host import Host
+from confsync.impl.errors import InvalidArgument
+from confsync.impl.kinds import DISK, NIC, PCI, USBCTRL, USBDEV, VDISPL, VKB, VSND, VTPM, Device, Entry, Kind
 
 _DETACH = {
     DISK.name: "block-detach", NIC.name: "network-detach", VTPM.name: "vtpm-detach", PCI.name: "pci-detach",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from impl.audit.domain import Domain
-from impl.audit.host import DOM0, Host
-from impl.audit.invariants import INVARIANTS
+from confsync.impl.audit.domain import Domain
+from confsync.impl.audit.host import DOM0, Host
+from confsync.impl.audit.invariants import INVARIANTS
 
 MOST = 5
 """So many domains are named."""

@@ -10,8 +10,8 @@ from __future__ import annotations
 from itertools import count
 from pathlib import Path
 
-from impl.audit.errors import BadInput
-from impl.audit.store import Store
+from confsync.impl.audit.errors import BadInput
+from confsync.impl.audit.store import Store
 
 FOLDERS = 3
 """The paths with at most so many parts, such as `/local/domain/7`, stand in a dump once."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from impl.errors import ToolstackError
-from impl.kinds import Device
-from impl.operations.existence import exists, is_closing
-from impl.operations.lifecycle import Stage, stage
-from impl.ports import Domain, Toolstack
+from confsync.impl.errors import ToolstackError
+from confsync.impl.kinds import Device
+from confsync.impl.operations.existence import exists, is_closing
+from confsync.impl.operations.lifecycle import Stage, stage
+from confsync.impl.ports import Domain, Toolstack
 
 PROGRAM = "confsync domain"
 

@@ -15,30 +15,30 @@ import click
 from click.core import ParameterSource
 from rich.cells import cell_len, set_cell_size
 
-from impl.command.advice import PROGRAM, after_creation, note_unfinished
-from impl.command.lifetime import destroy, pause, restore, save, unpause
-from impl.command.listing import listing
-from impl.command.size import MiB
-from impl.command.work import Work, name_of, pass_work, read_file
-from impl.command.xl_config import read_config
-from impl.command.xl_devices import device_entry, kind_named
-from impl.command.xl_names import device_index, find_device
-from impl.configuration.defaults import parse_uuid
-from impl.configuration.template import Template
-from impl.embedded.folder import HostFolder
-from impl.errors import DeviceExists, DomainNotFound, InvalidArgument, MalformedConfiguration
-from impl.kinds import DISK, NIC, USBDEV, Device, Json, Kind, device_of
-from impl.operations import attach as plugging
-from impl.operations import knobs, lifecycle, media, sweep
-from impl.operations.create import create as create_domain
-from impl.operations.door import MOST_VCPUS
-from impl.operations.retrieve import retrieve as retrieve_configuration
-from impl.ports import Domain, Toolstack
-from terminal.commands import Group
-from terminal.text import quoted
+from confsync.impl.command.advice import PROGRAM, after_creation, note_unfinished
+from confsync.impl.command.lifetime import destroy, pause, restore, save, unpause
+from confsync.impl.command.listing import listing
+from confsync.impl.command.size import MiB
+from confsync.impl.command.work import Work, name_of, pass_work, read_file
+from confsync.impl.command.xl_config import read_config
+from confsync.impl.command.xl_devices import device_entry, kind_named
+from confsync.impl.command.xl_names import device_index, find_device
+from confsync.impl.configuration.defaults import parse_uuid
+from confsync.impl.configuration.template import Template
+from confsync.impl.embedded.folder import HostFolder
+from confsync.impl.errors import DeviceExists, DomainNotFound, InvalidArgument, MalformedConfiguration
+from confsync.impl.kinds import DISK, NIC, USBDEV, Device, Json, Kind, device_of
+from confsync.impl.operations import attach as plugging
+from confsync.impl.operations import knobs, lifecycle, media, sweep
+from confsync.impl.operations.create import create as create_domain
+from confsync.impl.operations.door import MOST_VCPUS
+from confsync.impl.operations.retrieve import retrieve as retrieve_configuration
+from confsync.impl.ports import Domain, Toolstack
+from confsync.terminal.commands import Group
+from confsync.terminal.text import quoted
 
 STATE = "confsync-state"
-GIVEN = "impl.command.cli.given"
+GIVEN = "confsync.impl.command.cli.given"
 """Where click keeps the words that the command was given."""
 _NODE = re.compile(r"[A-Za-z0-9_@-]+(?:/port/[A-Za-z0-9_@-]+)?")
 

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import click
 
-from impl.command.advice import after_creation, after_save
-from impl.command.save_file import write_saved
-from impl.command.work import Work, pass_work, read_file
-from impl.configuration.defaults import parse_uuid
-from impl.configuration.template import Template
-from impl.embedded.folder import HostFolder
-from impl.operations import pause as pausing
-from impl.operations.destroy import destroy as destroy_domain
-from impl.operations.save import restore as restore_domain
-from impl.operations.save import save as save_domain
-from impl.ports import Domain, Toolstack
+from confsync.impl.command.advice import after_creation, after_save
+from confsync.impl.command.save_file import write_saved
+from confsync.impl.command.work import Work, pass_work, read_file
+from confsync.impl.configuration.defaults import parse_uuid
+from confsync.impl.configuration.template import Template
+from confsync.impl.embedded.folder import HostFolder
+from confsync.impl.operations import pause as pausing
+from confsync.impl.operations.destroy import destroy as destroy_domain
+from confsync.impl.operations.save import restore as restore_domain
+from confsync.impl.operations.save import save as save_domain
+from confsync.impl.ports import Domain, Toolstack
 
 
 @click.command()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from impl.ports import Permission
+from confsync.impl.ports import Permission
 
 _LETTERS = {"\t": "\\t", "\n": "\\n", "\r": "\\r", "\\": "\\\\"}
 

@@ -12,8 +12,8 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from impl.errors import StoreError
-from impl.templates.files import Files
+from confsync.impl.errors import StoreError
+from confsync.impl.templates.files import Files
 
 _NO_TMPFILE = {errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT}
 """What a file system or a kernel without O_TMPFILE answers; ENOENT: there is no /proc to name the file by."""

@@ -6,8 +6,8 @@ import re
 
 import click
 
-from impl.command.xl_values import MOST_KIB
-from terminal.text import quoted
+from confsync.impl.command.xl_values import MOST_KIB
+from confsync.terminal.text import quoted
 
 _SIZE = re.compile(r"([0-9]{1,18})([bkmgt]?)", re.IGNORECASE)
 _SHIFTS = {"b": -10, "k": 0, "": 10, "m": 10, "g": 20, "t": 30}

@@ -13,16 +13,16 @@ from typing import TypeVar
 
 import click
 
-from impl.command.advice import PROGRAM
-from impl.configuration.text import MOST_BYTES
-from impl.embedded.folder import HostFolder, no_host, open_folder, read_domain, read_folder
-from impl.errors import DomainNotFound, InvalidArgument, MalformedConfiguration, StoreError, ToolstackError
-from impl.kinds import Device
-from impl.operations import paths
-from impl.operations.existence import named, read_text
-from impl.ports import Domain, Toolstack
-from impl.templates.proper import check_folder
-from terminal.text import near_file, quoted, value
+from confsync.impl.command.advice import PROGRAM
+from confsync.impl.configuration.text import MOST_BYTES
+from confsync.impl.embedded.folder import HostFolder, no_host, open_folder, read_domain, read_folder
+from confsync.impl.errors import DomainNotFound, InvalidArgument, MalformedConfiguration, StoreError, ToolstackError
+from confsync.impl.kinds import Device
+from confsync.impl.operations import paths
+from confsync.impl.operations.existence import named, read_text
+from confsync.impl.ports import Domain, Toolstack
+from confsync.impl.templates.proper import check_folder
+from confsync.terminal.text import near_file, quoted, value
 
 EXIT_FAILED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 130
 T = TypeVar("T")

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from impl.command import xl_hvm
-from impl.command.xl_devices import device_entry
-from impl.command.xl_keys import KEYS, ON, ON_OTHERWISE
-from impl.command.xl_lists import LISTS as UNATTACHED
-from impl.command.xl_pci import FLAGS, pci
-from impl.command.xl_settings import Settings
-from impl.command.xl_syntax import Value, parse
-from impl.command.xl_values import boolean, each, items, mebibytes, name_of, named, number, text
-from impl.command.xl_words import uuid_text
-from impl.errors import InvalidArgument
-from impl.kinds import DISK, NIC, P9, PCI, USBCTRL, USBDEV, VDISPL, VKB, VSND, VTPM, Json, Kind
-from impl.operations.create import MEMORY_KB, MOST_VCPUS
+from confsync.impl.command import xl_hvm
+from confsync.impl.command.xl_devices import device_entry
+from confsync.impl.command.xl_keys import KEYS, ON, ON_OTHERWISE
+from confsync.impl.command.xl_lists import LISTS as UNATTACHED
+from confsync.impl.command.xl_pci import FLAGS, pci
+from confsync.impl.command.xl_settings import Settings
+from confsync.impl.command.xl_syntax import Value, parse
+from confsync.impl.command.xl_values import boolean, each, items, mebibytes, name_of, named, number, text
+from confsync.impl.command.xl_words import uuid_text
+from confsync.impl.errors import InvalidArgument
+from confsync.impl.kinds import DISK, NIC, P9, PCI, USBCTRL, USBDEV, VDISPL, VKB, VSND, VTPM, Json, Kind
+from confsync.impl.operations.create import MEMORY_KB, MOST_VCPUS
 
 LISTS: Mapping[str, Kind] = {
     "disk": DISK, "vif": NIC, "vtpm": VTPM, "pci": PCI, "usbctrl": USBCTRL, "usbdev": USBDEV, "p9": P9, "vkb": VKB,

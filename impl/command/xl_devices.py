@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from impl.command.xl_disk import disk
-from impl.command.xl_display import vdispl, vkb
-from impl.command.xl_nic import nic
-from impl.command.xl_pci import pci
-from impl.command.xl_sound import sound_card
-from impl.command.xl_words import Parameters, decimal, uuid_text, without_defaults, words
-from impl.errors import InvalidArgument
-from impl.kinds import DISK, KINDS, NIC, P9, PCI, USBCTRL, USBDEV, VDISPL, VKB, VSND, VTPM, Json, Kind
-from terminal.text import quoted
+from confsync.impl.command.xl_disk import disk
+from confsync.impl.command.xl_display import vdispl, vkb
+from confsync.impl.command.xl_nic import nic
+from confsync.impl.command.xl_pci import pci
+from confsync.impl.command.xl_sound import sound_card
+from confsync.impl.command.xl_words import Parameters, decimal, uuid_text, without_defaults, words
+from confsync.impl.errors import InvalidArgument
+from confsync.impl.kinds import DISK, KINDS, NIC, P9, PCI, USBCTRL, USBDEV, VDISPL, VKB, VSND, VTPM, Json, Kind
+from confsync.terminal.text import quoted
 
 _ALSO = {"block": DISK, "cdrom": DISK, "vif": NIC, "network": NIC, "9p": P9, "9pfs": P9, "usb": USBDEV}
 MOST_CHARACTERS = 1 << 16

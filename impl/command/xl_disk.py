@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from impl.command.xl_words import choice, decimal, without_defaults
-from impl.errors import InvalidArgument
-from impl.kinds import Json
-from impl.vdev import device_number
-from terminal.text import quoted
+from confsync.impl.command.xl_words import choice, decimal, without_defaults
+from confsync.impl.errors import InvalidArgument
+from confsync.impl.kinds import Json
+from confsync.impl.vdev import device_number
+from confsync.terminal.text import quoted
 
 _NAMES: Mapping[str, tuple[str, Sequence[str]]] = {
     "format": ("format", ("raw", "qcow", "qcow2", "vhd", "qed", "empty")),

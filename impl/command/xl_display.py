@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from impl.command.xl_words import MOST_UINT32, Parameters, decimal, without_defaults
-from impl.errors import InvalidArgument
-from impl.kinds import Json
-from terminal.text import quoted
+from confsync.impl.command.xl_words import MOST_UINT32, Parameters, decimal, without_defaults
+from confsync.impl.errors import InvalidArgument
+from confsync.impl.kinds import Json
+from confsync.terminal.text import quoted
 
 _CONNECTOR = re.compile(r"([^:]+):([0-9]{1,10})x([0-9]{1,10})")
 _FEATURES = ("disable-keyboard", "disable-pointer", "abs-pointer", "raw-pointer", "multi-touch")

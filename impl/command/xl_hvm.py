@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import secrets
 
-from impl.command.xl_settings import Settings
-from impl.command.xl_syntax import Value
-from impl.command.xl_values import boolean, items, named, text, texts
-from impl.command.xl_words import Parameters, choice, words
-from impl.errors import InvalidArgument
-from impl.kinds import Json
-from terminal.text import quoted
+from confsync.impl.command.xl_settings import Settings
+from confsync.impl.command.xl_syntax import Value
+from confsync.impl.command.xl_values import boolean, items, named, text, texts
+from confsync.impl.command.xl_words import Parameters, choice, words
+from confsync.impl.errors import InvalidArgument
+from confsync.impl.kinds import Json
+from confsync.terminal.text import quoted
 
 _HVM = ("b_info", "type.hvm")
 _BIOSES = ("rombios", "seabios", "ovmf")

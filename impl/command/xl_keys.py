@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from impl.command.xl_values import (
+from confsync.impl.command.xl_values import (
     Reader,
     boolean,
     colours,
@@ -28,7 +28,7 @@ from impl.command.xl_values import (
     texts_or_words,
     unsigned,
 )
-from impl.command.xl_words import MOST_INT
+from confsync.impl.command.xl_words import MOST_INT
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from impl.command.xl_display import vfb
-from impl.command.xl_words import Parameters, without_defaults, words
-from impl.errors import InvalidArgument
-from impl.kinds import Json
-from terminal.text import quoted
+from confsync.impl.command.xl_display import vfb
+from confsync.impl.command.xl_words import Parameters, without_defaults, words
+from confsync.impl.errors import InvalidArgument
+from confsync.impl.kinds import Json
+from confsync.terminal.text import quoted
 
 
 def channel(text: str) -> dict[str, Json]:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from impl.command.xl_nic import mac_address
-from impl.command.xl_pci import pci
-from impl.command.xl_words import decimal, uuid_text
-from impl.errors import DeviceNotFound, InvalidArgument
-from impl.kinds import DISK, NIC, PCI, USBDEV, VTPM, Device, Kind
-from impl.operations import existence, paths
-from impl.ports import Domain, Toolstack
-from impl.vdev import virtual_name
-from terminal.text import quoted
+from confsync.impl.command.xl_nic import mac_address
+from confsync.impl.command.xl_pci import pci
+from confsync.impl.command.xl_words import decimal, uuid_text
+from confsync.impl.errors import DeviceNotFound, InvalidArgument
+from confsync.impl.kinds import DISK, NIC, PCI, USBDEV, VTPM, Device, Kind
+from confsync.impl.operations import existence, paths
+from confsync.impl.ports import Domain, Toolstack
+from confsync.impl.vdev import virtual_name
+from confsync.terminal.text import quoted
 
 
 async def find_device(t: Toolstack, domain: Domain, kind: Kind, text: str) -> Device:

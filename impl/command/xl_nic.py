@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from impl.command.xl_words import Parameters, c_number, without_defaults
-from impl.errors import InvalidArgument
-from impl.kinds import Json
-from terminal.text import quoted
+from confsync.impl.command.xl_words import Parameters, c_number, without_defaults
+from confsync.impl.errors import InvalidArgument
+from confsync.impl.kinds import Json
+from confsync.terminal.text import quoted
 
 _MAC = re.compile(r"[0-9a-fA-F]{1,2}([:-])(?:[0-9a-fA-F]{1,2}\1){4}[0-9a-fA-F]{1,2}")
 _RATE = re.compile(r"([0-9]{1,20})([KMG]?)([Bb])/s(?:@([0-9]{1,20})(ms|us|m|u|s)?)?")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from impl.command.xl_words import Parameters, choice, without_defaults
-from impl.errors import InvalidArgument
-from impl.kinds import Json
-from terminal.text import quoted
+from confsync.impl.command.xl_words import Parameters, choice, without_defaults
+from confsync.impl.errors import InvalidArgument
+from confsync.impl.kinds import Json
+from confsync.terminal.text import quoted
 
 _ADDRESS = re.compile(r"(?:([0-9a-fA-F]{1,4}):)?([0-9a-fA-F]{1,2}):([0-9a-fA-F]{1,2})\.([0-7]|\*)")
 _SLOT = re.compile(r"(?:0[xX])?([01]?[0-9a-fA-F])")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from impl.command.xl_syntax import Setting, Value
-from impl.errors import InvalidArgument, MalformedConfiguration
-from impl.kinds import Json
+from confsync.impl.command.xl_syntax import Setting, Value
+from confsync.impl.errors import InvalidArgument, MalformedConfiguration
+from confsync.impl.kinds import Json
 
 T = TypeVar("T")
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from impl.command.xl_words import Parameters, c_number, choice, without_defaults, words
-from impl.errors import InvalidArgument
-from impl.kinds import Json
-from terminal.text import quoted
+from confsync.impl.command.xl_words import Parameters, c_number, choice, without_defaults, words
+from confsync.impl.errors import InvalidArgument
+from confsync.impl.kinds import Json
+from confsync.terminal.text import quoted
 
 _WIDTHS = ("s16", "u16", "s24", "u24", "s32", "u32", "f32", "f64", "iec958_subframe")
 FORMATS = (

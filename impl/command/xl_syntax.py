@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from impl.errors import MalformedConfiguration
-from terminal.text import quoted
+from confsync.impl.errors import MalformedConfiguration
+from confsync.terminal.text import quoted
 
 _TOKEN = re.compile(
     r"""(?P<skip>[ \t]+)|(?P<name>[a-z][._0-9a-z]*)|(?P<number>[0-9][0-9a-fx]*)

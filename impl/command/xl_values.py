@@ -9,11 +9,11 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from impl.command.xl_syntax import Value
-from impl.command.xl_words import MOST_INT, MOST_UINT32, c_number, choice
-from impl.errors import InvalidArgument
-from impl.kinds import Json
-from terminal.text import quoted
+from confsync.impl.command.xl_syntax import Value
+from confsync.impl.command.xl_words import MOST_INT, MOST_UINT32, c_number, choice
+from confsync.impl.errors import InvalidArgument
+from confsync.impl.kinds import Json
+from confsync.terminal.text import quoted
 
 MOST_KIB = 10**12
 """The most memory, in KiB, that is read as an amount."""

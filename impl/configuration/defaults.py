@@ -11,10 +11,10 @@ import hashlib
 from collections.abc import Set
 from uuid import UUID
 
-from impl.configuration.places import BY_PLACE, UNSET
-from impl.configuration.template import Template
-from impl.errors import InvalidArgument
-from impl.kinds import KINDS, NIC, VTPM, Device, Entry, Json, Kind, device_of
+from confsync.impl.configuration.places import BY_PLACE, UNSET
+from confsync.impl.configuration.template import Template
+from confsync.impl.errors import InvalidArgument
+from confsync.impl.kinds import KINDS, NIC, VTPM, Device, Entry, Json, Kind, device_of
 
 MAC_PREFIX = "00:16:3e"
 """Xen's own [xl-network-configuration(5)]."""

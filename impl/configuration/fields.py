@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
-from impl.configuration.defaults import parse_uuid
-from impl.configuration.places import UNSET
-from impl.errors import InvalidArgument
-from impl.kinds import (
+from confsync.impl.configuration.defaults import parse_uuid
+from confsync.impl.configuration.places import UNSET
+from confsync.impl.errors import InvalidArgument
+from confsync.impl.kinds import (
     DISK,
     MOST_DEVID,
     MOST_DOMID,

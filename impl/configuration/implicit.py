@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from impl.configuration.template import Template
-from impl.kinds import VKB, Device, Kind
+from confsync.impl.configuration.template import Template
+from confsync.impl.kinds import VKB, Device, Kind
 
 
 def unaccounted(template: Template, kind: Kind, existing: Iterable[str]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from impl.kinds import Json
+from confsync.impl.kinds import Json
 
 POD_KB = 1024
 """What libxl keeps back of an HVM domain that is populated on demand, in KiB [LIBXL_MAXMEM_CONSTANT]."""

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import count
 
-from impl.configuration.text import expect
-from impl.errors import InvalidArgument, MalformedConfiguration
-from impl.kinds import DISK, MOST_DEVID, P9, PCI, USBCTRL, VKB, Device, Entry, Json, Kind
+from confsync.impl.configuration.text import expect
+from confsync.impl.errors import InvalidArgument, MalformedConfiguration
+from confsync.impl.kinds import DISK, MOST_DEVID, P9, PCI, USBCTRL, VKB, Device, Entry, Json, Kind
 
 Places = Mapping[str, int]
 """Where the entries of a kind stand, by their index: a device's own hash costs ten times as much."""

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence, Set
 from types import MappingProxyType
 from typing import cast
 
-from impl.configuration.memory import kept_back
-from impl.configuration.places import Places, numbered, places_of
-from impl.configuration.text import MOST_BYTES, decode, encode, expect, join
-from impl.errors import InvalidArgument, MalformedConfiguration
-from impl.kinds import KINDS, Device, Entry, Json, Kind
+from confsync.impl.configuration.memory import kept_back
+from confsync.impl.configuration.places import Places, numbered, places_of
+from confsync.impl.configuration.text import MOST_BYTES, decode, encode, expect, join
+from confsync.impl.errors import InvalidArgument, MalformedConfiguration
+from confsync.impl.kinds import KINDS, Device, Entry, Json, Kind
 
 _KNOBS = {
     "name": ("c_info", str, "a string"),

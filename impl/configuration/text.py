@@ -18,8 +18,8 @@ from math import isfinite
 from pathlib import Path
 from typing import NoReturn, cast
 
-from impl.errors import MalformedConfiguration
-from impl.kinds import Json
+from confsync.impl.errors import MalformedConfiguration
+from confsync.impl.kinds import Json
 
 MOST_BYTES = 16 << 20
 """A template of 1,000 devices has 200 KiB."""

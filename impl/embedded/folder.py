@@ -13,18 +13,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from impl.embedded.hotplug import Behaves, SimulatedHotplug, behaves
-from impl.embedded.hypervisor import EmbeddedHypervisor
-from impl.embedded.sqlite import HOST_SCHEMA, SqliteHost
-from impl.errors import Busy, DamagedStore, InvalidArgument, StoreError, ToolstackError
-from impl.holders import Tells, tell_nobody
-from impl.ports import Domain, Toolstack
-from impl.templates.files import Files
-from impl.templates.lock import Waits
-from impl.templates.reading import Glimpse, ReadTemplates
-from impl.templates.store import TemplateStore
-from impl.xenstore.snapshot import NotMade, log_of
-from impl.xenstore.sqlite import FILE, SqliteStore
+from confsync.impl.embedded.hotplug import Behaves, SimulatedHotplug, behaves
+from confsync.impl.embedded.hypervisor import EmbeddedHypervisor
+from confsync.impl.embedded.sqlite import HOST_SCHEMA, SqliteHost
+from confsync.impl.errors import Busy, DamagedStore, InvalidArgument, StoreError, ToolstackError
+from confsync.impl.holders import Tells, tell_nobody
+from confsync.impl.ports import Domain, Toolstack
+from confsync.impl.templates.files import Files
+from confsync.impl.templates.lock import Waits
+from confsync.impl.templates.reading import Glimpse, ReadTemplates
+from confsync.impl.templates.store import TemplateStore
+from confsync.impl.xenstore.snapshot import NotMade, log_of
+from confsync.impl.xenstore.sqlite import FILE, SqliteStore
 
 TEMPLATES = "templates"
 _TRIES = 100

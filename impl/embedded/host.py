@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from impl.ports import Domain
+from confsync.impl.ports import Domain
 
 Scheduling = Mapping[str, int]
 CREDIT: Scheduling = {"cap": 0, "weight": 256}

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from impl.embedded.host import Claim, Host, View, living
-from impl.errors import HotplugFailed
-from impl.kinds import PCI, USBDEV, Device
-from impl.operations import paths
-from impl.operations.layout import CLOSED, CONNECTED
-from impl.ports import Domain
+from confsync.impl.embedded.host import Claim, Host, View, living
+from confsync.impl.errors import HotplugFailed
+from confsync.impl.kinds import PCI, USBDEV, Device
+from confsync.impl.operations import paths
+from confsync.impl.operations.layout import CLOSED, CONNECTED
+from confsync.impl.ports import Domain
 
 ALLOCATE = ("backend", "script", "device model")
 RELEASE = ("device model", "script", "backend")
@@ -24,7 +24,7 @@ async def behaves(_call: str, _step: str, _domain: Domain, _device: Device) -> N
 
 
 class SimulatedHotplug:
-    """`impl.ports.Hotplug` over an embedded host. Something is held from the first step of `allocate` to the last
+    """`confsync.impl.ports.Hotplug` over an embedded host. Something is held from the first step of `allocate` to the last
     of `release`, for a device that exists and is not closing."""
 
     def __init__(self, host: Host, behave: Behaves = behaves) -> None:

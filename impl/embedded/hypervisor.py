@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from impl.embedded.host import Guest, Host, View, living
-from impl.errors import DomainNotFound, HypervisorRefused
-from impl.kinds import MOST_DOMID
-from impl.ports import Domain
+from confsync.impl.embedded.host import Guest, Host, View, living
+from confsync.impl.errors import DomainNotFound, HypervisorRefused
+from confsync.impl.kinds import MOST_DOMID
+from confsync.impl.ports import Domain
 
 
 class EmbeddedHypervisor:
-    """`impl.ports.Hypervisor` over an embedded host. No method suspends."""
+    """`confsync.impl.ports.Hypervisor` over an embedded host. No method suspends."""
 
     def __init__(self, host: Host) -> None:
         self._host = host

@@ -6,16 +6,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import MappingProxyType
 
-from impl.embedded.host import Claim, Guest
-from impl.ports import Domain
-from impl.xenstore.engine import Connection
-from impl.xenstore.memory import MemoryStore
+from confsync.impl.embedded.host import Claim, Guest
+from confsync.impl.ports import Domain
+from confsync.impl.xenstore.engine import Connection
+from confsync.impl.xenstore.memory import MemoryStore
 
 Kept = tuple[Mapping[int, Guest], Mapping[Claim, str]]
 
 
 class MemoryHost:
-    """`impl.embedded.host.Host` of one process."""
+    """`confsync.impl.embedded.host.Host` of one process."""
 
     def __init__(self, xenstore: MemoryStore) -> None:
         self._xenstore = xenstore

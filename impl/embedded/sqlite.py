@@ -10,11 +10,11 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import cast
 
-from impl.embedded.host import Claim, Guest
-from impl.ports import Domain
-from impl.xenstore.checksum import checksum, require_checksum
-from impl.xenstore.engine import Connection
-from impl.xenstore.sqlite import SCHEMA, SqliteStore
+from confsync.impl.embedded.host import Claim, Guest
+from confsync.impl.ports import Domain
+from confsync.impl.xenstore.checksum import checksum, require_checksum
+from confsync.impl.xenstore.engine import Connection
+from confsync.impl.xenstore.sqlite import SCHEMA, SqliteStore
 
 HOST_SCHEMA = f"{SCHEMA}\n{Path(__file__).with_name('schema.sql').read_text()}"
 """The tables of the xenstore and of the host."""
@@ -33,7 +33,7 @@ def _guest(domid: int, row: Row) -> Guest:
 
 
 class SqliteHost:
-    """`impl.embedded.host.Host` in the file of an embedded xenstore."""
+    """`confsync.impl.embedded.host.Host` in the file of an embedded xenstore."""
 
     def __init__(self, store: SqliteStore) -> None:
         """`store`: one with HOST_SCHEMA."""

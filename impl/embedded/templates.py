@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from impl.errors import DomainNotFound, LockFailed, TemplateMissing
-from impl.ports import Domain, Lock
+from confsync.impl.errors import DomainNotFound, LockFailed, TemplateMissing
+from confsync.impl.ports import Domain, Lock
 
 Kept = tuple[Mapping[Domain, bytes], Mapping[Domain, int], frozenset[Domain]]
 PAUSE = 0.001
@@ -46,7 +46,7 @@ class TemplateMemory:
 
 @dataclass(frozen=True, slots=True)
 class MemoryTemplates:
-    """`impl.ports.Templates` of one process. No method suspends, but a wait for a lock."""
+    """`confsync.impl.ports.Templates` of one process. No method suspends, but a wait for a lock."""
 
     memory: TemplateMemory
     process: int

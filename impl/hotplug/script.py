@@ -9,9 +9,9 @@ import signal
 from asyncio.subprocess import DEVNULL, Process
 from collections.abc import Awaitable, Callable
 
-from impl.errors import HotplugFailed, TimedOut
-from impl.hotplug.tail import Tail
-from impl.kinds import NIC, Device
+from confsync.impl.errors import HotplugFailed, TimedOut
+from confsync.impl.hotplug.tail import Tail
+from confsync.impl.kinds import NIC, Device
 
 TIMEOUT = 40.0
 """Seconds [LIBXL_HOTPLUG_TIMEOUT]."""

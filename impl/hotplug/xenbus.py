@@ -11,13 +11,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 
-from impl.errors import HotplugFailed, TimedOut
-from impl.hotplug.script import MOST_QUOTED, Runs, run_script
-from impl.kinds import DISK, NIC, PCI, USBDEV, Device
-from impl.operations import paths
-from impl.operations.existence import exists, is_closing, is_known, pointers, read_text
-from impl.operations.layout import CLOSED, CONNECTED, INIT_WAIT, RECONFIGURING
-from impl.ports import Domain, Xenstore
+from confsync.impl.errors import HotplugFailed, TimedOut
+from confsync.impl.hotplug.script import MOST_QUOTED, Runs, run_script
+from confsync.impl.kinds import DISK, NIC, PCI, USBDEV, Device
+from confsync.impl.operations import paths
+from confsync.impl.operations.existence import exists, is_closing, is_known, pointers, read_text
+from confsync.impl.operations.layout import CLOSED, CONNECTED, INIT_WAIT, RECONFIGURING
+from confsync.impl.ports import Domain, Xenstore
 
 CONNECT_TIMEOUT = DISCONNECT_TIMEOUT = 10.0
 """Seconds [LIBXL_INIT_TIMEOUT, LIBXL_DESTROY_TIMEOUT]."""
@@ -41,7 +41,7 @@ async def _side_by_side(works: Iterable[Coroutine[None, None, None]]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class XenbusHotplug:
-    """`impl.ports.Hotplug` towards the backends of a host."""
+    """`confsync.impl.ports.Hotplug` towards the backends of a host."""
 
     xenstore: Xenstore
     scripts: Runs = run_script

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 
-from impl.configuration.defaults import complete
-from impl.errors import DeviceExists, MalformedConfiguration, TemplateMissing
-from impl.kinds import Device, Entry, Kind
-from impl.operations import entries, existence
-from impl.operations.door import require_good_asked, require_room
-from impl.operations.guarded import UNWINDS, locked, read_template, replace_template
-from impl.operations.transact import transact
-from impl.ports import Domain, Requests, Toolstack
+from confsync.impl.configuration.defaults import complete
+from confsync.impl.errors import DeviceExists, MalformedConfiguration, TemplateMissing
+from confsync.impl.kinds import Device, Entry, Kind
+from confsync.impl.operations import entries, existence
+from confsync.impl.operations.door import require_good_asked, require_room
+from confsync.impl.operations.guarded import UNWINDS, locked, read_template, replace_template
+from confsync.impl.operations.transact import transact
+from confsync.impl.ports import Domain, Requests, Toolstack
 
 
 async def attach(t: Toolstack, domain: Domain, kind: Kind, entry: Entry) -> Device:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from impl.configuration.defaults import complete_all, parse_uuid
-from impl.configuration.template import Template
-from impl.errors import HypervisorRefused, InvalidArgument, MalformedConfiguration, ToolstackError
-from impl.kinds import USBDEV, Device
-from impl.operations import entries, paths
-from impl.operations.destroy import destroy_locked
-from impl.operations.door import MOST_VCPUS, require_good_name, require_good_template, scheduling
-from impl.operations.existence import named, require_known
-from impl.operations.guarded import UNWINDS, locked, replace_template
-from impl.operations.lifecycle import Stage
-from impl.operations.sweep import sweep
-from impl.operations.transact import transact
-from impl.ports import Domain, Lock, Permission, Requests, Toolstack
+from confsync.impl.configuration.defaults import complete_all, parse_uuid
+from confsync.impl.configuration.template import Template
+from confsync.impl.errors import HypervisorRefused, InvalidArgument, MalformedConfiguration, ToolstackError
+from confsync.impl.kinds import USBDEV, Device
+from confsync.impl.operations import entries, paths
+from confsync.impl.operations.destroy import destroy_locked
+from confsync.impl.operations.door import MOST_VCPUS, require_good_name, require_good_template, scheduling
+from confsync.impl.operations.existence import named, require_known
+from confsync.impl.operations.guarded import UNWINDS, locked, replace_template
+from confsync.impl.operations.lifecycle import Stage
+from confsync.impl.operations.sweep import sweep
+from confsync.impl.operations.transact import transact
+from confsync.impl.ports import Domain, Lock, Permission, Requests, Toolstack
 
 __all__ = ["MOST_VCPUS", "create"]
 TRIES = 16

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from impl.kinds import Device
-from impl.operations import entries, existence, paths
-from impl.operations.guarded import locked
-from impl.operations.lifecycle import Stage, set_stage
-from impl.operations.remnants import expunge_remnants, is_odd
-from impl.operations.transact import transact
-from impl.ports import Domain, Lock, Requests, Toolstack
+from confsync.impl.kinds import Device
+from confsync.impl.operations import entries, existence, paths
+from confsync.impl.operations.guarded import locked
+from confsync.impl.operations.lifecycle import Stage, set_stage
+from confsync.impl.operations.remnants import expunge_remnants, is_odd
+from confsync.impl.operations.transact import transact
+from confsync.impl.ports import Domain, Lock, Requests, Toolstack
 
 
 async def destroy(t: Toolstack, domain: Domain) -> None:

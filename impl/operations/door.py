@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from impl.configuration.defaults import complete
-from impl.configuration.fields import require_proper_fields
-from impl.configuration.template import Template
-from impl.configuration.text import MOST_BYTES
-from impl.errors import InvalidArgument
-from impl.kinds import MOST_DOMID, USBCTRL, USBDEV, Device, Entry, Json, Kind
-from impl.operations import paths
-from impl.operations.guarded import require_proper, require_proper_entry
-from impl.operations.layout import Layout, driver_domain, layout, ports
-from impl.ports import Domain
-from impl.xenstore.limits import PAYLOAD_MAX
+from confsync.impl.configuration.defaults import complete
+from confsync.impl.configuration.fields import require_proper_fields
+from confsync.impl.configuration.template import Template
+from confsync.impl.configuration.text import MOST_BYTES
+from confsync.impl.errors import InvalidArgument
+from confsync.impl.kinds import MOST_DOMID, USBCTRL, USBDEV, Device, Entry, Json, Kind
+from confsync.impl.operations import paths
+from confsync.impl.operations.guarded import require_proper, require_proper_entry
+from confsync.impl.operations.layout import Layout, driver_domain, layout, ports
+from confsync.impl.ports import Domain
+from confsync.impl.xenstore.limits import PAYLOAD_MAX
 
 MOST_VCPUS = 512
 """The most vcpus that a domain is made with: more than any HVM guest has, and a bound for what goes to xenstore."""

@@ -8,12 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable
 
-from impl.configuration.media import says_empty
-from impl.errors import DeviceExists, DeviceNotFound, HotplugFailed, InvalidArgument
-from impl.kinds import PCI, USBCTRL, USBDEV, Device, Entry
-from impl.operations import paths
-from impl.operations.door import require_port
-from impl.operations.existence import (
+from confsync.impl.configuration.media import says_empty
+from confsync.impl.errors import DeviceExists, DeviceNotFound, HotplugFailed, InvalidArgument
+from confsync.impl.kinds import PCI, USBCTRL, USBDEV, Device, Entry
+from confsync.impl.operations import paths
+from confsync.impl.operations.door import require_port
+from confsync.impl.operations.existence import (
     exists,
     is_closing,
     named,
@@ -24,8 +24,8 @@ from impl.operations.existence import (
     require,
     require_known,
 )
-from impl.operations.layout import CLOSING, INITIALISING, RECONFIGURING, Layout, Nodes, driver_domain, layout
-from impl.ports import Domain, Permission, Requests
+from confsync.impl.operations.layout import CLOSING, INITIALISING, RECONFIGURING, Layout, Nodes, driver_domain, layout
+from confsync.impl.ports import Domain, Permission, Requests
 
 DOM0_NAME = "Domain-0"
 """The name that dom0 has on every host, whether or not xenstore was told [xen-init-dom0]."""

@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from impl.errors import CannotList, DeviceNotFound, DomainNotFound, InvalidArgument, NoEntry, XenstoreError
-from impl.kinds import KINDS, PCI, USBCTRL, USBDEV, Device, Kind
-from impl.operations import paths
-from impl.ports import Domain, Requests
+from confsync.impl.errors import CannotList, DeviceNotFound, DomainNotFound, InvalidArgument, NoEntry, XenstoreError
+from confsync.impl.kinds import KINDS, PCI, USBCTRL, USBDEV, Device, Kind
+from confsync.impl.operations import paths
+from confsync.impl.ports import Domain, Requests
 
 _ADDRESS = re.compile(r"[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]")
 

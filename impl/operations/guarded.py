@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from impl.configuration.template import Template
-from impl.errors import DomainNotFound, InvalidArgument, MalformedConfiguration, ToolstackError
-from impl.kinds import Entry, Kind
-from impl.ports import Domain, Lock, Toolstack
+from confsync.impl.configuration.template import Template
+from confsync.impl.errors import DomainNotFound, InvalidArgument, MalformedConfiguration, ToolstackError
+from confsync.impl.kinds import Entry, Kind
+from confsync.impl.ports import Domain, Lock, Toolstack
 
 UNWINDS = (Exception, asyncio.CancelledError)
 """What an operation cleans up after. Anything else is the end of its process, which cleans up nothing."""

@@ -5,15 +5,21 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from impl.configuration.memory import parse_amount
-from impl.configuration.template import Template
-from impl.errors import DomainNotFound, InvalidArgument, MalformedConfiguration, TemplateMissing, ToolstackError
-from impl.operations import paths
-from impl.operations.door import require_amount, require_good_name, require_good_scheduling
-from impl.operations.existence import named, names, read_text, require_known
-from impl.operations.guarded import UNWINDS, locked, read_template
-from impl.operations.transact import transact
-from impl.ports import Domain, Requests, Toolstack
+from confsync.impl.configuration.memory import parse_amount
+from confsync.impl.configuration.template import Template
+from confsync.impl.errors import (
+    DomainNotFound,
+    InvalidArgument,
+    MalformedConfiguration,
+    TemplateMissing,
+    ToolstackError,
+)
+from confsync.impl.operations import paths
+from confsync.impl.operations.door import require_amount, require_good_name, require_good_scheduling
+from confsync.impl.operations.existence import named, names, read_text, require_known
+from confsync.impl.operations.guarded import UNWINDS, locked, read_template
+from confsync.impl.operations.transact import transact
+from confsync.impl.ports import Domain, Requests, Toolstack
 
 
 async def rename(t: Toolstack, domain: Domain, name: str) -> None:

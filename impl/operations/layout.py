@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from impl.configuration.template import is_ejectable, is_empty, is_set
-from impl.errors import InvalidArgument
-from impl.kinds import (
+from confsync.impl.configuration.template import is_ejectable, is_empty, is_set
+from confsync.impl.errors import InvalidArgument
+from confsync.impl.kinds import (
     DISK,
     MOST_DEVID,
     MOST_UINT32,
@@ -28,8 +28,8 @@ from impl.kinds import (
     Json,
     Kind,
 )
-from impl.operations import paths
-from impl.ports import Domain
+from confsync.impl.operations import paths
+from confsync.impl.ports import Domain
 
 INITIALISING, INIT_WAIT, CONNECTED, CLOSING, CLOSED, RECONFIGURING = "1", "2", "4", "5", "6", "7"
 """States of a frontend or a backend [xen/include/public/io/xenbus.h]."""

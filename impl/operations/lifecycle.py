@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from enum import Enum
 
-from impl.errors import NotReady
-from impl.operations.existence import is_known, read_text, require_known
-from impl.operations.paths import lifecycle
-from impl.ports import Domain, Requests
+from confsync.impl.errors import NotReady
+from confsync.impl.operations.existence import is_known, read_text, require_known
+from confsync.impl.operations.paths import lifecycle
+from confsync.impl.ports import Domain, Requests
 
 
 class Stage(Enum):

@@ -7,15 +7,15 @@ the template says [C1], and an exchange is an eject and an insert [C2].
 
 from __future__ import annotations
 
-from impl.configuration.template import Template, emptied, is_empty
-from impl.errors import DeviceNotFound, InvalidArgument, MalformedConfiguration, TemplateMissing
-from impl.kinds import DISK, Device, Entry
-from impl.operations import entries
-from impl.operations.door import require_good_asked, require_room
-from impl.operations.guarded import UNWINDS, locked, read_template, replace_template
-from impl.operations.layout import params
-from impl.operations.transact import transact
-from impl.ports import Domain, Toolstack
+from confsync.impl.configuration.template import Template, emptied, is_empty
+from confsync.impl.errors import DeviceNotFound, InvalidArgument, MalformedConfiguration, TemplateMissing
+from confsync.impl.kinds import DISK, Device, Entry
+from confsync.impl.operations import entries
+from confsync.impl.operations.door import require_good_asked, require_room
+from confsync.impl.operations.guarded import UNWINDS, locked, read_template, replace_template
+from confsync.impl.operations.layout import params
+from confsync.impl.operations.transact import transact
+from confsync.impl.ports import Domain, Toolstack
 
 MEDIUM = ("pdev_path", "format")
 """The fields of a drive's entry that are about its medium."""

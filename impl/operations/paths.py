@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from impl.kinds import USBDEV, Device, Kind
-from impl.ports import Domain
+from confsync.impl.kinds import USBDEV, Device, Kind
+from confsync.impl.ports import Domain
 
 DOMAINS = "/local/domain"
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from impl.operations.guarded import locked
-from impl.operations.lifecycle import Stage, require_whole, set_stage
-from impl.operations.transact import transact
-from impl.ports import Domain, Toolstack
+from confsync.impl.operations.guarded import locked
+from confsync.impl.operations.lifecycle import Stage, require_whole, set_stage
+from confsync.impl.operations.transact import transact
+from confsync.impl.ports import Domain, Toolstack
 
 
 async def pause(t: Toolstack, domain: Domain) -> None:

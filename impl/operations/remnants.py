@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from impl.errors import InvalidArgument
-from impl.kinds import KINDS, PCI, USBDEV, Device
-from impl.operations import paths
-from impl.operations.existence import libxl_pci, names, pointers
-from impl.ports import Domain, Requests
+from confsync.impl.errors import InvalidArgument
+from confsync.impl.kinds import KINDS, PCI, USBDEV, Device
+from confsync.impl.operations import paths
+from confsync.impl.operations.existence import libxl_pci, names, pointers
+from confsync.impl.ports import Domain, Requests
 
 
 async def is_odd(x: Requests, domain: Domain, there: Sequence[Device]) -> bool:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from impl.configuration.implicit import unaccounted
-from impl.configuration.memory import parse_amount
-from impl.configuration.template import Template, emptied, is_ejectable
-from impl.errors import CannotList, XenstoreError
-from impl.kinds import Device
-from impl.operations import entries, existence, paths
-from impl.operations.existence import names, read_text
-from impl.operations.guarded import locked, read_template, require_alive
-from impl.ports import Domain, Toolstack
+from confsync.impl.configuration.implicit import unaccounted
+from confsync.impl.configuration.memory import parse_amount
+from confsync.impl.configuration.template import Template, emptied, is_ejectable
+from confsync.impl.errors import CannotList, XenstoreError
+from confsync.impl.kinds import Device
+from confsync.impl.operations import entries, existence, paths
+from confsync.impl.operations.existence import names, read_text
+from confsync.impl.operations.guarded import locked, read_template, require_alive
+from confsync.impl.ports import Domain, Toolstack
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from impl.configuration.template import Template
-from impl.errors import ToolstackError
-from impl.operations.create import create
-from impl.operations.destroy import destroy_locked
-from impl.operations.guarded import UNWINDS, locked
-from impl.operations.lifecycle import Stage, require_whole, set_stage
-from impl.operations.retrieve import retrieve_locked
-from impl.operations.transact import transact
-from impl.ports import Domain, Lock, Toolstack
+from confsync.impl.configuration.template import Template
+from confsync.impl.errors import ToolstackError
+from confsync.impl.operations.create import create
+from confsync.impl.operations.destroy import destroy_locked
+from confsync.impl.operations.guarded import UNWINDS, locked
+from confsync.impl.operations.lifecycle import Stage, require_whole, set_stage
+from confsync.impl.operations.retrieve import retrieve_locked
+from confsync.impl.operations.transact import transact
+from confsync.impl.ports import Domain, Lock, Toolstack
 
 
 async def save(

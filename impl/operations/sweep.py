@@ -6,7 +6,7 @@ which nothing is known keeps its files: the record of the hypervisor may be anot
 
 from __future__ import annotations
 
-from impl.ports import Domain, Toolstack
+from confsync.impl.ports import Domain, Toolstack
 
 
 async def sweep(t: Toolstack) -> list[Domain]:

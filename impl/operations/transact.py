@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from impl.ports import Requests, Toolstack
-from impl.xenstore.retry import transact as until_committed
+from confsync.impl.ports import Requests, Toolstack
+from confsync.impl.xenstore.retry import transact as until_committed
 
 T = TypeVar("T")
 

@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from impl.errors import ConnectionLost, XenstoreError
-from impl.shim.build import CannotBuild, build
-from impl.xenstore.channel import to_socket
-from impl.xenstore.link import Link
-from impl.xenstore.wire import Type
+from confsync.impl.errors import ConnectionLost, XenstoreError
+from confsync.impl.shim.build import CannotBuild, build
+from confsync.impl.xenstore.channel import to_socket
+from confsync.impl.xenstore.link import Link
+from confsync.impl.xenstore.wire import Type
 
 PROGRAMS = {
     "xenstored": (*Path("/usr/lib").glob("xen-*/bin/xenstored"), *Path("/usr/lib").glob("xen-*/sbin/xenstored")),

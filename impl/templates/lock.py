@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from impl.errors import LockFailed
-from impl.holders import PATIENCE, Tells, held_by, tell_nobody
-from impl.ports import Domain
-from impl.templates.files import Files
-from impl.templates.proper import check_file, in_words
+from confsync.impl.errors import LockFailed
+from confsync.impl.holders import PATIENCE, Tells, held_by, tell_nobody
+from confsync.impl.ports import Domain
+from confsync.impl.templates.files import Files
+from confsync.impl.templates.proper import check_file, in_words
 
 T = TypeVar("T")
 Pause = Callable[[float], Awaitable[None]]

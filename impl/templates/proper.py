@@ -8,9 +8,9 @@ import re
 import stat
 from pathlib import Path
 
-from impl.errors import InvalidArgument, StoreError
-from impl.kinds import MOST_DOMID
-from impl.ports import Domain
+from confsync.impl.errors import InvalidArgument, StoreError
+from confsync.impl.kinds import MOST_DOMID
+from confsync.impl.ports import Domain
 
 _WAYS_OUT = {
     errno.ENOSPC: "free some space and run the operation again",

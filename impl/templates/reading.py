@@ -13,12 +13,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from impl.errors import DomainNotFound, StoreError
-from impl.ports import Domain, Lock
-from impl.templates.files import Files
-from impl.templates.lock import Waits, identity, stands
-from impl.templates.proper import check_file, failed
-from impl.templates.store import TemplateStore, userdata_path
+from confsync.impl.errors import DomainNotFound, StoreError
+from confsync.impl.ports import Domain, Lock
+from confsync.impl.templates.files import Files
+from confsync.impl.templates.lock import Waits, identity, stands
+from confsync.impl.templates.proper import check_file, failed
+from confsync.impl.templates.store import TemplateStore, userdata_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ class Glimpse:
 
 
 class ReadTemplates:
-    """`impl.ports.Templates` of a process that only reads: nothing is locked, and what would write is refused."""
+    """`confsync.impl.ports.Templates` of a process that only reads: nothing is locked, and what would write is refused."""
 
     def __init__(self, store: TemplateStore, alive: Callable[[Domain], Awaitable[bool]]) -> None:
         self._store, self._alive = store, alive

@@ -15,8 +15,8 @@ import re
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 
-from impl.configuration.text import MOST_BYTES
-from impl.errors import (
+from confsync.impl.configuration.text import MOST_BYTES
+from confsync.impl.errors import (
     CannotList,
     DomainNotFound,
     InvalidArgument,
@@ -25,10 +25,10 @@ from impl.errors import (
     TemplateMissing,
     ToolstackError,
 )
-from impl.ports import Domain, Lock
-from impl.templates.files import Files
-from impl.templates.lock import HeldLock, Waits, attempt, current_owner, give_up, take
-from impl.templates.proper import check_domain, check_file, check_folder, failed, in_words
+from confsync.impl.ports import Domain, Lock
+from confsync.impl.templates.files import Files
+from confsync.impl.templates.lock import HeldLock, Waits, attempt, current_owner, give_up, take
+from confsync.impl.templates.proper import check_domain, check_file, check_folder, failed, in_words
 
 _NAME = re.compile(r"userdata-(?P<letter>[dnl])\.(?P<domid>[0-9]+)\.(?P<uuid>[0-9a-f-]+)\.(?P<kind>[a-z-]+)")
 _MOST_DIGITS = 5
@@ -42,7 +42,7 @@ def userdata_path(folder: Path, letter: str, domain: Domain) -> Path:
 
 
 class TemplateStore:
-    """The templates in a folder: `impl.ports.Templates`."""
+    """The templates in a folder: `confsync.impl.ports.Templates`."""
 
     def __init__(
         self,

@@ -6,10 +6,10 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
-from impl.errors import NoTransaction, XenstoreError
-from impl.ports import Permission
-from impl.xenstore.engine import Connection
-from impl.xenstore.watches import Watched
+from confsync.impl.errors import NoTransaction, XenstoreError
+from confsync.impl.ports import Permission
+from confsync.impl.xenstore.engine import Connection
+from confsync.impl.xenstore.watches import Watched
 
 
 class _Requests:

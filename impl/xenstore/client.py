@@ -11,14 +11,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 
-from impl.errors import Busy, ConnectionLost, InvalidRequest, NoAnswer, NoTransaction, TooBig
-from impl.ports import Permission
-from impl.xenstore import permissions as permission
-from impl.xenstore import wire
-from impl.xenstore.channel import Opens, socket_path, to_socket
-from impl.xenstore.link import Link
-from impl.xenstore.watches import Watched
-from impl.xenstore.wire import Malformed, Type
+from confsync.impl.errors import Busy, ConnectionLost, InvalidRequest, NoAnswer, NoTransaction, TooBig
+from confsync.impl.ports import Permission
+from confsync.impl.xenstore import permissions as permission
+from confsync.impl.xenstore import wire
+from confsync.impl.xenstore.channel import Opens, socket_path, to_socket
+from confsync.impl.xenstore.link import Link
+from confsync.impl.xenstore.watches import Watched
+from confsync.impl.xenstore.wire import Malformed, Type
 
 TIMEOUT = 30.0
 """Seconds for an answer."""

@@ -8,15 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from impl.errors import ConnectionLost, Forbidden, InvalidRequest, NodeExists, NoTransaction, QuotaExceeded, TooBig
-from impl.ports import Permission
-from impl.xenstore import paths
-from impl.xenstore.limits import Limits
-from impl.xenstore.node import Table
-from impl.xenstore.permissions import NOBODY_ELSE, OWNER, WRITE, is_privileged, rights
-from impl.xenstore.requests import Requester, cut
-from impl.xenstore.view import Direct, Private, View
-from impl.xenstore.watches import INTRODUCED, RELEASED, Change, Watched
+from confsync.impl.errors import (
+    ConnectionLost,
+    Forbidden,
+    InvalidRequest,
+    NodeExists,
+    NoTransaction,
+    QuotaExceeded,
+    TooBig,
+)
+from confsync.impl.ports import Permission
+from confsync.impl.xenstore import paths
+from confsync.impl.xenstore.limits import Limits
+from confsync.impl.xenstore.node import Table
+from confsync.impl.xenstore.permissions import NOBODY_ELSE, OWNER, WRITE, is_privileged, rights
+from confsync.impl.xenstore.requests import Requester, cut
+from confsync.impl.xenstore.view import Direct, Private, View
+from confsync.impl.xenstore.watches import INTRODUCED, RELEASED, Change, Watched
 
 WatchKey = tuple[str, str]
 """Path and token."""

@@ -7,11 +7,11 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from impl.errors import ConnectionLost, NoAnswer
-from impl.xenstore import wire
-from impl.xenstore.channel import Channel
-from impl.xenstore.watches import Watched
-from impl.xenstore.wire import HEADER, Malformed, Type
+from confsync.impl.errors import ConnectionLost, NoAnswer
+from confsync.impl.xenstore import wire
+from confsync.impl.xenstore.channel import Channel
+from confsync.impl.xenstore.watches import Watched
+from confsync.impl.xenstore.wire import HEADER, Malformed, Type
 
 Undo = Callable[[bytes], tuple[Type, int, bytes]]
 """From the answer that nobody waits for: the request (type, transaction, body) that undoes what it did."""

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from impl.ports import Permission
-from impl.xenstore.adapter import EmbeddedXenstore
-from impl.xenstore.engine import Connection, Engine, WatchKey
-from impl.xenstore.limits import Limits
-from impl.xenstore.node import Node, plant
-from impl.xenstore.view import Accessed, Private
-from impl.xenstore.watches import Watched
+from confsync.impl.ports import Permission
+from confsync.impl.xenstore.adapter import EmbeddedXenstore
+from confsync.impl.xenstore.engine import Connection, Engine, WatchKey
+from confsync.impl.xenstore.limits import Limits
+from confsync.impl.xenstore.node import Node, plant
+from confsync.impl.xenstore.view import Accessed, Private
+from confsync.impl.xenstore.watches import Watched
 
 _BITS = 128
 

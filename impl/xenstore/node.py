@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from impl.ports import Permission
-from impl.xenstore.limits import RECORD_HEAD, RECORD_PERMISSION
-from impl.xenstore.permissions import NOBODY_ELSE
+from confsync.impl.ports import Permission
+from confsync.impl.xenstore.limits import RECORD_HEAD, RECORD_PERMISSION
+from confsync.impl.xenstore.permissions import NOBODY_ELSE
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from impl.errors import InvalidRequest
+from confsync.impl.errors import InvalidRequest
 
 ROOT = "/"
 _NAMES = re.compile(r"/|(?:/[A-Za-z0-9_@-]+)+")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from impl.errors import InvalidRequest
-from impl.ports import Access, Permission
+from confsync.impl.errors import InvalidRequest
+from confsync.impl.ports import Access, Permission
 
 READ, WRITE, OWNER = 1, 2, 4
 EVERYTHING = READ | WRITE | OWNER

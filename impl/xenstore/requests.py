@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from impl.errors import Forbidden, InvalidRequest, NoEntry, NotOwner, QuotaExceeded, TooBig, XenstoreError
-from impl.ports import Permission
-from impl.xenstore import paths
-from impl.xenstore.limits import PAYLOAD_MAX, Limits
-from impl.xenstore.node import Node
-from impl.xenstore.permissions import OWNER, READ, WRITE, checked, is_privileged, rights, to_bytes
-from impl.xenstore.view import View
+from confsync.impl.errors import Forbidden, InvalidRequest, NoEntry, NotOwner, QuotaExceeded, TooBig, XenstoreError
+from confsync.impl.ports import Permission
+from confsync.impl.xenstore import paths
+from confsync.impl.xenstore.limits import PAYLOAD_MAX, Limits
+from confsync.impl.xenstore.node import Node
+from confsync.impl.xenstore.permissions import OWNER, READ, WRITE, checked, is_privileged, rights, to_bytes
+from confsync.impl.xenstore.view import View
 
 
 def check_payload(what: str, size: int) -> None:

@@ -7,8 +7,8 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from impl.errors import Again, NoEntry, XenstoreError
-from impl.ports import Transaction, Xenstore
+from confsync.impl.errors import Again, NoEntry, XenstoreError
+from confsync.impl.ports import Transaction, Xenstore
 
 ATTEMPTS = 32
 TORN = (NoEntry, XenstoreError)

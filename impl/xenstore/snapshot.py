@@ -16,9 +16,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from impl.errors import Busy, DamagedStore, StoreError
-from impl.holders import held_by
-from impl.xenstore.wal import HEADER_BYTES, read_log
+from confsync.impl.errors import Busy, DamagedStore, StoreError
+from confsync.impl.holders import held_by
+from confsync.impl.xenstore.wal import HEADER_BYTES, read_log
 
 MOST_BYTES = 1 << 30
 """A file that is larger is not read into memory."""

@@ -15,17 +15,17 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from impl.errors import Busy, ConnectionLost, DamagedStore, StoreError, XenstoreError
-from impl.holders import PATIENCE, Tells, held_by, tell_nobody
-from impl.ports import Permission
-from impl.xenstore.adapter import EmbeddedWatch, EmbeddedXenstore
-from impl.xenstore.checksum import Damaged
-from impl.xenstore.engine import Connection, Engine
-from impl.xenstore.limits import Limits
-from impl.xenstore.node import plant
-from impl.xenstore.snapshot import NotMade, read_snapshot, require_own
-from impl.xenstore.sqlite_table import SqliteTable
-from impl.xenstore.watches import Change, Watched
+from confsync.impl.errors import Busy, ConnectionLost, DamagedStore, StoreError, XenstoreError
+from confsync.impl.holders import PATIENCE, Tells, held_by, tell_nobody
+from confsync.impl.ports import Permission
+from confsync.impl.xenstore.adapter import EmbeddedWatch, EmbeddedXenstore
+from confsync.impl.xenstore.checksum import Damaged
+from confsync.impl.xenstore.engine import Connection, Engine
+from confsync.impl.xenstore.limits import Limits
+from confsync.impl.xenstore.node import plant
+from confsync.impl.xenstore.snapshot import NotMade, read_snapshot, require_own
+from confsync.impl.xenstore.sqlite_table import SqliteTable
+from confsync.impl.xenstore.watches import Change, Watched
 
 FILE = "xenstore.sqlite"
 VERSION = 2

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import cast
 
-from impl.errors import InvalidRequest
-from impl.ports import Permission
-from impl.xenstore import paths
-from impl.xenstore.checksum import Damaged, checksum, require_checksum
-from impl.xenstore.node import Node
-from impl.xenstore.permissions import from_words
-from impl.xenstore.watches import Change
+from confsync.impl.errors import InvalidRequest
+from confsync.impl.ports import Permission
+from confsync.impl.xenstore import paths
+from confsync.impl.xenstore.checksum import Damaged, checksum, require_checksum
+from confsync.impl.xenstore.node import Node
+from confsync.impl.xenstore.permissions import from_words
+from confsync.impl.xenstore.watches import Change
 
 KEPT = 4096
 """How many changes are kept, at least: who looks too late is told that anything may have changed."""

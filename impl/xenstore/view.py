@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from impl.errors import Again, OutOfMemory, QuotaExceeded
-from impl.ports import Permission
-from impl.xenstore import paths
-from impl.xenstore.limits import Limits
-from impl.xenstore.node import Node, Table
-from impl.xenstore.permissions import is_privileged
-from impl.xenstore.watches import Change
+from confsync.impl.errors import Again, OutOfMemory, QuotaExceeded
+from confsync.impl.ports import Permission
+from confsync.impl.xenstore import paths
+from confsync.impl.xenstore.limits import Limits
+from confsync.impl.xenstore.node import Node, Table
+from confsync.impl.xenstore.permissions import is_privileged
+from confsync.impl.xenstore.watches import Change
 
 Fires = Callable[[Change], None]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from impl.ports import Permission
-from impl.xenstore import paths
-from impl.xenstore.permissions import READ, rights
+from confsync.impl.ports import Permission
+from confsync.impl.xenstore import paths
+from confsync.impl.xenstore.permissions import READ, rights
 
 INTRODUCED, RELEASED = "@introduceDomain", "@releaseDomain"
 

@@ -6,10 +6,10 @@ import struct
 from dataclasses import dataclass
 from enum import IntEnum
 
-from impl import errors
-from impl.xenstore import paths
-from impl.xenstore.limits import PAYLOAD_MAX
-from impl.xenstore.requests import check_payload
+from confsync.impl import errors
+from confsync.impl.xenstore import paths
+from confsync.impl.xenstore.limits import PAYLOAD_MAX
+from confsync.impl.xenstore.requests import check_payload
 
 HEADER = struct.Struct("=4I")
 """Type, number of the request, number of the transaction, bytes that follow."""

@@ -1,8 +1,8 @@
 """The designs that were on the table, a page each."""
 
-from model.designs.as_posted import as_posted
-from model.designs.json_first import json_first
-from model.designs.variants import (
+from confsync.model.designs.as_posted import as_posted
+from confsync.model.designs.json_first import json_first
+from confsync.model.designs.variants import (
     xenstore_first_locked_direct_swap_template_first,
     xenstore_first_locked_direct_swap_xenstore_first,
     xenstore_first_locked_write_back,
@@ -10,9 +10,9 @@ from model.designs.variants import (
     xenstore_first_unlocked,
     xenstore_first_write_back,
 )
-from model.designs.xenstore_first import xenstore_first
-from model.designs.xenstore_first_locked import xenstore_first_locked
-from model.step import Design
+from confsync.model.designs.xenstore_first import xenstore_first
+from confsync.model.designs.xenstore_first_locked import xenstore_first_locked
+from confsync.model.step import Design
 
 DESIGNS: dict[str, Design] = {
     d.name: d

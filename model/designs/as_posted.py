@@ -5,9 +5,9 @@ allocate; on success write the template. Unplug runs it in reverse. The last two
 the device in xenstore but not in the template [P1, U1]. A medium goes in and comes out in the same order.
 """
 
-from model.designs.common import create, destroy, rename, retrieve, set_memory_target
-from model.step import Design, order
-from model.steps import (
+from confsync.model.designs.common import create, destroy, rename, retrieve, set_memory_target
+from confsync.model.step import Design, order
+from confsync.model.steps import (
     allocate,
     drop_lock,
     enter_xenstore,

@@ -5,8 +5,8 @@ removed after everything has left it. What sets a knob, and what reads everythin
 [A2, A3, A4, L1].
 """
 
-from model.step import once, order
-from model.steps import (
+from confsync.model.step import once, order
+from confsync.model.steps import (
     allocate_devices,
     answer,
     close_devices,

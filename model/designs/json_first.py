@@ -6,9 +6,9 @@ across the hotplug. A device in xenstore that the template lacks is tolerated, a
 [J1, J2, J3, J4, U1].
 """
 
-from model.designs.as_posted import as_posted, eject, insert
-from model.step import once, order
-from model.steps import (
+from confsync.model.designs.as_posted import as_posted, eject, insert
+from confsync.model.step import once, order
+from confsync.model.steps import (
     allocate,
     allocate_devices,
     close_devices,

@@ -1,9 +1,9 @@
 """The variants: each is an edit of a design's lists."""
 
-from model.designs.xenstore_first import xenstore_first
-from model.designs.xenstore_first_locked import xenstore_first_locked
-from model.step import order
-from model.steps import (
+from confsync.model.designs.xenstore_first import xenstore_first
+from confsync.model.designs.xenstore_first_locked import xenstore_first_locked
+from confsync.model.step import order
+from confsync.model.steps import (
     answer,
     drop_lock,
     merge_devices,

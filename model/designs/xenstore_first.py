@@ -6,9 +6,9 @@ absent from xenstore. What does not touch the file takes no lock at all [X1, X2,
 and destruction were not at issue: they hold the lock throughout, as in the other designs.
 """
 
-from model.designs.common import create, destroy
-from model.step import Design, once, order
-from model.steps import (
+from confsync.model.designs.common import create, destroy
+from confsync.model.step import Design, once, order
+from confsync.model.steps import (
     allocate,
     answer,
     drop_lock,

@@ -7,9 +7,9 @@ then, under the lock, leave xenstore and forget the entry. A medium goes in as a
 first, and only into an empty drive; it comes out of xenstore first [X1, X2, X3, X4, X5, C1, C2, U1, L1].
 """
 
-from model.designs.common import create, destroy, rename, retrieve, set_memory_target
-from model.step import Design, order
-from model.steps import (
+from confsync.model.designs.common import create, destroy, rename, retrieve, set_memory_target
+from confsync.model.step import Design, order
+from confsync.model.steps import (
     allocate,
     drop_lock,
     enter_xenstore,

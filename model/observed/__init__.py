@@ -8,10 +8,10 @@ was borrowed, what was assumed and what is unknown. Nothing is dropped without a
 from collections.abc import Sequence
 from pathlib import Path
 
-from model.observed.design import Observed, to_design
-from model.observed.files import sources
-from model.observed.recognise import recognise
-from model.observed.trace import Event, ObservedError, Placed, Taken, Trace
+from confsync.model.observed.design import Observed, to_design
+from confsync.model.observed.files import sources
+from confsync.model.observed.recognise import recognise
+from confsync.model.observed.trace import Event, ObservedError, Placed, Taken, Trace
 
 __all__ = ["Event", "Observed", "ObservedError", "Placed", "Taken", "Trace", "read", "to_design"]
 

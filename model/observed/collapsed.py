@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from model.observed.trace import Act, Acts, Kind, ObservedError
+from confsync.model.observed.trace import Act, Acts, Kind, ObservedError
 
 _LINE = re.compile(r"(?P<verb>[A-Z]+(?:_[A-Z]+)*)(?: (?P<rest>\S.*?))?(?:  x[0-9]{1,9})?")
 _LOCKS = re.compile(r"(?P<name>\S+)(?: \((?P<how>[^()]*)\))?")

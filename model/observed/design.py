@@ -6,12 +6,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from model.language import LanguageError
-from model.observed.trace import Event, Taken, Trace
-from model.program import Program
-from model.state import Bounds
-from model.step import Design, Operation, Step, Undo, once, order
-from model.steps import drop_device_lock, take_device_lock, take_lock, unlock
+from confsync.model.language import LanguageError
+from confsync.model.observed.trace import Event, Taken, Trace
+from confsync.model.program import Program
+from confsync.model.state import Bounds
+from confsync.model.step import Design, Operation, Step, Undo, once, order
+from confsync.model.steps import drop_device_lock, take_device_lock, take_lock, unlock
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from model.observed import collapsed, raw
-from model.observed.trace import Acts, ObservedError
-from model.step import SIGNATURES
-from terminal.text import near_file
+from confsync.model.observed import collapsed, raw
+from confsync.model.observed.trace import Acts, ObservedError
+from confsync.model.step import SIGNATURES
+from confsync.terminal.text import near_file
 
 LARGEST_FILE = 64 * 2**20
 LONGEST_LINE = 65_536

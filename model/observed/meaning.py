@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from model import steps as step
-from model.observed.trace import Kind
-from model.observed.transaction import Change
+from confsync.model import steps as step
+from confsync.model.observed.trace import Kind
+from confsync.model.observed.transaction import Change
 
 TAKES = {"json_lock": step.take_lock, "dev_lock": step.take_device_lock}
 DROPS = {"json_lock": step.drop_lock, "dev_lock": step.drop_device_lock}

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from model import steps as step
-from model.observed.trace import Placed
-from model.step import Step
+from confsync.model import steps as step
+from confsync.model.observed.trace import Placed
+from confsync.model.step import Step
 
 FOR_ALL = frozenset({
     step.enter_devices, step.allocate_devices, step.close_devices, step.release_devices, step.leave_devices,

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from model.observed import collapsed
-from model.observed.trace import Act, Acts, Kind, ObservedError
+from confsync.model.observed import collapsed
+from confsync.model.observed.trace import Act, Acts, Kind, ObservedError
 
 _LINE = re.compile(
     r"(?P<time>[0-9]{1,12}\.[0-9]{1,9}) (?P<pid>[0-9]{1,10}) (?P<who>\S+) "

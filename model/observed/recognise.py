@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from model import steps as step
-from model.observed.meaning import COMMITS, DROPS, HOTPLUG, HYPERCALLS, NEEDS_A_LOOK, REPLACES, TAKES
-from model.observed.order import Found, in_order
-from model.observed.trace import Act, Acts, Event, Kind, Placed, Taken
-from model.observed.transaction import (
+from confsync.model import steps as step
+from confsync.model.observed.meaning import COMMITS, DROPS, HOTPLUG, HYPERCALLS, NEEDS_A_LOOK, REPLACES, TAKES
+from confsync.model.observed.order import Found, in_order
+from confsync.model.observed.trace import Act, Acts, Event, Kind, Placed, Taken
+from confsync.model.observed.transaction import (
     Change,
     backend_of,
     changes,
@@ -19,7 +19,7 @@ from model.observed.transaction import (
     is_whole_tree,
     looks_at,
 )
-from model.step import Step
+from confsync.model.step import Step
 
 
 @dataclass(frozen=True, slots=True)

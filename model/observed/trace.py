@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from model.step import Step
-from terminal.text import value
+from confsync.model.step import Step
+from confsync.terminal.text import value
 
 
 class ObservedError(Exception):

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from enum import Enum
 
-from model.observed.trace import Act, Kind
+from confsync.model.observed.trace import Act, Kind
 
 _DEVICE = re.compile(r"/libxl/[0-9]+/device(?:/(?P<kind>[^/]+)(?:/(?P<id>[^/]+)(?:/(?P<leaf>.+))?)?)?")
 _BACKEND = re.compile(r"/local/domain/[0-9]+/backend(?:/(?P<kind>[^/]+)/[0-9]+/(?P<id>[^/]+)(?:/(?P<leaf>.+))?)?")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from model.concrete import Plain, WordCells
-from model.language import MADE_UP
-from model.program import IDLE, Program
-from model.properties import BIT
-from model.state import RESULT, Shared
+from confsync.model.concrete import Plain, WordCells
+from confsync.model.language import MADE_UP
+from confsync.model.program import IDLE, Program
+from confsync.model.properties import BIT
+from confsync.model.state import RESULT, Shared
 
 Answer = tuple[tuple[int, ...], int, int]
 """A whole configuration: what is at each slot, the name, the memory target. Sliced fields are 0."""

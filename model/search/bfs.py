@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from model.memory import INTERRUPT, bound_of_memory
-from model.program import Kind, Label, Program
-from model.search.canonical import Canonical
-from model.search.frontier import Ids, Packing, States, TooNarrow, Visited, distinct
-from model.search.monitor import Monitor
-from model.search.pairs import Pairs
+from confsync.model.memory import INTERRUPT, bound_of_memory
+from confsync.model.program import Kind, Label, Program
+from confsync.model.search.canonical import Canonical
+from confsync.model.search.frontier import Ids, Packing, States, TooNarrow, Visited, distinct
+from confsync.model.search.monitor import Monitor
+from confsync.model.search.pairs import Pairs
 
 CHUNK = 1 << 18
 """How many states are expanded at a time."""

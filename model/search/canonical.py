@@ -11,11 +11,11 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from model.language import Sort
-from model.program import Program
-from model.search.frontier import Ids
-from model.search.pairs import Interned, Pairs
-from model.search.symmetry import Permutation, permutations, renaming
+from confsync.model.language import Sort
+from confsync.model.program import Program
+from confsync.model.search.frontier import Ids
+from confsync.model.search.pairs import Interned, Pairs
+from confsync.model.search.symmetry import Permutation, permutations, renaming
 
 
 class _Images:

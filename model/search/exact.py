@@ -14,15 +14,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from model.program import IDLE, Kind, Program
-from model.properties import BIT
-from model.search.alone import Alone, Answer
-from model.search.bfs import Search
-from model.search.frontier import Ids
-from model.search.monitor import Monitor
-from model.search.pairs import Batch, Pairs
-from model.search.symmetry import Permutation, permutations, renamed_answer
-from model.state import RESULT
+from confsync.model.program import IDLE, Kind, Program
+from confsync.model.properties import BIT
+from confsync.model.search.alone import Alone, Answer
+from confsync.model.search.bfs import Search
+from confsync.model.search.frontier import Ids
+from confsync.model.search.monitor import Monitor
+from confsync.model.search.pairs import Batch, Pairs
+from confsync.model.search.symmetry import Permutation, permutations, renamed_answer
+from confsync.model.state import RESULT
 
 
 def last_read(program: Program) -> int:

@@ -4,7 +4,7 @@ A retrieve is *on the look-out* for an answer from its call until the domain is 
 property if it returns an answer that it is still on the look-out for. In one state a retrieve can be on the look-out
 for different answers, for that depends on the way to the state. The answers are a set of bits for each state and each
 of its processes, and the sets grow, level by level, to their least fixed point: the pairs of a state and an answer that
-`model.search.exact` would search one by one, in a few bytes for each state however many answers there are.
+`confsync.model.search.exact` would search one by one, in a few bytes for each state however many answers there are.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from model.search.alone import Alone, Answer
-from model.search.bfs import CHUNK, Limits, Progress, Search
-from model.search.frontier import Ids, States, position
-from model.search.symmetry import Permutation, renamed_answer
+from confsync.model.search.alone import Alone, Answer
+from confsync.model.search.bfs import CHUNK, Limits, Progress, Search
+from confsync.model.search.frontier import Ids, States, position
+from confsync.model.search.symmetry import Permutation, renamed_answer
 
 Bits = NDArray[np.uint64]
 """A row of words for each state: a set of answers."""

@@ -7,15 +7,15 @@ from collections.abc import Callable, Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from model.concrete import WordCells
-from model.footprint import probe
-from model.language import ABSENT, MADE_UP, Bool, ConcreteSlot
-from model.program import IDLE, Program
-from model.properties import BIT, PROPERTIES, Decided, OverStores
-from model.search.alone import Alone
-from model.search.frontier import Ids
-from model.search.pairs import Growing, Interned
-from model.state import LOCKS, Local, Shared
+from confsync.model.concrete import WordCells
+from confsync.model.footprint import probe
+from confsync.model.language import ABSENT, MADE_UP, Bool, ConcreteSlot
+from confsync.model.program import IDLE, Program
+from confsync.model.properties import BIT, PROPERTIES, Decided, OverStores
+from confsync.model.search.alone import Alone
+from confsync.model.search.frontier import Ids
+from confsync.model.search.pairs import Growing, Interned
+from confsync.model.state import LOCKS, Local, Shared
 
 _CYCLE = [bool(m & 0b1001) or m & 0b0110 == 0b0110 for m in range(16)]
 """For a set of waits-for edges between two locks (holds i, wants j: bit 2i+j), whether it has a cycle."""

@@ -15,8 +15,8 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from model.program import Effect, Label, Program
-from model.search.symmetry import Permutation
+from confsync.model.program import Effect, Label, Program
+from confsync.model.search.symmetry import Permutation
 
 Ids = NDArray[np.int64]
 Words = NDArray[Any]
@@ -354,5 +354,5 @@ class Pairs:
         return (0,)
 
     def watched(self, batch: Batch, local: Ids, shared: Ids) -> Batch:  # noqa: ARG002
-        """A hook for a search that is on the look-out for an answer (`model.search.exact`)."""
+        """A hook for a search that is on the look-out for an answer (`confsync.model.search.exact`)."""
         return batch

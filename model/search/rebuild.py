@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from model.concrete import Layout
-from model.language import FIRST_CONFIG, Sort
-from model.program import Program
-from model.search.bfs import Search
-from model.search.frontier import States
-from model.trace import Move, Trace, Whole, initial, step
+from confsync.model.concrete import Layout
+from confsync.model.language import FIRST_CONFIG, Sort
+from confsync.model.program import Program
+from confsync.model.search.bfs import Search
+from confsync.model.search.frontier import States
+from confsync.model.trace import Move, Trace, Whole, initial, step
 
 
 def _projection(word: int, whole: Layout, part: Layout) -> int:

@@ -12,13 +12,13 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
-from model.concrete import WordCells
-from model.language import Bool, ConcreteSlot, Slot, all_of, implies, neg
-from model.memory import LimitReached
-from model.program import IDLE
-from model.search.bfs import CHUNK, Limits, Progress, Search, failing
-from model.search.frontier import Ids, Packing, States, distinct, position
-from model.state import Shared
+from confsync.model.concrete import WordCells
+from confsync.model.language import Bool, ConcreteSlot, Slot, all_of, implies, neg
+from confsync.model.memory import LimitReached
+from confsync.model.program import IDLE
+from confsync.model.search.bfs import CHUNK, Limits, Progress, Search, failing
+from confsync.model.search.frontier import Ids, Packing, States, distinct, position
+from confsync.model.state import Shared
 
 
 def slot_agrees(s: Shared, k: Slot) -> Bool:

@@ -12,10 +12,10 @@ import itertools
 from collections.abc import Callable, Iterator
 from math import factorial
 
-from model.concrete import Layout
-from model.language import FIRST_CONFIG, Sort
-from model.search.alone import Answer
-from model.state import Bounds
+from confsync.model.concrete import Layout
+from confsync.model.language import FIRST_CONFIG, Sort
+from confsync.model.search.alone import Answer
+from confsync.model.state import Bounds
 
 Permutation = dict[Sort, tuple[int, ...]]
 """For each sort, where each of its values goes. Slots are a sort too."""

@@ -11,16 +11,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from impl.configuration.media import says_empty
-from impl.configuration.template import Template, is_ejectable, is_empty
-from impl.embedded.host import Claim, Guest
-from impl.errors import MalformedConfiguration
-from impl.operations import paths
-from model.language import ABSENT, EMPTY, MADE_UP, ConcreteSlot
-from model.program import Program
-from model.state import Shared
-from proofs.conformance.asked import amount, config_of, device, name
-from proofs.conformance.stores import DOMAIN, DOMID
+from confsync.impl.configuration.media import says_empty
+from confsync.impl.configuration.template import Template, is_ejectable, is_empty
+from confsync.impl.embedded.host import Claim, Guest
+from confsync.impl.errors import MalformedConfiguration
+from confsync.impl.operations import paths
+from confsync.model.language import ABSENT, EMPTY, MADE_UP, ConcreteSlot
+from confsync.model.program import Program
+from confsync.model.state import Shared
+from confsync.proofs.conformance.asked import amount, config_of, device, name
+from confsync.proofs.conformance.stores import DOMAIN, DOMID
 
 _NAME, _TARGET = paths.name(DOMID), paths.memory(DOMID, "target")
 STRAY = -1

@@ -6,19 +6,19 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 
-from impl.configuration.template import Template, emptied
-from impl.kinds import DISK, Device, Json
-from impl.operations import knobs, media
-from impl.operations.attach import attach, detach
-from impl.operations.create import create
-from impl.operations.destroy import destroy
-from impl.operations.retrieve import retrieve
-from impl.ports import Toolstack
-from impl.vdev import device_number
-from model.language import ABSENT, EMPTY, FIRST_CONFIG, ConcreteSlot
-from model.program import IDLE, Program
-from model.state import Bounds
-from proofs.conformance.stores import DOMAIN, UUID
+from confsync.impl.configuration.template import Template, emptied
+from confsync.impl.kinds import DISK, Device, Json
+from confsync.impl.operations import knobs, media
+from confsync.impl.operations.attach import attach, detach
+from confsync.impl.operations.create import create
+from confsync.impl.operations.destroy import destroy
+from confsync.impl.operations.retrieve import retrieve
+from confsync.impl.ports import Toolstack
+from confsync.impl.vdev import device_number
+from confsync.model.language import ABSENT, EMPTY, FIRST_CONFIG, ConcreteSlot
+from confsync.model.program import IDLE, Program
+from confsync.model.state import Bounds
+from confsync.proofs.conformance.stores import DOMAIN, UUID
 
 LIMIT_KB = 1 << 20
 Work = Callable[[Toolstack], Coroutine[object, object, object]]

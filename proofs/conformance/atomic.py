@@ -21,12 +21,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from impl.errors import ToolstackError
-from model.language import ABSENT, EMPTY
-from model.program import Program
-from model.search.alone import Answer
-from proofs.conformance.asked import Asked
-from proofs.conformance.steps import Place
+from confsync.impl.errors import ToolstackError
+from confsync.model.language import ABSENT, EMPTY
+from confsync.model.program import Program
+from confsync.model.search.alone import Answer
+from confsync.proofs.conformance.asked import Asked
+from confsync.proofs.conformance.steps import Place
 
 Domain = Answer
 """A whole domain: what is at each slot, its name, its memory target."""

@@ -10,7 +10,7 @@ from itertools import count
 from types import coroutine
 from typing import NamedTuple, cast
 
-from impl.ports import Hotplug, Hypervisor, Templates, Toolstack, Transaction, Xenstore
+from confsync.impl.ports import Hotplug, Hypervisor, Templates, Toolstack, Transaction, Xenstore
 
 Answer = object
 """What a port answered: a value, or a ToolstackError that it raised."""

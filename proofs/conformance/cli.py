@@ -9,9 +9,9 @@ from pathlib import Path
 
 import click
 
-from impl.shim.daemon import PROGRAMS, NoDaemon
-from model.designs import DESIGNS, RECOMMENDED
-from model.options import (
+from confsync.impl.shim.daemon import PROGRAMS, NoDaemon
+from confsync.model.designs import DESIGNS, RECOMMENDED
+from confsync.model.options import (
     DESIGN_FILE,
     MAX_MEMORY,
     AskedWrong,
@@ -21,22 +21,22 @@ from model.options import (
     known_designs,
     memory_for,
 )
-from model.parallel import cores
-from model.progress import Lines
-from model.step import SIGNATURES, Design
-from model.verdict import EXIT_OK, EXIT_OPEN, EXIT_REFUTED, EXIT_STALE
-from proofs.conformance import output
-from proofs.conformance.external.messages import ProtocolBroken
-from proofs.conformance.external.run import explore_external, replay_external
-from proofs.conformance.on_real import on_real, replay_on_real
-from proofs.conformance.reproduce import Replayed, replay
-from proofs.conformance.run import OnProgress, explore
-from proofs.conformance.sample import SCHEDULERS, Sampled, most_steps, sample
-from proofs.conformance.schedulers.pct import bound
-from proofs.conformance.scope import Scope
-from proofs.conformance.steps import Grain
-from terminal.streams import SafeConsole
-from terminal.text import unknown
+from confsync.model.parallel import cores
+from confsync.model.progress import Lines
+from confsync.model.step import SIGNATURES, Design
+from confsync.model.verdict import EXIT_OK, EXIT_OPEN, EXIT_REFUTED, EXIT_STALE
+from confsync.proofs.conformance import output
+from confsync.proofs.conformance.external.messages import ProtocolBroken
+from confsync.proofs.conformance.external.run import explore_external, replay_external
+from confsync.proofs.conformance.on_real import on_real, replay_on_real
+from confsync.proofs.conformance.reproduce import Replayed, replay
+from confsync.proofs.conformance.run import OnProgress, explore
+from confsync.proofs.conformance.sample import SCHEDULERS, Sampled, most_steps, sample
+from confsync.proofs.conformance.schedulers.pct import bound
+from confsync.proofs.conformance.scope import Scope
+from confsync.proofs.conformance.steps import Grain
+from confsync.terminal.streams import SafeConsole
+from confsync.terminal.text import unknown
 
 DEEP = (Scope(4, 0, 0), Scope(3, 2, 0), Scope(3, 1, 1), Scope(2, 2, 2))
 """What --deep explores: quadruples; two deaths; deaths with failures."""

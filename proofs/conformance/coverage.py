@@ -10,10 +10,10 @@ from collections import Counter
 from dataclasses import dataclass
 from enum import Enum
 
-from model.program import Kind, Program, Transition
-from proofs.conformance.explore import Explorer
-from proofs.conformance.matching import Taken
-from proofs.conformance.scope import Scope, starts, together
+from confsync.model.program import Kind, Program, Transition
+from confsync.proofs.conformance.explore import Explorer
+from confsync.proofs.conformance.matching import Taken
+from confsync.proofs.conformance.scope import Scope, starts, together
 
 
 class Reason(Enum):

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from impl.errors import ToolstackError
-from impl.operations.retrieve import Retrieved
-from model.program import Program
-from model.search.alone import Answer
-from proofs.conformance.abstraction import Abstraction, View
-from proofs.conformance.asked import Asked
-from proofs.conformance.matching import Outcome
-from proofs.conformance.steps import Grain, Kind, Place, Steps
-from proofs.conformance.stores import DOMID, Stores
+from confsync.impl.errors import ToolstackError
+from confsync.impl.operations.retrieve import Retrieved
+from confsync.model.program import Program
+from confsync.model.search.alone import Answer
+from confsync.proofs.conformance.abstraction import Abstraction, View
+from confsync.proofs.conformance.asked import Asked
+from confsync.proofs.conformance.matching import Outcome
+from confsync.proofs.conformance.steps import Grain, Kind, Place, Steps
+from confsync.proofs.conformance.stores import DOMID, Stores
 
 
 class Embedded(Steps):

@@ -11,17 +11,17 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from impl.errors import ToolstackError
-from model.memory import Meter
-from model.program import Program
-from model.properties import BIT
-from model.search.alone import Answer
-from model.search.monitor import StoresJudge
-from proofs.conformance.abstraction import View
-from proofs.conformance.asked import Asked
-from proofs.conformance.matching import Matching, Outcome, State
-from proofs.conformance.moves import Moves
-from proofs.conformance.steps import Broken, Place
+from confsync.impl.errors import ToolstackError
+from confsync.model.memory import Meter
+from confsync.model.program import Program
+from confsync.model.properties import BIT
+from confsync.model.search.alone import Answer
+from confsync.model.search.monitor import StoresJudge
+from confsync.proofs.conformance.abstraction import View
+from confsync.proofs.conformance.asked import Asked
+from confsync.proofs.conformance.matching import Matching, Outcome, State
+from confsync.proofs.conformance.moves import Moves
+from confsync.proofs.conformance.steps import Broken, Place
 
 
 class Choice(NamedTuple):

@@ -6,11 +6,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from model.search.alone import Answer
-from proofs.conformance.asked import Asked
-from proofs.conformance.atomic import Atomic, Configurations, observed, spec_of
-from proofs.conformance.explore import Choice, Explorer, Node, Start
-from proofs.conformance.steps import Place
+from confsync.model.search.alone import Answer
+from confsync.proofs.conformance.asked import Asked
+from confsync.proofs.conformance.atomic import Atomic, Configurations, observed, spec_of
+from confsync.proofs.conformance.explore import Choice, Explorer, Node, Start
+from confsync.proofs.conformance.steps import Place
 
 
 @dataclass(frozen=True, slots=True)

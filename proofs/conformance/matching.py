@@ -10,10 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from model.program import IDLE, Kind, Program, Transition
-from model.search.alone import Answer
-from model.state import RESULT
-from proofs.conformance.abstraction import View
+from confsync.model.program import IDLE, Kind, Program, Transition
+from confsync.model.search.alone import Answer
+from confsync.model.state import RESULT
+from confsync.proofs.conformance.abstraction import View
 
 DEAD = IDLE
 GAVE_UP = -1

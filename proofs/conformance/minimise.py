@@ -6,9 +6,9 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import replace
 
-from proofs.conformance.asked import Asked
-from proofs.conformance.explore import Divergence, Explorer, Start
-from proofs.conformance.schedule import Schedule
+from confsync.proofs.conformance.asked import Asked
+from confsync.proofs.conformance.explore import Divergence, Explorer, Start
+from confsync.proofs.conformance.schedule import Schedule
 
 
 def minimise(explorer: Explorer, start: Start, name: str, found: Divergence) -> tuple[Schedule, Divergence]:

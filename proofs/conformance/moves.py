@@ -6,11 +6,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from model.search.alone import Answer
-from proofs.conformance.abstraction import View
-from proofs.conformance.asked import Asked
-from proofs.conformance.matching import Outcome
-from proofs.conformance.steps import Edge, Kind, Place
+from confsync.model.search.alone import Answer
+from confsync.proofs.conformance.abstraction import View
+from confsync.proofs.conformance.asked import Asked
+from confsync.proofs.conformance.matching import Outcome
+from confsync.proofs.conformance.steps import Edge, Kind, Place
 
 
 class Moves(Protocol):

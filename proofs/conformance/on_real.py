@@ -10,19 +10,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from impl.shim.daemon import running
-from model.memory import INTERRUPT, LimitReached, Meter
-from model.step import Design
-from proofs.conformance.asked import Asked
-from proofs.conformance.explore import Explorer, Start
-from proofs.conformance.minimise import carried_on
-from proofs.conformance.paths import covering, graph
-from proofs.conformance.real import Different, RealStores, replay
-from proofs.conformance.reproduce import Replayed, again, read, scope_of
-from proofs.conformance.run import OnProgress, Told, tell, tell_divergence
-from proofs.conformance.schedule import Schedule
-from proofs.conformance.scope import BEFORE, Scope, begin, starts, together
-from proofs.conformance.steps import Kind
+from confsync.impl.shim.daemon import running
+from confsync.model.memory import INTERRUPT, LimitReached, Meter
+from confsync.model.step import Design
+from confsync.proofs.conformance.asked import Asked
+from confsync.proofs.conformance.explore import Explorer, Start
+from confsync.proofs.conformance.minimise import carried_on
+from confsync.proofs.conformance.paths import covering, graph
+from confsync.proofs.conformance.real import Different, RealStores, replay
+from confsync.proofs.conformance.reproduce import Replayed, again, read, scope_of
+from confsync.proofs.conformance.run import OnProgress, Told, tell, tell_divergence
+from confsync.proofs.conformance.schedule import Schedule
+from confsync.proofs.conformance.scope import BEFORE, Scope, begin, starts, together
+from confsync.proofs.conformance.steps import Kind
 
 T = TypeVar("T")
 

@@ -9,11 +9,11 @@ from io import BytesIO
 
 from junitparser import Error, Failure, JUnitXml, TestCase, TestSuite
 
-from model.memory import early
-from proofs.conformance.coverage import Coverage
-from proofs.conformance.on_real import OnReal
-from proofs.conformance.run import Report, Told
-from proofs.conformance.sample import Sampled
+from confsync.model.memory import early
+from confsync.proofs.conformance.coverage import Coverage
+from confsync.proofs.conformance.on_real import OnReal
+from confsync.proofs.conformance.run import Report, Told
+from confsync.proofs.conformance.sample import Sampled
 
 Result = Report | Sampled | OnReal
 

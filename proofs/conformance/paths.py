@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from proofs.conformance.asked import Asked
-from proofs.conformance.explore import At, Choice, Explorer, Start
+from confsync.proofs.conformance.asked import Asked
+from confsync.proofs.conformance.explore import At, Choice, Explorer, Start
 
 Edges = dict[At, list[tuple[Choice, At]]]
 

@@ -13,24 +13,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
-from impl.embedded.host import Claim, Guest
-from impl.embedded.hotplug import SimulatedHotplug
-from impl.embedded.memory import MemoryHost
-from impl.embedded.templates import HeldLock as MemoryLock
-from impl.errors import ToolstackError
-from impl.kinds import Device
-from impl.operations import entries, existence, paths
-from impl.ports import Domain, Transaction, Xenstore
-from impl.templates.lock import HeldLock, abandon
-from impl.templates.store import TemplateStore
-from impl.xenstore.client import Client
-from impl.xenstore.memory import MemoryStore
-from proofs.conformance.abstraction import Abstraction, View
-from proofs.conformance.calls import Answer, Call, asking
-from proofs.conformance.explore import Explorer, Start
-from proofs.conformance.schedule import Schedule, follow
-from proofs.conformance.steps import Running, key_of, resume
-from proofs.conformance.stores import DOMAIN, DOMID, OneNumber
+from confsync.impl.embedded.host import Claim, Guest
+from confsync.impl.embedded.hotplug import SimulatedHotplug
+from confsync.impl.embedded.memory import MemoryHost
+from confsync.impl.embedded.templates import HeldLock as MemoryLock
+from confsync.impl.errors import ToolstackError
+from confsync.impl.kinds import Device
+from confsync.impl.operations import entries, existence, paths
+from confsync.impl.ports import Domain, Transaction, Xenstore
+from confsync.impl.templates.lock import HeldLock, abandon
+from confsync.impl.templates.store import TemplateStore
+from confsync.impl.xenstore.client import Client
+from confsync.impl.xenstore.memory import MemoryStore
+from confsync.proofs.conformance.abstraction import Abstraction, View
+from confsync.proofs.conformance.calls import Answer, Call, asking
+from confsync.proofs.conformance.explore import Explorer, Start
+from confsync.proofs.conformance.schedule import Schedule, follow
+from confsync.proofs.conformance.steps import Running, key_of, resume
+from confsync.proofs.conformance.stores import DOMAIN, DOMID, OneNumber
 
 STUCK = 10.0
 """Seconds that one call may take."""
@@ -53,7 +53,7 @@ class FetchedHost(MemoryHost):
 
 @dataclass(frozen=True, slots=True)
 class RealHotplug:
-    """`impl.embedded.hotplug.SimulatedHotplug` for a xenstore that is elsewhere: what it looks at is fetched before,
+    """`confsync.impl.embedded.hotplug.SimulatedHotplug` for a xenstore that is elsewhere: what it looks at is fetched before,
     what it says is written after."""
 
     xenstore: Xenstore

@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from textwrap import indent
 
-from model.designs import RECOMMENDED
-from model.language import ABSENT, EMPTY, FIRST_CONFIG
-from model.state import Bounds
-from model.step import SIGNATURES, Design
-from model.trace import TokenError
-from proofs.conformance.explore import CannotPrepare, Choice, Explorer, Start
-from proofs.conformance.minimise import carried_on, judge
-from proofs.conformance.run import Told, tell
-from proofs.conformance.schedule import Schedule, checksum, follow, read_token
-from proofs.conformance.scope import BEFORE, Scope, begin
-from proofs.conformance.steps import Grain, Kind
+from confsync.model.designs import RECOMMENDED
+from confsync.model.language import ABSENT, EMPTY, FIRST_CONFIG
+from confsync.model.state import Bounds
+from confsync.model.step import SIGNATURES, Design
+from confsync.model.trace import TokenError
+from confsync.proofs.conformance.explore import CannotPrepare, Choice, Explorer, Start
+from confsync.proofs.conformance.minimise import carried_on, judge
+from confsync.proofs.conformance.run import Told, tell
+from confsync.proofs.conformance.schedule import Schedule, checksum, follow, read_token
+from confsync.proofs.conformance.scope import BEFORE, Scope, begin
+from confsync.proofs.conformance.steps import Grain, Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +139,8 @@ def as_pytest(token: str, reason: str, design: str = RECOMMENDED) -> str:
     lines = f'"""A schedule that diverged once: {said}."""'
     return f'''{_wrapped(lines)}
 
-from model.designs import DESIGNS
-from proofs.conformance.reproduce import replay
+from confsync.model.designs import DESIGNS
+from confsync.proofs.conformance.reproduce import replay
 
 TOKEN = {_literal(token)}
 

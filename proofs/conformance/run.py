@@ -6,17 +6,17 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from model.memory import INTERRUPT, LimitReached, Meter
-from model.parallel import Reporter, side_by_side
-from model.step import Design
-from proofs.conformance.coverage import Coverage, coverage
-from proofs.conformance.explore import CannotPrepare, Divergence, Explored, Explorer, Start
-from proofs.conformance.matching import Taken
-from proofs.conformance.minimise import minimise
-from proofs.conformance.schedule import Schedule
-from proofs.conformance.scope import Scope, begin, starts, together
-from proofs.conformance.steps import Grain, Kind
-from proofs.conformance.tell import candidates, tell_schedule, token_of
+from confsync.model.memory import INTERRUPT, LimitReached, Meter
+from confsync.model.parallel import Reporter, side_by_side
+from confsync.model.step import Design
+from confsync.proofs.conformance.coverage import Coverage, coverage
+from confsync.proofs.conformance.explore import CannotPrepare, Divergence, Explored, Explorer, Start
+from confsync.proofs.conformance.matching import Taken
+from confsync.proofs.conformance.minimise import minimise
+from confsync.proofs.conformance.schedule import Schedule
+from confsync.proofs.conformance.scope import Scope, begin, starts, together
+from confsync.proofs.conformance.steps import Grain, Kind
+from confsync.proofs.conformance.tell import candidates, tell_schedule, token_of
 
 MOST_CANDIDATES = 6
 

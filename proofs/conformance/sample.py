@@ -7,14 +7,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from model.memory import INTERRUPT, LimitReached, Meter
-from model.step import Design
-from proofs.conformance.run import OnProgress, Told, tell
-from proofs.conformance.schedulers import Scheduler
-from proofs.conformance.schedulers.pct import Pct
-from proofs.conformance.schedulers.seeded import Seeded
-from proofs.conformance.schedulers.walk import walk
-from proofs.conformance.scope import Scope, begin, choices, starts
+from confsync.model.memory import INTERRUPT, LimitReached, Meter
+from confsync.model.step import Design
+from confsync.proofs.conformance.run import OnProgress, Told, tell
+from confsync.proofs.conformance.schedulers import Scheduler
+from confsync.proofs.conformance.schedulers.pct import Pct
+from confsync.proofs.conformance.schedulers.seeded import Seeded
+from confsync.proofs.conformance.schedulers.walk import walk
+from confsync.proofs.conformance.scope import Scope, begin, choices, starts
 
 MOST_STEPS = 40
 """What PCT takes for the most steps of one process."""

@@ -13,13 +13,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, repeat
 
-from impl.errors import ToolstackError
-from model.step import SIGNATURES
-from model.trace import TokenError
-from proofs.conformance.asked import Asked
-from proofs.conformance.calls import Answer, Call
-from proofs.conformance.explore import Choice, Explorer, Start
-from proofs.conformance.steps import Kind, Place
+from confsync.impl.errors import ToolstackError
+from confsync.model.step import SIGNATURES
+from confsync.model.trace import TokenError
+from confsync.proofs.conformance.asked import Asked
+from confsync.proofs.conformance.calls import Answer, Call
+from confsync.proofs.conformance.explore import Choice, Explorer, Start
+from confsync.proofs.conformance.steps import Kind, Place
 
 MOST_PROCESSES = 8
 _ASKED = re.compile(r"([a-z_]+)((?:,[skn]\d{1,2}|,d\d{1,2}(?:\.\d{1,2})*)*)")

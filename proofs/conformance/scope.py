@@ -7,20 +7,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from model.check import check
-from model.language import ABSENT, EMPTY, FIRST_CONFIG
-from model.program import Program
-from model.properties import PROPERTIES, Decided
-from model.search.bfs import Limits
-from model.state import Bounds
-from model.step import SIGNATURES, Design
-from model.verdict import Verdict
-from proofs.conformance.asked import Asked
-from proofs.conformance.design import as_it_can_fail
-from proofs.conformance.embedded import Embedded
-from proofs.conformance.explore import Explorer, Start
-from proofs.conformance.steps import Grain
-from proofs.conformance.stores import Stores
+from confsync.model.check import check
+from confsync.model.language import ABSENT, EMPTY, FIRST_CONFIG
+from confsync.model.program import Program
+from confsync.model.properties import PROPERTIES, Decided
+from confsync.model.search.bfs import Limits
+from confsync.model.state import Bounds
+from confsync.model.step import SIGNATURES, Design
+from confsync.model.verdict import Verdict
+from confsync.proofs.conformance.asked import Asked
+from confsync.proofs.conformance.design import as_it_can_fail
+from confsync.proofs.conformance.embedded import Embedded
+from confsync.proofs.conformance.explore import Explorer, Start
+from confsync.proofs.conformance.steps import Grain
+from confsync.proofs.conformance.stores import Stores
 
 SMALL = Bounds(slots=1, ejectable=1, configs=1, names=1, amounts=2, processes=2, crashes=1)
 """Where it is found out which properties a design holds."""

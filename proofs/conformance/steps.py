@@ -13,10 +13,10 @@ from enum import Enum
 from pathlib import Path
 from typing import cast
 
-from impl.errors import Again, HotplugFailed, HypervisorRefused, QuotaExceeded, StoreError, ToolstackError
-from proofs.conformance.asked import Work
-from proofs.conformance.calls import Answer, Call, asking
-from proofs.conformance.stores import Kept, Stores, Waits
+from confsync.impl.errors import Again, HotplugFailed, HypervisorRefused, QuotaExceeded, StoreError, ToolstackError
+from confsync.proofs.conformance.asked import Work
+from confsync.proofs.conformance.calls import Answer, Call, asking
+from confsync.proofs.conformance.stores import Kept, Stores, Waits
 
 
 class Grain(Enum):

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from types import coroutine
 from typing import cast
 
-from impl.embedded import memory, templates
-from impl.embedded.host import Claim, Guest
-from impl.embedded.hotplug import SimulatedHotplug
-from impl.embedded.hypervisor import EmbeddedHypervisor
-from impl.embedded.memory import MemoryHost
-from impl.embedded.templates import MemoryTemplates, TemplateMemory
-from impl.errors import ToolstackError
-from impl.ports import Domain, Transaction
-from impl.xenstore.memory import MemoryStore, Snapshot
-from proofs.conformance.calls import Answer, Call
+from confsync.impl.embedded import memory, templates
+from confsync.impl.embedded.host import Claim, Guest
+from confsync.impl.embedded.hotplug import SimulatedHotplug
+from confsync.impl.embedded.hypervisor import EmbeddedHypervisor
+from confsync.impl.embedded.memory import MemoryHost
+from confsync.impl.embedded.templates import MemoryTemplates, TemplateMemory
+from confsync.impl.errors import ToolstackError
+from confsync.impl.ports import Domain, Transaction
+from confsync.impl.xenstore.memory import MemoryStore, Snapshot
+from confsync.proofs.conformance.calls import Answer, Call
 
 DOMID = 1
 UUID = "02c1497c-0060-444c-9188-579296d5d4d0"

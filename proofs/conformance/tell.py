@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from impl.errors import ToolstackError
-from model.program import Program
-from proofs.conformance.abstraction import View
-from proofs.conformance.asked import Asked
-from proofs.conformance.calls import Answer, Call
-from proofs.conformance.explore import Explorer, Start
-from proofs.conformance.matching import Outcome, Reach, State, Steps
-from proofs.conformance.schedule import Done, Schedule, follow, token
-from proofs.conformance.steps import Kind
+from confsync.impl.errors import ToolstackError
+from confsync.model.program import Program
+from confsync.proofs.conformance.abstraction import View
+from confsync.proofs.conformance.asked import Asked
+from confsync.proofs.conformance.calls import Answer, Call
+from confsync.proofs.conformance.explore import Explorer, Start
+from confsync.proofs.conformance.matching import Outcome, Reach, State, Steps
+from confsync.proofs.conformance.schedule import Done, Schedule, follow, token
+from confsync.proofs.conformance.steps import Kind
 
 WIDTH = 100
 

@@ -6,18 +6,18 @@ import contextlib
 
 import click
 
-from model.options import AskedWrong, console_of, guarded
-from model.parallel import cores
-from model.progress import now_and_then
-from model.verdict import EXIT_OPEN
-from proofs.mutants import table
-from proofs.mutants.apply import NotApplicable, edited
-from proofs.mutants.catalogue import CHECKER_SAMPLE, MUTANTS, SAMPLE
-from proofs.mutants.judges import Verdict, all_of, control
-from proofs.mutants.mutant import Mutant, Subject
-from proofs.mutants.said import Said
-from terminal.streams import SafeConsole
-from terminal.text import unknown
+from confsync.model.options import AskedWrong, console_of, guarded
+from confsync.model.parallel import cores
+from confsync.model.progress import now_and_then
+from confsync.model.verdict import EXIT_OPEN
+from confsync.proofs.mutants import table
+from confsync.proofs.mutants.apply import NotApplicable, edited
+from confsync.proofs.mutants.catalogue import CHECKER_SAMPLE, MUTANTS, SAMPLE
+from confsync.proofs.mutants.judges import Verdict, all_of, control
+from confsync.proofs.mutants.mutant import Mutant, Subject
+from confsync.proofs.mutants.said import Said
+from confsync.terminal.streams import SafeConsole
+from confsync.terminal.text import unknown
 
 WIDE = 200
 """Columns of the table where standard output is no terminal."""

@@ -1,4 +1,4 @@
-"""The exploration as a judge, run in a mutant's folder: `python -m proofs.mutants.explored pairs`."""
+"""The exploration as a judge, run in a mutant's folder: `python -m confsync.proofs.mutants.explored pairs`."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from model.designs import DESIGNS, RECOMMENDED
-from proofs.mutants.said import Said, Word, wrong_project
-from proofs.mutants.started import end_with_who_started_me
+from confsync.model.designs import DESIGNS, RECOMMENDED
+from confsync.proofs.mutants.said import Said, Word, wrong_project
+from confsync.proofs.mutants.started import end_with_who_started_me
 
 if TYPE_CHECKING:
-    from proofs.conformance.run import Report
+    from confsync.proofs.conformance.run import Report
 
 SCOPES: Mapping[str, tuple[int, int, int, tuple[str, ...]]] = {
     "pairs": (2, 0, 0, ()),
@@ -25,10 +25,10 @@ def judge(name: str) -> Said:
     """Explore, and say whether the implementation follows the recommended design."""
     if wrong := wrong_project():
         return Said(Word.DIED, wrong)
-    from proofs.conformance.explore import CannotPrepare  # noqa: PLC0415 - it imports the implementation
-    from proofs.conformance.run import explore  # noqa: PLC0415
-    from proofs.conformance.scope import Scope  # noqa: PLC0415
-    from proofs.conformance.steps import Nondeterministic  # noqa: PLC0415
+    from confsync.proofs.conformance.explore import CannotPrepare  # noqa: PLC0415 - it imports the implementation
+    from confsync.proofs.conformance.run import explore  # noqa: PLC0415
+    from confsync.proofs.conformance.scope import Scope  # noqa: PLC0415
+    from confsync.proofs.conformance.steps import Nondeterministic  # noqa: PLC0415
 
     processes, deaths, failures, operations = SCOPES[name]
     scope = Scope(processes, deaths, failures, operations) if operations else Scope(processes, deaths, failures)

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from proofs.mutants.apply import ROOT, environment, lay_out
-from proofs.mutants.explored import SCOPES
-from proofs.mutants.mutant import Mutant, Subject
-from proofs.mutants.said import MODULE, WHERE, Said, Word, heard
-from proofs.mutants.started import Started
+from confsync.proofs.mutants.apply import ROOT, environment, lay_out
+from confsync.proofs.mutants.explored import SCOPES
+from confsync.proofs.mutants.mutant import Mutant, Subject
+from confsync.proofs.mutants.said import MODULE, WHERE, Said, Word, heard
+from confsync.proofs.mutants.started import Started
 
 PATIENCE, SHORT_PATIENCE, CONTROL_PATIENCE = 300.0, 30.0, 3600.0
 """Seconds for a judge; for the one that is said to notice a mutant by its never ending; and for all tests in a row."""
@@ -176,7 +176,7 @@ def laid_out(mutant: Mutant | None) -> Iterator[Path]:
 def ask(folder: Path, name: str, tests: Sequence[str], module: str, patience: float, started: Started) -> Said:
     """A judge's word on what is laid out in the folder."""
     told = folder / f"{name}.said"
-    command = [sys.executable, "-m", "proofs.mutants.explored", name] if name in SCOPES else _pytest(tests)
+    command = [sys.executable, "-m", "confsync.proofs.mutants.explored", name] if name in SCOPES else _pytest(tests)
     with started.running(command, folder, {**environment(folder), WHERE: str(told), MODULE: module}) as process:
         try:
             process.wait(patience)
@@ -188,7 +188,7 @@ def ask(folder: Path, name: str, tests: Sequence[str], module: str, patience: fl
 def _pytest(tests: Sequence[str]) -> list[str]:
     options = ["-q", "-m", "not deep", "-c", "pyproject.toml", "--tb=native"]
     options += ["-p", "no:cacheprovider", "-p", "no:randomly"]
-    options += ["-p", "proofs.mutants.witness"]
+    options += ["-p", "confsync.proofs.mutants.witness"]
     left = [word for name in TESTS_OF_MUTANTS for word in ("--deselect", name)]
     return [sys.executable, "-m", "pytest", *options, *left, *map(_argument, tests)]
 

@@ -30,7 +30,7 @@ class Mutant:
     says: str
     """The mistake, in words."""
     by: str
-    """The stated judge: the name of an exploration (`proofs.mutants.explored.SCOPES`), a file of tests without `.py`
+    """The stated judge: the name of an exploration (`confsync.proofs.mutants.explored.SCOPES`), a file of tests without `.py`
     (`test_hotplug`), or one test (`test_search.py::test_name`, with or without its parameters)."""
     defect: str = ""
     """The defect of libxl that the mutant stands for: commits, or the name of a security advisory."""

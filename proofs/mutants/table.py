@@ -9,10 +9,10 @@ from collections.abc import Iterable, Sequence
 from rich.console import Console
 from rich.table import Table
 
-from proofs.mutants.apply import line_of
-from proofs.mutants.judges import Verdict
-from proofs.mutants.mutant import Mutant
-from proofs.mutants.said import Said, Word
+from confsync.proofs.mutants.apply import line_of
+from confsync.proofs.mutants.judges import Verdict
+from confsync.proofs.mutants.mutant import Mutant
+from confsync.proofs.mutants.said import Said, Word
 
 Control = Sequence[tuple[str, Said, float]]
 

@@ -14,8 +14,8 @@ from types import TracebackType
 import pytest
 from hypothesis.errors import HypothesisException
 
-from proofs.mutants.said import Said, Word, wrong_project
-from proofs.mutants.started import end_with_who_started_me
+from confsync.proofs.mutants.said import Said, Word, wrong_project
+from confsync.proofs.mutants.started import end_with_who_started_me
 
 PROJECT = ("benchmarks", "impl", "model", "proofs", "terminal", "tests")
 """The folders of the project that Python imports from; the virtual environment may be another one in the checkout."""

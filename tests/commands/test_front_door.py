@@ -13,7 +13,7 @@ import pytest
 from places import ROOT
 from processes import command, environment
 
-from confsync import COMMANDS, EXIT_FAILED, Descriptor
+from confsync.front_door import COMMANDS, EXIT_FAILED, Descriptor
 
 pytestmark = pytest.mark.slow
 
@@ -43,8 +43,8 @@ RUNS: dict[str, tuple[tuple[str, ...], int]] = {
 """By name, arguments and the exit code where all can be written. STATE: a folder with a host, and a snapshot of one."""
 SLOW = ("mutants", "prove", "refine")
 NO_PROOF = """
-from confsync import main
-from proofs import cli, refinement, report
+from confsync.front_door import main
+from confsync.proofs import cli, refinement, report
 
 report.report_on = lambda asked, design, *_: report.undecided(asked, design)
 cli.refinement_of = lambda design: refinement.Refinement(design, {}, (), (), (), (), (), ())
@@ -160,7 +160,7 @@ def broken(how):
 def deep():
     deep()
 
-from model.parallel import side_by_side
+from confsync.model.parallel import side_by_side
 import confsync
 confsync.COMMANDS["broken"] = "__main__:broken"
 confsync.main()

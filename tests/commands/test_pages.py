@@ -13,11 +13,11 @@ import pytest
 from click.testing import CliRunner
 from places import ROOT
 
-from confsync import main
-from model.claims import CLAIMS
-from model.designs import DESIGNS
-from model.properties import PROPERTIES
-from model.step import SIGNATURES
+from confsync.front_door import main
+from confsync.model.claims import CLAIMS
+from confsync.model.designs import DESIGNS
+from confsync.model.properties import PROPERTIES
+from confsync.model.step import SIGNATURES
 
 PAGES = {
     str(p.relative_to(ROOT)): p.read_text()

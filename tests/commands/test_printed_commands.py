@@ -17,12 +17,12 @@ from external_runs import PERL
 from places import ROOT
 from processes import command, environment
 
-from confsync import COMMANDS, main
-from impl.command.cli import domain
-from impl.operations import knobs, paths
-from impl.operations.transact import transact
-from impl.ports import Domain, Requests, Toolstack
-from proofs import cli, refinement
+from confsync.front_door import COMMANDS, main
+from confsync.impl.command.cli import domain
+from confsync.impl.operations import knobs, paths
+from confsync.impl.operations.transact import transact
+from confsync.impl.ports import Domain, Requests, Toolstack
+from confsync.proofs import cli, refinement
 
 TINY = ("--slots=1", "--ejectable=0", "--configs=1", "--names=1", "--amounts=1", "--jobs=1")
 EARLY = """base = "xenstore_first_locked"

@@ -82,7 +82,7 @@ def test_an_external_program_ends_with_who_started_it_whatever_ends_that(tmp_pat
 
 DIES_AS_IT_STARTS_ONE = """
 import os, signal, subprocess, sys
-from proofs.conformance.external.peer import Peer
+from confsync.proofs.conformance.external.peer import Peer
 
 class Popen(subprocess.Popen):
     def __init__(self, command, **how):
@@ -149,9 +149,9 @@ def test_what_was_proved_before_an_interrupt_is_told() -> None:
 
 SLOW_PROOFS = """
 import sys, time
-from model.designs import DESIGNS
-from model.state import Bounds
-from proofs import report
+from confsync.model.designs import DESIGNS
+from confsync.model.state import Bounds
+from confsync.proofs import report
 
 first = sys.argv[1]
 
@@ -167,7 +167,7 @@ print([(r.design, r.interrupted) for r in report.run(asked, tell)])
 """
 STUBBORN = """
 import time
-from model.parallel import side_by_side
+from confsync.model.parallel import side_by_side
 
 def work(i, report):
     print("at work", flush=True)

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from places import ROOT
 
-from terminal.text import MOST, cut, near, unknown, value, visible
+from confsync.terminal.text import MOST, cut, near, unknown, value, visible
 
 pytestmark = pytest.mark.slow
 

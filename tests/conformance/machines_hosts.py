@@ -12,18 +12,18 @@ from typing import Protocol, TypeVar
 
 from xenstored import Daemon
 
-from impl.embedded.folder import TEMPLATES, open_folder
-from impl.embedded.host import Claim, Guest
-from impl.embedded.hotplug import SimulatedHotplug
-from impl.embedded.hypervisor import EmbeddedHypervisor
-from impl.embedded.memory import MemoryHost
-from impl.errors import HotplugFailed, NoEntry, TimedOut
-from impl.kinds import Device
-from impl.operations import existence, paths
-from impl.operations.layout import CLOSED, CONNECTED
-from impl.ports import Domain, Permission, Toolstack, Xenstore
-from impl.templates.store import TemplateStore
-from impl.xenstore.memory import MemoryStore
+from confsync.impl.embedded.folder import TEMPLATES, open_folder
+from confsync.impl.embedded.host import Claim, Guest
+from confsync.impl.embedded.hotplug import SimulatedHotplug
+from confsync.impl.embedded.hypervisor import EmbeddedHypervisor
+from confsync.impl.embedded.memory import MemoryHost
+from confsync.impl.errors import HotplugFailed, NoEntry, TimedOut
+from confsync.impl.kinds import Device
+from confsync.impl.operations import existence, paths
+from confsync.impl.operations.layout import CLOSED, CONNECTED
+from confsync.impl.ports import Domain, Permission, Toolstack, Xenstore
+from confsync.impl.templates.store import TemplateStore
+from confsync.impl.xenstore.memory import MemoryStore
 
 T = TypeVar("T")
 Tree = Mapping[str, tuple[bytes, tuple[Permission, ...]]]

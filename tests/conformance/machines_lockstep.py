@@ -20,16 +20,16 @@ from machines_hosts import Host
 from machines_spec import Key, One, Refused, Spec, is_drive, normal, require_medium, same
 from machines_values import KIND_NAMES, NAMES, SELDOM_TOO_LONG, configurations, entries
 
-from impl.configuration.template import Template
-from impl.errors import ToolstackError, XenstoreError
-from impl.kinds import KINDS, Device, Json
-from impl.operations import knobs, media
-from impl.operations.attach import attach, detach
-from impl.operations.create import create
-from impl.operations.destroy import destroy
-from impl.operations.retrieve import retrieve
-from impl.operations.save import restore, save
-from impl.ports import Domain
+from confsync.impl.configuration.template import Template
+from confsync.impl.errors import ToolstackError, XenstoreError
+from confsync.impl.kinds import KINDS, Device, Json
+from confsync.impl.operations import knobs, media
+from confsync.impl.operations.attach import attach, detach
+from confsync.impl.operations.create import create
+from confsync.impl.operations.destroy import destroy
+from confsync.impl.operations.retrieve import retrieve
+from confsync.impl.operations.save import restore, save
+from confsync.impl.ports import Domain
 
 UUIDS = [f"{n}{n}{n}{n}0000-0000-4000-8000-00000000000{n}" for n in range(1, 5)]
 MOST_DOMAINS = 3

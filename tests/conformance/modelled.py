@@ -8,20 +8,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
-from impl.errors import StoreError
-from model.language import FIRST_CONFIG
-from model.program import IDLE, Program, Transition
-from model.program import Kind as StepKind
-from model.search.alone import Answer
-from model.state import RESULT, Bounds, Shared
-from model.step import Design
-from proofs.conformance.abstraction import UNCOMPARED, View
-from proofs.conformance.asked import Asked, Work
-from proofs.conformance.calls import Call
-from proofs.conformance.explore import At, Explorer, Start
-from proofs.conformance.matching import Outcome
-from proofs.conformance.paths import Edges, covering
-from proofs.conformance.steps import Edge, Kind, Place
+from confsync.impl.errors import StoreError
+from confsync.model.language import FIRST_CONFIG
+from confsync.model.program import IDLE, Program, Transition
+from confsync.model.program import Kind as StepKind
+from confsync.model.search.alone import Answer
+from confsync.model.state import RESULT, Bounds, Shared
+from confsync.model.step import Design
+from confsync.proofs.conformance.abstraction import UNCOMPARED, View
+from confsync.proofs.conformance.asked import Asked, Work
+from confsync.proofs.conformance.calls import Call
+from confsync.proofs.conformance.explore import At, Explorer, Start
+from confsync.proofs.conformance.matching import Outcome
+from confsync.proofs.conformance.paths import Edges, covering
+from confsync.proofs.conformance.steps import Edge, Kind, Place
 
 SMALL = Bounds(slots=1, ejectable=1, configs=2, names=2, amounts=2, processes=2, crashes=1)
 C = FIRST_CONFIG

@@ -9,9 +9,9 @@ import pytest
 from click.testing import CliRunner, Result
 from junitparser import JUnitXml
 
-from proofs.conformance.cli import conform
-from proofs.conformance.sample import most_steps
-from proofs.conformance.scope import Scope
+from confsync.proofs.conformance.cli import conform
+from confsync.proofs.conformance.sample import most_steps
+from confsync.proofs.conformance.scope import Scope
 
 pytestmark = pytest.mark.slow
 
@@ -119,7 +119,7 @@ def test_bad_input(arguments: tuple[str, ...], says: str) -> None:
 
 
 def test_a_daemon_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("impl.shim.daemon.PROGRAMS", {"xenstored": ()})
+    monkeypatch.setattr("confsync.impl.shim.daemon.PROGRAMS", {"xenstored": ()})
     result = run("--stores", "real", *SMALL)
     assert result.exit_code == 2
     assert "apt-get install xen-utils-4.17" in result.output

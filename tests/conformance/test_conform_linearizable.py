@@ -12,23 +12,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from impl.errors import DeviceExists
-from impl.kinds import Device
-from impl.operations import existence, knobs, media, paths
-from impl.operations.door import require_good_name
-from impl.operations.guarded import locked, read_template
-from impl.operations.media import insert as true_insert
-from impl.operations.retrieve import Retrieved, retrieve_locked
-from impl.ports import Domain, Toolstack
-from model.designs import DESIGNS, RECOMMENDED
-from model.language import ABSENT, EMPTY, FIRST_CONFIG
-from proofs.conformance import asked as asking
-from proofs.conformance.asked import Asked
-from proofs.conformance.atomic import ANYTHING, ERROR, Atomic, Did, Spec, Stands, Without, happens
-from proofs.conformance.explore import Explorer, Start
-from proofs.conformance.linearize import linearize
-from proofs.conformance.schedule import Schedule, follow
-from proofs.conformance.scope import Scope, begin, starts, together
+from confsync.impl.errors import DeviceExists
+from confsync.impl.kinds import Device
+from confsync.impl.operations import existence, knobs, media, paths
+from confsync.impl.operations.door import require_good_name
+from confsync.impl.operations.guarded import locked, read_template
+from confsync.impl.operations.media import insert as true_insert
+from confsync.impl.operations.retrieve import Retrieved, retrieve_locked
+from confsync.impl.ports import Domain, Toolstack
+from confsync.model.designs import DESIGNS, RECOMMENDED
+from confsync.model.language import ABSENT, EMPTY, FIRST_CONFIG
+from confsync.proofs.conformance import asked as asking
+from confsync.proofs.conformance.asked import Asked
+from confsync.proofs.conformance.atomic import ANYTHING, ERROR, Atomic, Did, Spec, Stands, Without, happens
+from confsync.proofs.conformance.explore import Explorer, Start
+from confsync.proofs.conformance.linearize import linearize
+from confsync.proofs.conformance.schedule import Schedule, follow
+from confsync.proofs.conformance.scope import Scope, begin, starts, together
 
 pytestmark = pytest.mark.slow
 

@@ -7,30 +7,30 @@ from math import comb
 import pytest
 from modelled import check_covered
 
-from impl.kinds import Device
-from impl.operations import existence
-from impl.ports import Domain, Requests
-from model.check import check
-from model.designs import DESIGNS, RECOMMENDED
-from model.language import ABSENT, FIRST_CONFIG
-from model.step import SIGNATURES
-from model.trace import TokenError
-from model.verdict import Verdict
-from proofs.conformance.asked import Asked
-from proofs.conformance.coverage import Reason
-from proofs.conformance.design import as_it_can_fail
-from proofs.conformance.explore import Explorer
-from proofs.conformance.paths import covering, graph
-from proofs.conformance.run import Report, explore
-from proofs.conformance.sample import SCHEDULERS, sample
-from proofs.conformance.schedule import Schedule, follow, read_token, token
-from proofs.conformance.schedulers.honest import find_nondeterminism
-from proofs.conformance.schedulers.naive import every_schedule
-from proofs.conformance.schedulers.pct import Pct, bound, walks_for
-from proofs.conformance.schedulers.replay import Replay
-from proofs.conformance.schedulers.walk import walk
-from proofs.conformance.scope import BEFORE, SMALL, Scope, begin, choices, holding, starts, together
-from proofs.conformance.steps import Grain, Nondeterministic, Place
+from confsync.impl.kinds import Device
+from confsync.impl.operations import existence
+from confsync.impl.ports import Domain, Requests
+from confsync.model.check import check
+from confsync.model.designs import DESIGNS, RECOMMENDED
+from confsync.model.language import ABSENT, FIRST_CONFIG
+from confsync.model.step import SIGNATURES
+from confsync.model.trace import TokenError
+from confsync.model.verdict import Verdict
+from confsync.proofs.conformance.asked import Asked
+from confsync.proofs.conformance.coverage import Reason
+from confsync.proofs.conformance.design import as_it_can_fail
+from confsync.proofs.conformance.explore import Explorer
+from confsync.proofs.conformance.paths import covering, graph
+from confsync.proofs.conformance.run import Report, explore
+from confsync.proofs.conformance.sample import SCHEDULERS, sample
+from confsync.proofs.conformance.schedule import Schedule, follow, read_token, token
+from confsync.proofs.conformance.schedulers.honest import find_nondeterminism
+from confsync.proofs.conformance.schedulers.naive import every_schedule
+from confsync.proofs.conformance.schedulers.pct import Pct, bound, walks_for
+from confsync.proofs.conformance.schedulers.replay import Replay
+from confsync.proofs.conformance.schedulers.walk import walk
+from confsync.proofs.conformance.scope import BEFORE, SMALL, Scope, begin, choices, holding, starts, together
+from confsync.proofs.conformance.steps import Grain, Nondeterministic, Place
 
 DESIGN = DESIGNS[RECOMMENDED]
 ATTACH, DETACH, RETRIEVE = Asked("attach", 1, FIRST_CONFIG), Asked("detach", 0), Asked("retrieve")
@@ -237,7 +237,7 @@ def test_an_operation_that_is_one_is_not(pairs: Explorer) -> None:
 
 
 def test_what_stands_for_nothing_in_the_model_diverges(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("proofs.conformance.asked.name", lambda number: f"other{number}")
+    monkeypatch.setattr("confsync.proofs.conformance.asked.name", lambda number: f"other{number}")
     explorer = begin(DESIGN, Scope(1, operations=("rename",)))
     found = explorer.explore(explorer.prepare(), (Asked("create", draft=(FIRST_CONFIG, ABSENT, FIRST_CONFIG)),))
     assert found.divergence

@@ -10,22 +10,22 @@ from functools import cache
 import pytest
 from modelled import SMALL, C, Modelled, changed, check_covered, explorer, whole
 
-from model.designs import DESIGNS, RECOMMENDED
-from model.language import ABSENT
-from model.program import IDLE, Kind, Program, Transition
-from model.step import Design
-from model.steps import drop_lock, take_lock, unpause
-from proofs.conformance.asked import Asked
-from proofs.conformance.coverage import ModelSearch
-from proofs.conformance.explore import DEAD, Choice, Explorer, Start
-from proofs.conformance.linearize import linearize
-from proofs.conformance.minimise import judge, minimise
-from proofs.conformance.output import as_json, as_junit, as_text
-from proofs.conformance.paths import graph
-from proofs.conformance.run import Report, Told
-from proofs.conformance.schedule import Schedule, checksum, follow, read_token, token
-from proofs.conformance.scope import Scope, choices, together
-from proofs.conformance.steps import Edge, Place
+from confsync.model.designs import DESIGNS, RECOMMENDED
+from confsync.model.language import ABSENT
+from confsync.model.program import IDLE, Kind, Program, Transition
+from confsync.model.step import Design
+from confsync.model.steps import drop_lock, take_lock, unpause
+from confsync.proofs.conformance.asked import Asked
+from confsync.proofs.conformance.coverage import ModelSearch
+from confsync.proofs.conformance.explore import DEAD, Choice, Explorer, Start
+from confsync.proofs.conformance.linearize import linearize
+from confsync.proofs.conformance.minimise import judge, minimise
+from confsync.proofs.conformance.output import as_json, as_junit, as_text
+from confsync.proofs.conformance.paths import graph
+from confsync.proofs.conformance.run import Report, Told
+from confsync.proofs.conformance.schedule import Schedule, checksum, follow, read_token, token
+from confsync.proofs.conformance.scope import Scope, choices, together
+from confsync.proofs.conformance.steps import Edge, Place
 
 recommended = DESIGNS[RECOMMENDED]
 unlocked = recommended.but(

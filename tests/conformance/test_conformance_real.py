@@ -10,20 +10,20 @@ from pathlib import Path
 import pytest
 from xenstored import need
 
-from impl.shim.daemon import NoDaemon, running
-from impl.templates.store import TemplateStore
-from model.designs import DESIGNS, RECOMMENDED
-from model.language import FIRST_CONFIG
-from model.step import SIGNATURES
-from proofs.conformance import on_real as on_real_stores
-from proofs.conformance.asked import Asked
-from proofs.conformance.cli import given_by
-from proofs.conformance.explore import Choice
-from proofs.conformance.on_real import OnReal, on_real, replay_on_real
-from proofs.conformance.output import as_text
-from proofs.conformance.real import RealStores, replay
-from proofs.conformance.schedule import Schedule
-from proofs.conformance.scope import Scope, begin, starts
+from confsync.impl.shim.daemon import NoDaemon, running
+from confsync.impl.templates.store import TemplateStore
+from confsync.model.designs import DESIGNS, RECOMMENDED
+from confsync.model.language import FIRST_CONFIG
+from confsync.model.step import SIGNATURES
+from confsync.proofs.conformance import on_real as on_real_stores
+from confsync.proofs.conformance.asked import Asked
+from confsync.proofs.conformance.cli import given_by
+from confsync.proofs.conformance.explore import Choice
+from confsync.proofs.conformance.on_real import OnReal, on_real, replay_on_real
+from confsync.proofs.conformance.output import as_text
+from confsync.proofs.conformance.real import RealStores, replay
+from confsync.proofs.conformance.schedule import Schedule
+from confsync.proofs.conformance.scope import Scope, begin, starts
 
 DESIGN = DESIGNS[RECOMMENDED]
 pytestmark = pytest.mark.slow
@@ -110,6 +110,6 @@ def test_a_dead_process_gives_its_lock_and_keeps_its_file(tmp_path: Path) -> Non
 
 
 def test_a_daemon_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("impl.shim.daemon.PROGRAMS", {"xenstored": ()})
+    monkeypatch.setattr("confsync.impl.shim.daemon.PROGRAMS", {"xenstored": ()})
     with pytest.raises(NoDaemon, match="apt-get install"), running("xenstored", tmp_path):
         pass

@@ -10,18 +10,18 @@ from dataclasses import replace
 import pytest
 from external_runs import DESIGN, MEDDLER, PERL, explored
 
-from model.language import FIRST_CONFIG
-from model.step import Design
-from proofs.conformance.asked import Asked
-from proofs.conformance.explore import Explored
-from proofs.conformance.external import run
-from proofs.conformance.external.messages import Message, Untold, written
-from proofs.conformance.external.moves import ExternalMoves
-from proofs.conformance.external.peer import Peer
-from proofs.conformance.external.run import driving, explore_external
-from proofs.conformance.external.told import Terms
-from proofs.conformance.reproduce import Replayed
-from proofs.conformance.scope import BEFORE, Scope, starts
+from confsync.model.language import FIRST_CONFIG
+from confsync.model.step import Design
+from confsync.proofs.conformance.asked import Asked
+from confsync.proofs.conformance.explore import Explored
+from confsync.proofs.conformance.external import run
+from confsync.proofs.conformance.external.messages import Message, Untold, written
+from confsync.proofs.conformance.external.moves import ExternalMoves
+from confsync.proofs.conformance.external.peer import Peer
+from confsync.proofs.conformance.external.run import driving, explore_external
+from confsync.proofs.conformance.external.told import Terms
+from confsync.proofs.conformance.reproduce import Replayed
+from confsync.proofs.conformance.scope import BEFORE, Scope, starts
 
 pytestmark = pytest.mark.slow
 

@@ -15,11 +15,11 @@ from jsonschema import Draft202012Validator
 from places import ROOT
 from processes import until
 
-from model.program import Program
-from proofs.conformance.external.messages import Message, ProtocolBroken, schema, validator, written
-from proofs.conformance.external.moves import MOST_STEPS, ExternalMoves
-from proofs.conformance.external.peer import LONGEST, Peer
-from proofs.conformance.scope import Scope
+from confsync.model.program import Program
+from confsync.proofs.conformance.external.messages import Message, ProtocolBroken, schema, validator, written
+from confsync.proofs.conformance.external.moves import MOST_STEPS, ExternalMoves
+from confsync.proofs.conformance.external.peer import LONGEST, Peer
+from confsync.proofs.conformance.scope import Scope
 
 pytestmark = pytest.mark.slow
 

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 
 import pytest
 
-from model.concrete import Plain
-from model.designs import DESIGNS, RECOMMENDED
-from model.language import ABSENT, EMPTY, FIRST_CONFIG, MADE_UP
-from model.program import Program
-from proofs.conformance.asked import amount, name
-from proofs.conformance.external.messages import ProtocolBroken
-from proofs.conformance.external.told import COMPARED, Terms
-from proofs.conformance.scope import Scope
+from confsync.model.concrete import Plain
+from confsync.model.designs import DESIGNS, RECOMMENDED
+from confsync.model.language import ABSENT, EMPTY, FIRST_CONFIG, MADE_UP
+from confsync.model.program import Program
+from confsync.proofs.conformance.asked import amount, name
+from confsync.proofs.conformance.external.messages import ProtocolBroken
+from confsync.proofs.conformance.external.told import COMPARED, Terms
+from confsync.proofs.conformance.scope import Scope
 
 DESIGN = DESIGNS[RECOMMENDED]
 C = FIRST_CONFIG

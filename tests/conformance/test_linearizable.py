@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proofs.conformance import linearizable
-from proofs.conformance.linearizable import Call, Result, Verdict, check
+from confsync.proofs.conformance import linearizable
+from confsync.proofs.conformance.linearizable import Call, Result, Verdict, check
 
 Value = int
 

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 from naive import Naive, Seen, State, violates
 
-from model.designs import DESIGNS, RECOMMENDED
-from model.program import IDLE, Kind, Program, Transition
-from model.properties import PROPERTIES, Decided
-from model.state import Bounds
-from model.step import SIGNATURES
-from model.trace import Move, Trace, Whole, read_token, replay, step
+from confsync.model.designs import DESIGNS, RECOMMENDED
+from confsync.model.program import IDLE, Kind, Program, Transition
+from confsync.model.properties import PROPERTIES, Decided
+from confsync.model.state import Bounds
+from confsync.model.step import SIGNATURES
+from confsync.model.trace import Move, Trace, Whole, read_token, replay, step
 
 WIDE = Bounds(slots=3, ejectable=2, configs=4, names=3, amounts=3, processes=4, crashes=3)
 HOW = (Decided.STORES, Decided.PROCESSES, Decided.WATCH)

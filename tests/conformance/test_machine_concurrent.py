@@ -28,18 +28,18 @@ from hypothesis.stateful import (
 )
 from places import ROOT
 
-from impl.errors import HotplugFailed
-from impl.operations.retrieve import Retrieved, retrieve_locked
-from impl.ports import Domain, Toolstack
-from model.designs import DESIGNS, RECOMMENDED
-from model.trace import TokenError
-from proofs.conformance import asked as asking
-from proofs.conformance.asked import Asked
-from proofs.conformance.explore import At, Choice, Divergence, Explorer, Start
-from proofs.conformance.reproduce import as_pytest, replay
-from proofs.conformance.run import Told, tell_divergence
-from proofs.conformance.schedule import Schedule, read_token
-from proofs.conformance.scope import Scope, begin, choices, starts
+from confsync.impl.errors import HotplugFailed
+from confsync.impl.operations.retrieve import Retrieved, retrieve_locked
+from confsync.impl.ports import Domain, Toolstack
+from confsync.model.designs import DESIGNS, RECOMMENDED
+from confsync.model.trace import TokenError
+from confsync.proofs.conformance import asked as asking
+from confsync.proofs.conformance.asked import Asked
+from confsync.proofs.conformance.explore import At, Choice, Divergence, Explorer, Start
+from confsync.proofs.conformance.reproduce import as_pytest, replay
+from confsync.proofs.conformance.run import Told, tell_divergence
+from confsync.proofs.conformance.schedule import Schedule, read_token
+from confsync.proofs.conformance.scope import Scope, begin, choices, starts
 
 PROCESSES, DEATHS, FAILURES = 4, 2, 3
 SCOPE = Scope(PROCESSES, DEATHS, FAILURES)
@@ -257,8 +257,8 @@ def test_a_wrong_operation_ends_in_a_small_schedule(monkeypatch: pytest.MonkeyPa
 
 
 WRONG = """
-from impl.operations.transact import transact
-from impl.operations import knobs, paths
+from confsync.impl.operations.transact import transact
+from confsync.impl.operations import knobs, paths
 
 async def rename(t, domain, name):
     async def body(x):

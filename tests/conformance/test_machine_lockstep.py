@@ -12,23 +12,23 @@ from machines_hosts import InFolder, InMemory
 from machines_lockstep import how, walk
 from machines_values import LEVELS, deep
 
-from impl.configuration.template import Template
-from impl.errors import InvalidArgument
-from impl.kinds import KINDS, Device, Json
-from impl.operations import attach as attaching
-from impl.operations import destroy as destruction
-from impl.operations import entries, existence, knobs, media, paths
-from impl.operations.create import create
-from impl.operations.guarded import locked
-from impl.operations.retrieve import retrieve
-from impl.operations.transact import transact
-from impl.ports import Domain, Requests, Toolstack
-from model.designs import DESIGNS, RECOMMENDED
-from proofs.conformance import asked as asking
-from proofs.conformance.asked import Asked
-from proofs.conformance.atomic import Atomic, Without, observed, spec_of
-from proofs.conformance.explore import Explorer, Start
-from proofs.conformance.scope import Scope, begin, choices, starts
+from confsync.impl.configuration.template import Template
+from confsync.impl.errors import InvalidArgument
+from confsync.impl.kinds import KINDS, Device, Json
+from confsync.impl.operations import attach as attaching
+from confsync.impl.operations import destroy as destruction
+from confsync.impl.operations import entries, existence, knobs, media, paths
+from confsync.impl.operations.create import create
+from confsync.impl.operations.guarded import locked
+from confsync.impl.operations.retrieve import retrieve
+from confsync.impl.operations.transact import transact
+from confsync.impl.ports import Domain, Requests, Toolstack
+from confsync.model.designs import DESIGNS, RECOMMENDED
+from confsync.proofs.conformance import asked as asking
+from confsync.proofs.conformance.asked import Asked
+from confsync.proofs.conformance.atomic import Atomic, Without, observed, spec_of
+from confsync.proofs.conformance.explore import Explorer, Start
+from confsync.proofs.conformance.scope import Scope, begin, choices, starts
 
 
 @pytest.mark.slow

@@ -12,12 +12,12 @@ from machines_lockstep import UUIDS, Lockstep
 from test_machine import WIDE, Violation, Walk
 from test_machine_concurrent import Beside, Diverged
 
-from impl.errors import InvalidArgument
-from model.designs import DESIGNS
-from model.program import Program
-from model.trace import Trace, initial
-from model.trace import step as move
-from proofs.conformance.explore import Choice
+from confsync.impl.errors import InvalidArgument
+from confsync.model.designs import DESIGNS
+from confsync.model.program import Program
+from confsync.model.trace import Trace, initial
+from confsync.model.trace import step as move
+from confsync.proofs.conformance.explore import Choice
 
 UNCHECKED = "xenstore_first_unchecked"
 

@@ -14,9 +14,9 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import ParamSpec, TypeVar, cast
 
+from confsync.impl.errors import ToolstackError
+from confsync.impl.templates.files import Files
 from crash.trial import Act, Check, Notes, Outcome, Prepare, Trial, Wreck, ground
-from impl.errors import ToolstackError
-from impl.templates.files import Files
 
 P = ParamSpec("P")
 R = TypeVar("R")

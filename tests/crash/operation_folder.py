@@ -12,17 +12,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
+from confsync.impl.configuration.template import Template
+from confsync.impl.configuration.text import decode
+from confsync.impl.embedded.folder import TEMPLATES, HostFolder, open_folder
+from confsync.impl.errors import StoreError, ToolstackError
+from confsync.impl.operations.create import create
+from confsync.impl.templates.files import Files
+from confsync.impl.xenstore.sqlite import FILE
 from crash.disk import Trusted
 from crash.operation_oracle import DONE, Oracle, Place
 from crash.operation_table import Configuration, Keep, Operation
 from crash.trial import Trial, Wreck
-from impl.configuration.template import Template
-from impl.configuration.text import decode
-from impl.embedded.folder import TEMPLATES, HostFolder, open_folder
-from impl.errors import StoreError, ToolstackError
-from impl.operations.create import create
-from impl.templates.files import Files
-from impl.xenstore.sqlite import FILE
 
 FAILED = "failed"
 SAVED, SAVING = "saved", "saving"

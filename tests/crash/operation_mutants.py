@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from impl.configuration.template import emptied
-from impl.errors import InvalidArgument, XenstoreError
-from impl.kinds import KINDS, Device, Entry, Kind
-from impl.operations import attach, create, destroy, entries, existence, knobs, media, paths, retrieve, save
-from impl.operations.guarded import locked, read_template, replace_template
-from impl.operations.layout import params
-from impl.operations.transact import transact
-from impl.ports import Domain, Lock, Requests, Toolstack
-from impl.templates.files import Files
-from impl.xenstore.sqlite import SqliteStore
+from confsync.impl.configuration.template import emptied
+from confsync.impl.errors import InvalidArgument, XenstoreError
+from confsync.impl.kinds import KINDS, Device, Entry, Kind
+from confsync.impl.operations import attach, create, destroy, entries, existence, knobs, media, paths, retrieve, save
+from confsync.impl.operations.guarded import locked, read_template, replace_template
+from confsync.impl.operations.layout import params
+from confsync.impl.operations.transact import transact
+from confsync.impl.ports import Domain, Lock, Requests, Toolstack
+from confsync.impl.templates.files import Files
+from confsync.impl.xenstore.sqlite import SqliteStore
 
 
 @dataclass(frozen=True, slots=True)

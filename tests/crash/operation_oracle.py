@@ -8,14 +8,14 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
+from confsync.impl.configuration.template import Template
+from confsync.impl.errors import CannotList, NotReady, TemplateMissing, ToolstackError
+from confsync.impl.kinds import DISK, Json
+from confsync.impl.operations.create import create
+from confsync.impl.operations.destroy import destroy
+from confsync.impl.operations.retrieve import retrieve
+from confsync.impl.ports import Domain, Toolstack
 from crash.operation_table import LISTS, UUID, Configuration, Keep, Operation, base
-from impl.configuration.template import Template
-from impl.errors import CannotList, NotReady, TemplateMissing, ToolstackError
-from impl.kinds import DISK, Json
-from impl.operations.create import create
-from impl.operations.destroy import destroy
-from impl.operations.retrieve import retrieve
-from impl.ports import Domain, Toolstack
 
 DONE = "done"
 """What an act says once the operation has returned."""

@@ -12,14 +12,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
-from crash.operation_oracle import Oracle, Place
-from crash.operation_table import DOMAIN, Configuration, Operation
-from impl.configuration.template import Template
-from impl.embedded.hotplug import SimulatedHotplug
-from impl.embedded.hypervisor import EmbeddedHypervisor
-from impl.embedded.memory import MemoryHost
-from impl.embedded.templates import MemoryTemplates, TemplateMemory
-from impl.errors import (
+from confsync.impl.configuration.template import Template
+from confsync.impl.embedded.hotplug import SimulatedHotplug
+from confsync.impl.embedded.hypervisor import EmbeddedHypervisor
+from confsync.impl.embedded.memory import MemoryHost
+from confsync.impl.embedded.templates import MemoryTemplates, TemplateMemory
+from confsync.impl.errors import (
     Again,
     ConnectionLost,
     HotplugFailed,
@@ -32,9 +30,11 @@ from impl.errors import (
     ToolstackError,
     XenstoreError,
 )
-from impl.operations.create import create
-from impl.ports import Hotplug, Hypervisor, Templates, Toolstack, Transaction, Xenstore
-from impl.xenstore.memory import MemoryStore
+from confsync.impl.operations.create import create
+from confsync.impl.ports import Hotplug, Hypervisor, Templates, Toolstack, Transaction, Xenstore
+from confsync.impl.xenstore.memory import MemoryStore
+from crash.operation_oracle import Oracle, Place
+from crash.operation_table import DOMAIN, Configuration, Operation
 
 ALWAYS = 1 << 30
 

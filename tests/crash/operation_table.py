@@ -28,16 +28,16 @@ from dataclasses import dataclass
 from functools import partial
 from typing import cast
 
-from impl.configuration.template import Template
-from impl.errors import DeviceExists, DeviceNotFound, DomainNotFound, HypervisorRefused, ToolstackError
-from impl.kinds import DISK, NIC, P9, PCI, USBCTRL, USBDEV, VDISPL, VKB, VSND, VTPM, Device, Entry, Json, Kind
-from impl.operations import attach as attaching
-from impl.operations import create as creating
-from impl.operations import destroy as destroying
-from impl.operations import knobs, media
-from impl.operations import retrieve as retrieving
-from impl.operations import save as saving
-from impl.ports import Domain, Toolstack
+from confsync.impl.configuration.template import Template
+from confsync.impl.errors import DeviceExists, DeviceNotFound, DomainNotFound, HypervisorRefused, ToolstackError
+from confsync.impl.kinds import DISK, NIC, P9, PCI, USBCTRL, USBDEV, VDISPL, VKB, VSND, VTPM, Device, Entry, Json, Kind
+from confsync.impl.operations import attach as attaching
+from confsync.impl.operations import create as creating
+from confsync.impl.operations import destroy as destroying
+from confsync.impl.operations import knobs, media
+from confsync.impl.operations import retrieve as retrieving
+from confsync.impl.operations import save as saving
+from confsync.impl.ports import Domain, Toolstack
 
 UUID = "02c1497c-0060-444c-9188-579296d5d4d0"
 DOMAIN = Domain(1, UUID)

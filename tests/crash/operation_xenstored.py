@@ -8,16 +8,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from confsync.impl.configuration.template import Template
+from confsync.impl.errors import HotplugFailed, ToolstackError
+from confsync.impl.kinds import Device
+from confsync.impl.operations.create import create
+from confsync.impl.operations.destroy import destroy
+from confsync.impl.ports import Domain, Toolstack
+from confsync.impl.xenstore.client import Client
 from crash.operation_oracle import HALF, Answer, Place, answer
 from crash.operation_ports import Gate, PortHost, no_sleep
 from crash.operation_table import Operation
-from impl.configuration.template import Template
-from impl.errors import HotplugFailed, ToolstackError
-from impl.kinds import Device
-from impl.operations.create import create
-from impl.operations.destroy import destroy
-from impl.ports import Domain, Toolstack
-from impl.xenstore.client import Client
 
 PATIENCE = 600.0
 """Seconds until an operation that has not ended counts as one that hangs."""

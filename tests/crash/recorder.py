@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import ParamSpec, TypeVar, cast
 
+from confsync.impl.templates.files import Files
 from crash.disk import Effect, FileSynced, FolderSynced, Inode, Renamed, Said, Written
 from crash.trial import files_in
-from impl.templates.files import Files
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ParamSpec, Protocol, TypeVar
 
+from confsync.impl.templates.files import Files
 from crash.trial import Outcome, Prepare, ground
-from impl.templates.files import Files
 
 P = ParamSpec("P")
 R = TypeVar("R")

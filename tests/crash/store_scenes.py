@@ -9,13 +9,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
+from confsync.impl.errors import DomainNotFound, ToolstackError
+from confsync.impl.ports import Domain, Lock
+from confsync.impl.templates.files import Files
+from confsync.impl.templates.lock import HeldLock, Waits, _held, attempt, give_up
+from confsync.impl.templates.store import TemplateStore
 from crash.store_work import DOMAIN, LOCK, NEW, TEMPLATE, alive
 from crash.trial import Trial, Wreck
-from impl.errors import DomainNotFound, ToolstackError
-from impl.ports import Domain, Lock
-from impl.templates.files import Files
-from impl.templates.lock import HeldLock, Waits, _held, attempt, give_up
-from impl.templates.store import TemplateStore
 
 P = ParamSpec("P")
 R = TypeVar("R")

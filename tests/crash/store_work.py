@@ -7,11 +7,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from confsync.impl.errors import TemplateMissing
+from confsync.impl.ports import Domain, Lock
+from confsync.impl.templates.files import Files
+from confsync.impl.templates.store import TemplateStore
 from crash.trial import Trial, Wreck
-from impl.errors import TemplateMissing
-from impl.ports import Domain, Lock
-from impl.templates.files import Files
-from impl.templates.store import TemplateStore
 
 DOMAIN = Domain(7, "6f2b1d9e-3c4a-4b5d-8e7f-0123456789ab")
 TEMPLATE = f"userdata-d.7.{DOMAIN.uuid}.libxl-json"

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from conftest import cannot_trace
 
+from confsync.impl.errors import StoreError
+from confsync.impl.templates.files import Files
 from crash import tracing
 from crash.faults import SHORT, Fault, FaultyFiles, fail_everywhere
 from crash.ptrace import kill_everywhere, refused
@@ -20,8 +22,6 @@ from crash.rivals import cut_in_everywhere
 from crash.store_work import WORKS, Work
 from crash.tracing import ActFailed, NotPermitted
 from crash.trial import Check, Outcome, Trial, Wreck, files_in
-from impl.errors import StoreError
-from impl.templates.files import Files
 
 pytestmark = pytest.mark.slow
 

@@ -15,6 +15,7 @@ import pytest
 from _pytest.mark import ParameterSet
 from conftest import Report
 
+from confsync.impl.kinds import KINDS as ALL_KINDS
 from crash.faults import SHORT, fail_everywhere
 from crash.operation_folder import TRUSTED, FolderWork
 from crash.operation_mutants import MUTANTS
@@ -24,7 +25,6 @@ from crash.power import lose_power
 from crash.ptrace import kill_everywhere
 from crash.refuse import WORKS_HERE, refuse_everywhere
 from crash.trial import Outcome
-from impl.kinds import KINDS as ALL_KINDS
 
 pytestmark = pytest.mark.slow
 

@@ -12,6 +12,13 @@ from typing import ParamSpec, TypeVar
 import pytest
 from conftest import Report
 
+from confsync.impl.errors import LockFailed
+from confsync.impl.ports import Domain, Lock
+from confsync.impl.templates import lock as locks
+from confsync.impl.templates import store as stores
+from confsync.impl.templates.files import Files
+from confsync.impl.templates.lock import HeldLock
+from confsync.impl.templates.store import TemplateStore
 from crash.faults import FAULTS, fail_everywhere
 from crash.power import lose_power
 from crash.ptrace import kill_everywhere
@@ -19,13 +26,6 @@ from crash.rivals import cut_in_everywhere
 from crash.store_scenes import Destroyed, TwoHolders, read_after_a_death, wait_in_vain, what_was_read_stands
 from crash.store_work import WORKS, Work
 from crash.trial import Outcome
-from impl.errors import LockFailed
-from impl.ports import Domain, Lock
-from impl.templates import lock as locks
-from impl.templates import store as stores
-from impl.templates.files import Files
-from impl.templates.lock import HeldLock
-from impl.templates.store import TemplateStore
 
 pytestmark = pytest.mark.slow
 

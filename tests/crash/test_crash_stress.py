@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 from conftest import Report
 
+from confsync.impl.templates.store import TemplateStore
 from crash.store_work import DOMAIN, TEMPLATE, alive
 from crash.trial import ground
-from impl.templates.store import TemplateStore
 
 pytestmark = pytest.mark.slow
 

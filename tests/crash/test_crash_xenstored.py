@@ -9,10 +9,10 @@ import pytest
 from conftest import Report
 from xenstored import Daemon, running
 
+from confsync.impl.operations import existence
+from confsync.impl.ports import Domain, Requests
 from crash.operation_table import OPERATIONS, Operation, of_group
 from crash.operation_xenstored import Killed, kill_xenstored
-from impl.operations import existence
-from impl.ports import Domain, Requests
 
 MOST = 8
 """Requests of each operation before which xenstored is killed; in depth all of them."""

@@ -7,10 +7,10 @@ import os
 import stat
 from pathlib import Path
 
+from confsync.impl.templates.lock import Identity, identity
 from crash.disk import Effect, FileSynced, FolderSynced, Inode, Renamed, Said, Written
 from crash.tracing import Stop
 from crash.trial import Notes, files_in
-from impl.templates.lock import Identity, identity
 
 _AT_FDCWD = -100
 _LONGEST_PATH = 4096

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from confsync.impl.templates.files import Files
 from crash.calls import NAMES
 from crash.trial import Act, Notes, Trial
-from impl.templates.files import Files
 
 _TRACEME, _CONT, _SYSCALL, _SETOPTIONS, _GET_SYSCALL_INFO = 0, 7, 24, 0x4200, 0x420E
 _OPTIONS = 0x01 | 0x02 | 0x04 | 0x08 | 0x10 | 0x100000

@@ -28,7 +28,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from impl.templates.files import Files
+from confsync.impl.templates.files import Files
 
 
 @dataclass(frozen=True, slots=True)

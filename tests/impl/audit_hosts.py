@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
-from impl.configuration.text import encode
-from impl.kinds import Json
+from confsync.impl.configuration.text import encode
+from confsync.impl.kinds import Json
 
 GUEST, DRIVER, STUB, FOREIGN, OTHER, PV = 7, 3, 8, 9, 10, 12
 """An HVM guest with a stubdom and a disk from a driver domain, the two, one of another toolstack, two PV guests."""

@@ -17,7 +17,7 @@ from domain_host import CREATE, OTHER, Host
 from places import ROOT
 from processes import LONG
 
-from impl.xenstore.sqlite import FILE, SqliteStore
+from confsync.impl.xenstore.sqlite import FILE, SqliteStore
 
 PAGE = 4096
 Damage = Callable[[Path, Random], None]
@@ -25,8 +25,8 @@ Damage = Callable[[Path, Random], None]
 
 _KILLED = """
 import os, signal, sys
-from impl.command.cli import domain
-from impl.xenstore.sqlite import SqliteStore
+from confsync.impl.command.cli import domain
+from confsync.impl.xenstore.sqlite import SqliteStore
 
 SqliteStore.close = lambda self: None
 for line in sys.argv[2:]:
@@ -114,7 +114,7 @@ def _another_program(path: Path, _random: Random) -> None:
 
 def _new_host(path: Path, _random: Random) -> None:
     """What the first `create` of a host makes, before it makes the domain."""
-    from impl.embedded.sqlite import HOST_SCHEMA  # noqa: PLC0415
+    from confsync.impl.embedded.sqlite import HOST_SCHEMA  # noqa: PLC0415
 
     path.unlink()
     SqliteStore(path.parent, schema=HOST_SCHEMA).close()

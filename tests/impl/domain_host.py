@@ -11,9 +11,9 @@ from click.testing import CliRunner, Result
 from places import ROOT
 from processes import LONG
 
-from impl.command.cli import domain
-from impl.configuration.template import Template
-from impl.kinds import DISK, Json
+from confsync.impl.command.cli import domain
+from confsync.impl.configuration.template import Template
+from confsync.impl.kinds import DISK, Json
 
 UUID = "02c1497c-0060-444c-9188-579296d5d4d0"
 OTHER = "11111111-2222-4333-8444-555555555555"

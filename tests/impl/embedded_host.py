@@ -10,15 +10,15 @@ from typing import TypeVar
 
 import pytest
 
-from impl.configuration.template import Template
-from impl.embedded.hotplug import Behaves, SimulatedHotplug, behaves
-from impl.embedded.hypervisor import EmbeddedHypervisor
-from impl.embedded.memory import MemoryHost
-from impl.errors import ToolstackError
-from impl.kinds import Json
-from impl.ports import Domain, Toolstack
-from impl.templates.store import TemplateStore
-from impl.xenstore.memory import MemoryStore
+from confsync.impl.configuration.template import Template
+from confsync.impl.embedded.hotplug import Behaves, SimulatedHotplug, behaves
+from confsync.impl.embedded.hypervisor import EmbeddedHypervisor
+from confsync.impl.embedded.memory import MemoryHost
+from confsync.impl.errors import ToolstackError
+from confsync.impl.kinds import Json
+from confsync.impl.ports import Domain, Toolstack
+from confsync.impl.templates.store import TemplateStore
+from confsync.impl.xenstore.memory import MemoryStore
 
 T = TypeVar("T")
 UUID = "02c1497c-0060-444c-9188-579296d5d4d0"

@@ -12,8 +12,8 @@ from typing import TypeVar
 
 from processes import LONG
 
-from impl.xenstore.client import Client
-from impl.xenstore.wire import HEADER
+from confsync.impl.xenstore.client import Client
+from confsync.impl.xenstore.wire import HEADER
 
 T = TypeVar("T")
 Asked = tuple[int, int, int, bytes]

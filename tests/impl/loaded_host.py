@@ -7,14 +7,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from impl.audit.dump import unescape
-from impl.embedded.host import Guest, Scheduling
-from impl.embedded.hotplug import SimulatedHotplug, behaves
-from impl.embedded.hypervisor import EmbeddedHypervisor
-from impl.embedded.memory import MemoryHost
-from impl.embedded.templates import MemoryTemplates, TemplateMemory
-from impl.ports import Domain, Toolstack
-from impl.xenstore.memory import MemoryStore
+from confsync.impl.audit.dump import unescape
+from confsync.impl.embedded.host import Guest, Scheduling
+from confsync.impl.embedded.hotplug import SimulatedHotplug, behaves
+from confsync.impl.embedded.hypervisor import EmbeddedHypervisor
+from confsync.impl.embedded.memory import MemoryHost
+from confsync.impl.embedded.templates import MemoryTemplates, TemplateMemory
+from confsync.impl.ports import Domain, Toolstack
+from confsync.impl.xenstore.memory import MemoryStore
 
 _NODE = re.compile(r'(/\S*) = "(.*)"(?:   \([^()"]*\))?')
 _FILE = re.compile(r"userdata-d\.(\d+)\.([0-9a-f-]{36})\.libxl-json")

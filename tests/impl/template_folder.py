@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from impl.ports import Domain, Templates
+from confsync.impl.ports import Domain, Templates
 
 UUID = "6f2b1d9e-3c4a-4b5d-8e7f-0123456789ab"
 ONE, TWO = Domain(1, UUID), Domain(2, UUID)

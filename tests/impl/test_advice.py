@@ -15,11 +15,11 @@ from places import ROOT
 from processes import LONG
 from test_domain_deaths import die
 
-from confsync import main
-from impl.embedded.hypervisor import EmbeddedHypervisor
-from impl.errors import HypervisorRefused
-from impl.kinds import DISK, Device
-from impl.ports import Domain
+from confsync.front_door import main
+from confsync.impl.embedded.hypervisor import EmbeddedHypervisor
+from confsync.impl.errors import HypervisorRefused
+from confsync.impl.kinds import DISK, Device
+from confsync.impl.ports import Domain
 
 pytestmark = pytest.mark.slow
 ADVICE = re.compile(r"`confsync domain ([^`]+)`")
@@ -191,8 +191,8 @@ def test_a_killed_save_is_run_again_or_the_domain_unpaused(host: Host, tmp_path:
 
 KILLS = """
 import os, signal, sys
-from impl.command import save_file
-from impl.command.cli import domain
+from confsync.impl.command import save_file
+from confsync.impl.command.cli import domain
 
 def die(*_):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -252,7 +252,7 @@ def test_a_device_without_an_entry_is_detached_as_it_is_said(host: Host, tmp_pat
 def write_node(host: Host, path: str) -> None:
     import asyncio  # noqa: PLC0415
 
-    from impl.embedded.folder import open_folder  # noqa: PLC0415
+    from confsync.impl.embedded.folder import open_folder  # noqa: PLC0415
 
     with open_folder(host.folder) as opened:
         asyncio.run(opened.toolstack.xenstore.write(path, b""))

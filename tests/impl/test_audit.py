@@ -14,11 +14,11 @@ from places import DATA
 from snapshots import snapshots as all_snapshots
 from snapshots import unpack
 
-from impl.audit.answer import retrieve
-from impl.audit.audit import audit
-from impl.audit.domain import open_domain
-from impl.audit.host import Host, snapshot, snapshots
-from impl.kinds import Json
+from confsync.impl.audit.answer import retrieve
+from confsync.impl.audit.audit import audit
+from confsync.impl.audit.domain import open_domain
+from confsync.impl.audit.host import Host, snapshot, snapshots
+from confsync.impl.kinds import Json
 
 pytestmark = pytest.mark.slow
 

@@ -7,10 +7,10 @@ from typing import cast
 
 from audit_hosts import GUEST, PV, Made, healthy
 
-from impl.audit.answer import Answer, retrieve
-from impl.audit.domain import open_domain
-from impl.audit.host import snapshot
-from impl.kinds import Json
+from confsync.impl.audit.answer import Answer, retrieve
+from confsync.impl.audit.domain import open_domain
+from confsync.impl.audit.host import snapshot
+from confsync.impl.kinds import Json
 
 LIBXL, LOCAL = f"/libxl/{GUEST}/device", f"/local/domain/{GUEST}"
 

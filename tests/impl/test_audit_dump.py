@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from snapshots import snapshots, unpack
 
-from impl.audit import host
-from impl.audit.audit import audit
-from impl.audit.dump import LONGEST_LINE, read_dump, unescape
-from impl.audit.errors import BadInput
-from impl.audit.output import as_json, as_junit, as_sarif
+from confsync.impl.audit import host
+from confsync.impl.audit.audit import audit
+from confsync.impl.audit.dump import LONGEST_LINE, read_dump, unescape
+from confsync.impl.audit.errors import BadInput
+from confsync.impl.audit.output import as_json, as_junit, as_sarif
 
 pytestmark = pytest.mark.slow
 

@@ -19,17 +19,17 @@ import xl
 from click.testing import CliRunner
 from domain_host import UUID, Host
 
-from impl.audit.audit import audit
-from impl.audit.cli import audit as command
-from impl.audit.host import Host as Audited
-from impl.audit.host import state_folder
-from impl.audit.invariants import INVARIANTS
-from impl.audit.say import detach
-from impl.audit.store import Store
-from impl.embedded.folder import open_folder
-from impl.kinds import DISK, KINDS, P9, PCI, USBDEV, Kind
-from impl.ports import Permission, Requests
-from impl.xenstore.sqlite import FILE
+from confsync.impl.audit.audit import audit
+from confsync.impl.audit.cli import audit as command
+from confsync.impl.audit.host import Host as Audited
+from confsync.impl.audit.host import state_folder
+from confsync.impl.audit.invariants import INVARIANTS
+from confsync.impl.audit.say import detach
+from confsync.impl.audit.store import Store
+from confsync.impl.embedded.folder import open_folder
+from confsync.impl.kinds import DISK, KINDS, P9, PCI, USBDEV, Kind
+from confsync.impl.ports import Permission, Requests
+from confsync.impl.xenstore.sqlite import FILE
 
 pytestmark = pytest.mark.slow
 

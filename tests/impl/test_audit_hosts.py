@@ -9,12 +9,12 @@ import pytest
 import xl
 from audit_hosts import DRIVER, FOREIGN, GUEST, OTHER, PV, STUB, Made, healthy, template_name, uuid
 
-from impl.audit.audit import audit
-from impl.audit.errors import BadInput
-from impl.audit.finding import Finding
-from impl.audit.host import pair, snapshot
-from impl.audit.invariants import INVARIANTS
-from impl.configuration.text import encode
+from confsync.impl.audit.audit import audit
+from confsync.impl.audit.errors import BadInput
+from confsync.impl.audit.finding import Finding
+from confsync.impl.audit.host import pair, snapshot
+from confsync.impl.audit.invariants import INVARIANTS
+from confsync.impl.configuration.text import encode
 
 pytestmark = pytest.mark.slow
 

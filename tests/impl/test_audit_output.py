@@ -17,16 +17,16 @@ from junitparser import JUnitXml
 from places import DATA, ROOT
 from snapshots import unpack
 
-from impl.audit.audit import audit
-from impl.audit.cli import audit as command
-from impl.audit.host import Host, snapshot
-from impl.audit.invariants import INVARIANTS
-from impl.audit.live import read_live
-from impl.audit.output import schema
-from impl.audit.store import Store
-from impl.audit.userdata import in_folder
-from impl.errors import CannotList, NoEntry
-from impl.ports import Permission
+from confsync.impl.audit.audit import audit
+from confsync.impl.audit.cli import audit as command
+from confsync.impl.audit.host import Host, snapshot
+from confsync.impl.audit.invariants import INVARIANTS
+from confsync.impl.audit.live import read_live
+from confsync.impl.audit.output import schema
+from confsync.impl.audit.store import Store
+from confsync.impl.audit.userdata import in_folder
+from confsync.impl.errors import CannotList, NoEntry
+from confsync.impl.ports import Permission
 
 CASE = "xen-4.17/208-kill-attach-after-commit"
 SARIF: dict[str, object] = json.loads((DATA / "sarif-subset.schema.json").read_text("utf-8"))
@@ -267,7 +267,7 @@ def test_what_is_found_live_is_looked_for_twice(tmp_path: Path, monkeypatch: pyt
         async def close(self) -> None:
             self.closed = True
 
-    monkeypatch.setattr("impl.xenstore.client.Client", Client)
+    monkeypatch.setattr("confsync.impl.xenstore.client.Client", Client)
     heals = False
     stays = run("--live", "--userdata", folder)
     assert (stays.exit_code, "removal_is_finished" in stays.stdout) == (1, True)

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from snapshots import snapshots
 
-from impl.configuration.template import Template, emptied, is_ejectable, is_empty
-from impl.configuration.text import (
+from confsync.impl.configuration.template import Template, emptied, is_ejectable, is_empty
+from confsync.impl.configuration.text import (
     LEAST_INTEGER,
     MOST_BYTES,
     MOST_INTEGER,
@@ -24,8 +24,8 @@ from impl.configuration.text import (
     encode,
     read_bounded,
 )
-from impl.errors import InvalidArgument, MalformedConfiguration
-from impl.kinds import DISK, KINDS, NIC, P9, PCI, USBDEV, Device, Json
+from confsync.impl.errors import InvalidArgument, MalformedConfiguration
+from confsync.impl.kinds import DISK, KINDS, NIC, P9, PCI, USBDEV, Device, Json
 
 pytestmark = pytest.mark.slow
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from embedded_host import EmbeddedHost, configuration, run, succeeds
 
-from impl.configuration.template import is_empty
-from impl.configuration.text import decode, encode
-from impl.kinds import NIC, PCI, USBCTRL, USBDEV, Device, Json
-from impl.operations.attach import attach
-from impl.operations.create import create
-from impl.operations.retrieve import retrieve
+from confsync.impl.configuration.template import is_empty
+from confsync.impl.configuration.text import decode, encode
+from confsync.impl.kinds import NIC, PCI, USBCTRL, USBDEV, Device, Json
+from confsync.impl.operations.attach import attach
+from confsync.impl.operations.create import create
+from confsync.impl.operations.retrieve import retrieve
 
 
 @pytest.mark.parametrize("number", ["1.10", "1e2", "0.1000000000000000055511151231257827", "-0.0", "1E+2"])

@@ -11,7 +11,7 @@ from click.testing import Result
 from damage import CERTAIN, ENDS, LOGS, RANDOM, TWO_DOMAINS, killed, random_of
 from domain_host import CREATE, OTHER, UUID, Host
 
-from impl.xenstore.sqlite import FILE
+from confsync.impl.xenstore.sqlite import FILE
 
 pytestmark = pytest.mark.slow
 

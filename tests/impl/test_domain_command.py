@@ -14,13 +14,13 @@ from click.testing import CliRunner
 from domain_host import CREATE, OTHER, UUID, Host
 from places import ROOT
 
-from confsync import COMMANDS, main
-from impl.audit.dump import read_dump, unescape
-from impl.command.cli import domain
-from impl.command.listing import listing
-from impl.configuration.template import Template
-from impl.kinds import DISK, Device, Json
-from impl.ports import Permission
+from confsync.front_door import COMMANDS, main
+from confsync.impl.audit.dump import read_dump, unescape
+from confsync.impl.command.cli import domain
+from confsync.impl.command.listing import listing
+from confsync.impl.configuration.template import Template
+from confsync.impl.kinds import DISK, Device, Json
+from confsync.impl.ports import Permission
 
 pytestmark = pytest.mark.slow
 
@@ -270,8 +270,8 @@ def test_names_that_are_none(host: Host, name: str) -> None:
 
 
 def test_the_front_door_has_every_command_and_imports_only_the_one_that_is_asked_for() -> None:
-    from model import cli as model_cli  # noqa: PLC0415
-    from proofs import cli as proofs_cli  # noqa: PLC0415
+    from confsync.model import cli as model_cli  # noqa: PLC0415
+    from confsync.proofs import cli as proofs_cli  # noqa: PLC0415
 
     assert {c.name for c in (*model_cli.COMMANDS, *proofs_cli.COMMANDS, domain)} <= COMMANDS.keys()
     listed = CliRunner().invoke(main, ["--help"]).stdout
@@ -283,7 +283,7 @@ def test_the_front_door_has_every_command_and_imports_only_the_one_that_is_asked
     code = "import sys, confsync; confsync.main(['domain', '--help'], standalone_mode=False); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     imported = set(done.stdout.splitlines()[-1].split())
-    assert "impl.command.cli" in imported
+    assert "confsync.impl.command.cli" in imported
     assert not imported & {"z3", "numpy", "model", "proofs", "hypothesis"}
 
 

@@ -13,7 +13,7 @@ from domain_host import CREATE, UUID, Host, ends
 from places import ROOT
 from processes import LONG
 
-from impl.kinds import DISK, Device
+from confsync.impl.kinds import DISK, Device
 
 pytestmark = pytest.mark.slow
 
@@ -60,8 +60,8 @@ def test_domains_created_at_once_have_numbers_of_their_own_and_one_has_the_name(
 
 DIES = """
 import os, signal, sys
-from impl.command.cli import domain
-from impl.command.work import Work
+from confsync.impl.command.cli import domain
+from confsync.impl.command.work import Work
 
 async def die(self, call, step, domain, device):
     if f"{call} {step}" == sys.argv[1]:

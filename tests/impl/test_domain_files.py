@@ -10,9 +10,9 @@ from domain_host import UUID, Host
 from hypothesis import given
 from hypothesis import strategies as st
 
-from impl.command.xl_config import read_config
-from impl.command.xl_syntax import MOST_NESTED, Value, parse
-from impl.errors import MalformedConfiguration
+from confsync.impl.command.xl_config import read_config
+from confsync.impl.command.xl_syntax import MOST_NESTED, Value, parse
+from confsync.impl.errors import MalformedConfiguration
 
 pytestmark = pytest.mark.slow
 

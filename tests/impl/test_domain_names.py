@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from domain_host import CREATE, Host
 
-from impl.kinds import NIC, PCI, Device
+from confsync.impl.kinds import NIC, PCI, Device
 
 pytestmark = pytest.mark.slow
 

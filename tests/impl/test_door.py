@@ -12,17 +12,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from machines_values import ARRAYS, ENTRIES, IMPROPER, JSON, VDEVS
 
-from impl.configuration.template import Template
-from impl.errors import DeviceExists, DeviceNotFound, InvalidArgument, MalformedConfiguration
-from impl.kinds import DISK, KINDS, NIC, USBCTRL, USBDEV, VKB, Device, Entry, Json, Kind
-from impl.operations import knobs
-from impl.operations.attach import attach, detach
-from impl.operations.create import create
-from impl.operations.destroy import destroy
-from impl.operations.door import MOST_MEMORY_KB
-from impl.operations.retrieve import retrieve
-from impl.operations.save import restore, save
-from impl.vdev import device_number, virtual_name
+from confsync.impl.configuration.template import Template
+from confsync.impl.errors import DeviceExists, DeviceNotFound, InvalidArgument, MalformedConfiguration
+from confsync.impl.kinds import DISK, KINDS, NIC, USBCTRL, USBDEV, VKB, Device, Entry, Json, Kind
+from confsync.impl.operations import knobs
+from confsync.impl.operations.attach import attach, detach
+from confsync.impl.operations.create import create
+from confsync.impl.operations.destroy import destroy
+from confsync.impl.operations.door import MOST_MEMORY_KB
+from confsync.impl.operations.retrieve import retrieve
+from confsync.impl.operations.save import restore, save
+from confsync.impl.vdev import device_number, virtual_name
 
 ODD: st.SearchStrategy[Json] = st.one_of(
     JSON,

@@ -11,15 +11,15 @@ import pytest
 from embedded_host import ROOT, EmbeddedHost, configuration
 from processes import LONG
 
-from impl.errors import HotplugFailed, TimedOut
-from impl.hotplug.script import run_script
-from impl.hotplug.xenbus import XenbusHotplug
-from impl.kinds import DISK, NIC, PCI, USBCTRL, USBDEV, Device
-from impl.operations import existence
-from impl.operations.attach import attach, detach
-from impl.operations.create import create
-from impl.operations.retrieve import retrieve
-from impl.ports import Xenstore
+from confsync.impl.errors import HotplugFailed, TimedOut
+from confsync.impl.hotplug.script import run_script
+from confsync.impl.hotplug.xenbus import XenbusHotplug
+from confsync.impl.kinds import DISK, NIC, PCI, USBCTRL, USBDEV, Device
+from confsync.impl.operations import existence
+from confsync.impl.operations.attach import attach, detach
+from confsync.impl.operations.create import create
+from confsync.impl.operations.retrieve import retrieve
+from confsync.impl.ports import Xenstore
 
 ROOT_DISK = Device(DISK, "51712")
 BACKEND = "/local/domain/0/backend"
@@ -194,7 +194,7 @@ def test_a_script_that_hangs_is_killed(tmp_path: Path, monkeypatch: pytest.Monke
     script = tmp_path / "block"
     script.write_text("#!/bin/sh\nexec sleep 100\n")
     script.chmod(0o755)
-    monkeypatch.setattr("impl.hotplug.script.TIMEOUT", 0.1)
+    monkeypatch.setattr("confsync.impl.hotplug.script.TIMEOUT", 0.1)
     with pytest.raises(TimedOut):
         asyncio.run(run_script(str(script), "add", "x", Device(DISK, "51712")))
 

@@ -17,10 +17,10 @@ import pytest
 from places import ROOT
 from processes import LONG, until_so
 
-from impl.errors import HotplugFailed, TimedOut
-from impl.hotplug import tail
-from impl.hotplug.script import MOST_QUOTED, TIMEOUT, run_script
-from impl.kinds import DISK, Device
+from confsync.impl.errors import HotplugFailed, TimedOut
+from confsync.impl.hotplug import tail
+from confsync.impl.hotplug.script import MOST_QUOTED, TIMEOUT, run_script
+from confsync.impl.kinds import DISK, Device
 
 pytestmark = pytest.mark.slow
 
@@ -131,9 +131,9 @@ HOSTILE = r"\033]0;title\007\033[2J\233\342\200\256"
 """A title, a cleared screen, a C1 control and a change of direction."""
 TO_A_TERMINAL = """
 import asyncio, sys
-from impl.errors import HotplugFailed
-from impl.hotplug.script import run_script
-from impl.kinds import DISK, Device
+from confsync.impl.errors import HotplugFailed
+from confsync.impl.hotplug.script import run_script
+from confsync.impl.kinds import DISK, Device
 try:
     asyncio.run(run_script(sys.argv[1], "add", "/b", Device(DISK, "51712")))
 except HotplugFailed as e:
@@ -188,7 +188,7 @@ def test_a_script_that_takes_too_long_is_killed_with_its_children(
 
     async def run_out_of_time() -> None:
         with monkeypatch.context() as patch:
-            patch.setattr("impl.hotplug.script.asyncio.timeout", timer)
+            patch.setattr("confsync.impl.hotplug.script.asyncio.timeout", timer)
             running = asyncio.create_task(script.run(FAMILY))
             while not (timers and script.named.exists()) and not running.done():
                 await asyncio.sleep(0.002)

@@ -12,14 +12,14 @@ import pytest
 from embedded_host import EmbeddedHost, configuration, run
 from processes import until_so
 
-from impl.errors import HotplugFailed
-from impl.hotplug.script import run_script
-from impl.hotplug.xenbus import XenbusHotplug
-from impl.kinds import DISK, Device
-from impl.operations import entries
-from impl.operations.create import create
-from impl.operations.layout import CONNECTED
-from impl.operations.transact import transact
+from confsync.impl.errors import HotplugFailed
+from confsync.impl.hotplug.script import run_script
+from confsync.impl.hotplug.xenbus import XenbusHotplug
+from confsync.impl.kinds import DISK, Device
+from confsync.impl.operations import entries
+from confsync.impl.operations.create import create
+from confsync.impl.operations.layout import CONNECTED
+from confsync.impl.operations.transact import transact
 
 ROOT_DISK = Device(DISK, "51712")
 

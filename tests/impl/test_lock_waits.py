@@ -14,12 +14,12 @@ import pytest
 from places import ROOT
 from template_folder import LOCK, ONE, TEMPLATE, TWO, alive, put
 
-from impl.errors import Busy, StoreError
-from impl.holders import find_holder, held_by
-from impl.templates.lock import Waits
-from impl.templates.reading import Glimpse, ReadTemplates
-from impl.templates.store import TemplateStore
-from impl.xenstore.sqlite import FILE, SqliteStore
+from confsync.impl.errors import Busy, StoreError
+from confsync.impl.holders import find_holder, held_by
+from confsync.impl.templates.lock import Waits
+from confsync.impl.templates.reading import Glimpse, ReadTemplates
+from confsync.impl.templates.store import TemplateStore
+from confsync.impl.xenstore.sqlite import FILE, SqliteStore
 
 _HOLDS = """
 import fcntl, os, sys

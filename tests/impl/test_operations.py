@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from embedded_host import DRIVE, ROOT, UUID, EmbeddedHost, configuration, run, succeeds
 
-from impl.configuration.template import Template
-from impl.errors import (
+from confsync.impl.configuration.template import Template
+from confsync.impl.errors import (
     CannotList,
     DeviceExists,
     DeviceNotFound,
@@ -25,16 +25,16 @@ from impl.errors import (
     TimedOut,
     ToolstackError,
 )
-from impl.kinds import DISK, KINDS, NIC, P9, PCI, USBCTRL, USBDEV, VDISPL, VKB, VSND, VTPM, Device, Entry, Kind
-from impl.operations import existence, knobs, media
-from impl.operations.attach import attach, detach
-from impl.operations.create import create
-from impl.operations.destroy import destroy
-from impl.operations.guarded import locked
-from impl.operations.retrieve import retrieve
-from impl.operations.save import restore, save
-from impl.operations.sweep import sweep
-from impl.ports import Domain, Permission
+from confsync.impl.kinds import DISK, KINDS, NIC, P9, PCI, USBCTRL, USBDEV, VDISPL, VKB, VSND, VTPM, Device, Entry, Kind
+from confsync.impl.operations import existence, knobs, media
+from confsync.impl.operations.attach import attach, detach
+from confsync.impl.operations.create import create
+from confsync.impl.operations.destroy import destroy
+from confsync.impl.operations.guarded import locked
+from confsync.impl.operations.retrieve import retrieve
+from confsync.impl.operations.save import restore, save
+from confsync.impl.operations.sweep import sweep
+from confsync.impl.ports import Domain, Permission
 
 CDROM = Device(DISK, "5632")
 ENTRIES: list[tuple[Kind, Entry]] = [

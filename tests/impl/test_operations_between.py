@@ -11,8 +11,8 @@ from typing import TypeVar, cast
 import pytest
 from embedded_host import EmbeddedHost, configuration, run, succeeds
 
-from impl.configuration.template import Template, is_empty
-from impl.errors import (
+from confsync.impl.configuration.template import Template, is_empty
+from confsync.impl.errors import (
     DeviceExists,
     DomainNotFound,
     HotplugFailed,
@@ -22,17 +22,17 @@ from impl.errors import (
     TimedOut,
     ToolstackError,
 )
-from impl.kinds import DISK, NIC, PCI, USBCTRL, USBDEV, Device
-from impl.operations import entries, knobs, media
-from impl.operations.attach import attach, detach
-from impl.operations.create import create
-from impl.operations.destroy import destroy
-from impl.operations.guarded import locked
-from impl.operations.retrieve import retrieve
-from impl.operations.save import save
-from impl.operations.sweep import sweep
-from impl.operations.transact import transact
-from impl.ports import Domain, Lock, Templates, Toolstack, Transaction, Xenstore
+from confsync.impl.kinds import DISK, NIC, PCI, USBCTRL, USBDEV, Device
+from confsync.impl.operations import entries, knobs, media
+from confsync.impl.operations.attach import attach, detach
+from confsync.impl.operations.create import create
+from confsync.impl.operations.destroy import destroy
+from confsync.impl.operations.guarded import locked
+from confsync.impl.operations.retrieve import retrieve
+from confsync.impl.operations.save import save
+from confsync.impl.operations.sweep import sweep
+from confsync.impl.operations.transact import transact
+from confsync.impl.ports import Domain, Lock, Templates, Toolstack, Transaction, Xenstore
 
 ROOT_DISK = Device(DISK, "51712")
 GONE = Domain(9, "6f2b1d9e-3c4a-4b5d-8e7f-0123456789ab")

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from embedded_host import EmbeddedHost, configuration, run
 
-from impl.errors import DeviceExists, DeviceNotFound, InvalidArgument
-from impl.kinds import PCI, Device, Json
-from impl.operations.attach import attach, detach
-from impl.operations.create import create
-from impl.operations.destroy import destroy
-from impl.operations.retrieve import retrieve
+from confsync.impl.errors import DeviceExists, DeviceNotFound, InvalidArgument
+from confsync.impl.kinds import PCI, Device, Json
+from confsync.impl.operations.attach import attach, detach
+from confsync.impl.operations.create import create
+from confsync.impl.operations.destroy import destroy
+from confsync.impl.operations.retrieve import retrieve
 
 BACKEND = "/local/domain/0/backend/pci/1/0"
 LIBXL_S = Device(PCI, "0000-02-00-0")

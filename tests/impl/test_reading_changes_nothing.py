@@ -17,8 +17,8 @@ from domain_host import CREATE, OTHER, UUID, Host
 from places import ROOT
 from processes import LONG
 
-from confsync import main
-from impl.xenstore.sqlite import FILE
+from confsync.front_door import main
+from confsync.impl.xenstore.sqlite import FILE
 
 pytestmark = pytest.mark.slow
 
@@ -76,7 +76,7 @@ def test_no_file_of_the_host_changes(tmp_path: Path, make: object) -> None:
 
 _REFUSES = """
 import os, sys
-from impl.command.cli import domain
+from confsync.impl.command.cli import domain
 
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 CHANGES = {"os.mkdir", "os.remove", "os.rename", "os.link", "os.symlink", "os.rmdir", "os.truncate", "os.utime",
@@ -169,7 +169,7 @@ def test_a_folder_that_was_never_a_host_is_not_made_one_by_reading(tmp_path: Pat
 
 
 def test_what_reads_sees_what_another_process_has_not_put_into_the_database_yet(tmp_path: Path) -> None:
-    from impl.embedded.folder import open_folder  # noqa: PLC0415
+    from confsync.impl.embedded.folder import open_folder  # noqa: PLC0415
 
     host = Host(tmp_path)
     host.ok(*CREATE)
@@ -191,9 +191,9 @@ def test_what_reads_sees_what_another_process_has_not_put_into_the_database_yet(
 _HOLDS_OPEN = """
 import sys, asyncio
 from pathlib import Path
-from impl.command.work import find_domain
-from impl.embedded.folder import open_folder
-from impl.operations.knobs import rename
+from confsync.impl.command.work import find_domain
+from confsync.impl.embedded.folder import open_folder
+from confsync.impl.operations.knobs import rename
 
 async def work(t):
     await rename(t, await find_domain(t, "vm1"), "renamed")

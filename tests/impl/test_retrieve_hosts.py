@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner
 from snapshots import snapshots, unpack
 
-from impl.audit.answer import IGNORED
-from impl.audit.retrieve_cli import retrieve
+from confsync.impl.audit.answer import IGNORED
+from confsync.impl.audit.retrieve_cli import retrieve
 
 pytestmark = pytest.mark.slow
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from embedded_host import EmbeddedHost, configuration, run
 
-from impl.audit.libxl_read import as_libxl_reads
-from impl.errors import MalformedConfiguration
-from impl.kinds import VKB, Device, Json
-from impl.operations.create import create
-from impl.operations.destroy import destroy
-from impl.operations.retrieve import retrieve
+from confsync.impl.audit.libxl_read import as_libxl_reads
+from confsync.impl.errors import MalformedConfiguration
+from confsync.impl.kinds import VKB, Device, Json
+from confsync.impl.operations.create import create
+from confsync.impl.operations.destroy import destroy
+from confsync.impl.operations.retrieve import retrieve
 
 
 @pytest.mark.parametrize("more", [0, 1])

@@ -13,18 +13,18 @@ from loaded_host import domain_of, load
 from snapshots import snapshots
 from test_retrieve_hosts import DEAD_DEVICE_MODEL, SCHEDULING, asked, messages
 
-from impl.audit.answer import retrieve as answer_of
-from impl.audit.domain import open_domain
-from impl.audit.host import pair
-from impl.audit.libxl_read import as_libxl_reads
-from impl.configuration.template import Template
-from impl.configuration.text import decode, encode
-from impl.embedded.host import CREDIT
-from impl.errors import CannotList, ToolstackError
-from impl.kinds import Json
-from impl.operations.create import create
-from impl.operations.retrieve import retrieve
-from impl.ports import Domain
+from confsync.impl.audit.answer import retrieve as answer_of
+from confsync.impl.audit.domain import open_domain
+from confsync.impl.audit.host import pair
+from confsync.impl.audit.libxl_read import as_libxl_reads
+from confsync.impl.configuration.template import Template
+from confsync.impl.configuration.text import decode, encode
+from confsync.impl.embedded.host import CREDIT
+from confsync.impl.errors import CannotList, ToolstackError
+from confsync.impl.kinds import Json
+from confsync.impl.operations.create import create
+from confsync.impl.operations.retrieve import retrieve
+from confsync.impl.ports import Domain
 
 DELIBERATE: dict[str, str] = {
     **dict.fromkeys(

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from impl.command import save_file
-from impl.command.save_file import write_saved
-from impl.errors import StoreError
+from confsync.impl.command import save_file
+from confsync.impl.command.save_file import write_saved
+from confsync.impl.errors import StoreError
 
 
 @pytest.fixture(params=["unnamed", "beside"])

@@ -13,8 +13,8 @@ from typing import ParamSpec, TypeVar
 import pytest
 from template_folder import LOCK, NEXT, ONE, TEMPLATE, TWO, UUID, alive, names, put
 
-from impl.configuration.text import MOST_BYTES
-from impl.errors import (
+from confsync.impl.configuration.text import MOST_BYTES
+from confsync.impl.errors import (
     CannotList,
     InvalidArgument,
     LockFailed,
@@ -22,10 +22,10 @@ from impl.errors import (
     TemplateMissing,
     ToolstackError,
 )
-from impl.kinds import MOST_DOMID
-from impl.ports import Domain
-from impl.templates.files import Files
-from impl.templates.store import TemplateStore
+from confsync.impl.kinds import MOST_DOMID
+from confsync.impl.ports import Domain
+from confsync.impl.templates.files import Files
+from confsync.impl.templates.store import TemplateStore
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -12,14 +12,14 @@ import pytest
 from processes import LONG
 from template_folder import LOCK, NEXT, ONE, TWO, UUID, alive, names, put
 
-from impl.errors import (
+from confsync.impl.errors import (
     CannotList,
     DomainNotFound,
     LockFailed,
 )
-from impl.ports import Domain, Lock
-from impl.templates.lock import HeldLock
-from impl.templates.store import TemplateStore
+from confsync.impl.ports import Domain, Lock
+from confsync.impl.templates.lock import HeldLock
+from confsync.impl.templates.store import TemplateStore
 
 
 @pytest.fixture

@@ -13,10 +13,10 @@ from hypothesis import HealthCheck, event, given, settings
 from xenstore_requests import VALUES, Request, Step, Tree, contended, requests, run
 from xenstored import DOMAINS, Daemon, running
 
-from impl.ports import Xenstore
-from impl.xenstore.memory import MemoryStore
-from impl.xenstore.paths import is_below
-from impl.xenstore.sqlite import SqliteStore
+from confsync.impl.ports import Xenstore
+from confsync.impl.xenstore.memory import MemoryStore
+from confsync.impl.xenstore.paths import is_below
+from confsync.impl.xenstore.sqlite import SqliteStore
 
 pytestmark = pytest.mark.slow
 

@@ -11,14 +11,14 @@ import pytest
 from fake_xenstored import NAMES, Peer, go, parts, serving
 from processes import LONG
 
-from impl.errors import (
+from confsync.impl.errors import (
     Busy,
     ConnectionLost,
     NoAnswer,
     XenstoreError,
 )
-from impl.xenstore.client import LISTINGS, Client
-from impl.xenstore.wire import HEADER, Type
+from confsync.impl.xenstore.client import LISTINGS, Client
+from confsync.impl.xenstore.wire import HEADER, Type
 
 
 def test_an_error_that_nobody_knows_is_told(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from fake_xenstored import NAMES, Peer, go, parts, serving
 
-from impl.errors import (
+from confsync.impl.errors import (
     Again,
     ConnectionLost,
     Forbidden,
@@ -20,10 +20,10 @@ from impl.errors import (
     TooBig,
     XenstoreError,
 )
-from impl.ports import Permission
-from impl.xenstore.channel import SocketChannel, socket_path
-from impl.xenstore.client import Client
-from impl.xenstore.wire import HEADER, Type
+from confsync.impl.ports import Permission
+from confsync.impl.xenstore.channel import SocketChannel, socket_path
+from confsync.impl.xenstore.client import Client
+from confsync.impl.xenstore.wire import HEADER, Type
 
 
 def test_answers_that_come_byte_by_byte(tmp_path: Path) -> None:

@@ -10,17 +10,17 @@ from pathlib import Path
 import pytest
 from embedded_host import EmbeddedHost, configuration, run
 
-from impl.errors import CannotList, DeviceNotFound, DomainNotFound, NotReady, ToolstackError
-from impl.kinds import DISK, NIC, Device
-from impl.operations import knobs, media
-from impl.operations.attach import attach, detach
-from impl.operations.create import create
-from impl.operations.destroy import destroy
-from impl.operations.retrieve import retrieve
-from impl.operations.save import save
-from impl.operations.sweep import sweep
-from impl.ports import Domain, Toolstack
-from impl.xenstore.memory import MemoryStore
+from confsync.impl.errors import CannotList, DeviceNotFound, DomainNotFound, NotReady, ToolstackError
+from confsync.impl.kinds import DISK, NIC, Device
+from confsync.impl.operations import knobs, media
+from confsync.impl.operations.attach import attach, detach
+from confsync.impl.operations.create import create
+from confsync.impl.operations.destroy import destroy
+from confsync.impl.operations.retrieve import retrieve
+from confsync.impl.operations.save import save
+from confsync.impl.operations.sweep import sweep
+from confsync.impl.ports import Domain, Toolstack
+from confsync.impl.xenstore.memory import MemoryStore
 
 ROOT, DRIVE = Device(DISK, "51712"), Device(DISK, "5632")
 OTHER = "11111111-2222-4333-8444-555555555555"

@@ -13,10 +13,10 @@ from places import ROOT
 from processes import LONG
 from xenstore_requests import OPEN, Request, Session, Step, contended, requests
 
-from impl.errors import Again, ConnectionLost, Forbidden, NoEntry, NoTransaction
-from impl.ports import Permission
-from impl.xenstore.adapter import EmbeddedXenstore
-from impl.xenstore.memory import MemoryStore
+from confsync.impl.errors import Again, ConnectionLost, Forbidden, NoEntry, NoTransaction
+from confsync.impl.ports import Permission
+from confsync.impl.xenstore.adapter import EmbeddedXenstore
+from confsync.impl.xenstore.memory import MemoryStore
 
 pytestmark = pytest.mark.slow
 
@@ -113,7 +113,7 @@ def test_a_fingerprint_is_of_all_that_is_seen_of_the_tree_and_of_no_more() -> No
 
 
 def test_the_fingerprint_is_the_same_in_every_process() -> None:
-    code = "from impl.xenstore.memory import MemoryStore; print(MemoryStore().fingerprint())"
+    code = "from confsync.impl.xenstore.memory import MemoryStore; print(MemoryStore().fingerprint())"
     found = {
         subprocess.run(
             [sys.executable, "-c", code],

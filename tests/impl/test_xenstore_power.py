@@ -10,7 +10,7 @@ import pytest
 from crash.power import lose_power
 from crash.trial import Trial, Wreck
 
-from impl.xenstore.sqlite import SqliteStore
+from confsync.impl.xenstore.sqlite import SqliteStore
 
 WORDS = ("one", "two")
 

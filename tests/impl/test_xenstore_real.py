@@ -10,12 +10,12 @@ import pytest
 from processes import LONG
 from xenstored import Daemon, need, running
 
-from impl.errors import Again, ConnectionLost, NoEntry, XenstoreError
-from impl.ports import Transaction
-from impl.shim.build import SOURCE, CannotBuild, build
-from impl.shim.daemon import PROGRAMS
-from impl.xenstore.client import Client
-from impl.xenstore.retry import transact
+from confsync.impl.errors import Again, ConnectionLost, NoEntry, XenstoreError
+from confsync.impl.ports import Transaction
+from confsync.impl.shim.build import SOURCE, CannotBuild, build
+from confsync.impl.shim.daemon import PROGRAMS
+from confsync.impl.xenstore.client import Client
+from confsync.impl.xenstore.retry import transact
 
 pytestmark = pytest.mark.slow
 

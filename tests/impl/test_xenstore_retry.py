@@ -6,11 +6,11 @@ import asyncio
 
 import pytest
 
-from impl.errors import Again, NoEntry, XenstoreError
-from impl.ports import Transaction
-from impl.xenstore.adapter import EmbeddedXenstore
-from impl.xenstore.memory import MemoryStore
-from impl.xenstore.retry import FIRST_PAUSE, LONGEST_PAUSE, pause_after, transact
+from confsync.impl.errors import Again, NoEntry, XenstoreError
+from confsync.impl.ports import Transaction
+from confsync.impl.xenstore.adapter import EmbeddedXenstore
+from confsync.impl.xenstore.memory import MemoryStore
+from confsync.impl.xenstore.retry import FIRST_PAUSE, LONGEST_PAUSE, pause_after, transact
 
 
 class Meeting:

@@ -10,7 +10,7 @@ from xenstore_requests import tree_of
 from xenstore_worlds import WORLDS, World, allow, daemons, error, take, worlds
 from xenstored import Daemon
 
-from impl.errors import (
+from confsync.impl.errors import (
     Forbidden,
     InvalidRequest,
     NoEntry,
@@ -18,7 +18,7 @@ from impl.errors import (
     TooBig,
     XenstoreError,
 )
-from impl.ports import Permission
+from confsync.impl.ports import Permission
 
 
 @pytest.fixture(scope="module")

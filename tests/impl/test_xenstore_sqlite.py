@@ -16,11 +16,11 @@ from places import ROOT
 from processes import LONG
 from xenstore_hammer import begin
 
-from impl.errors import Again, Busy, ConnectionLost, NoEntry, StoreError, XenstoreError
-from impl.ports import Permission
-from impl.xenstore import paths, sqlite_table
-from impl.xenstore.node import Node
-from impl.xenstore.sqlite import FILE, VERSION, SqliteStore
+from confsync.impl.errors import Again, Busy, ConnectionLost, NoEntry, StoreError, XenstoreError
+from confsync.impl.ports import Permission
+from confsync.impl.xenstore import paths, sqlite_table
+from confsync.impl.xenstore.node import Node
+from confsync.impl.xenstore.sqlite import FILE, VERSION, SqliteStore
 
 pytestmark = pytest.mark.slow
 
@@ -245,7 +245,9 @@ def test_to_open_it_does_not_take_for_ever_either(tmp_path: Path) -> None:
 
 
 def test_processes_that_make_it_at_the_same_time_make_one(tmp_path: Path) -> None:
-    code = f"from pathlib import Path; from impl.xenstore.sqlite import *; SqliteStore(Path({str(tmp_path)!r}))"
+    code = (
+        f"from pathlib import Path; from confsync.impl.xenstore.sqlite import *; SqliteStore(Path({str(tmp_path)!r}))"
+    )
     running = [subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, env=ENVIRONMENT) for _ in range(6)]
     assert [process.wait(60) for process in running] == [0] * len(running)
     assert set(SqliteStore(tmp_path).tree()) == {"/", "/tool", "/tool/xenstored"}

@@ -10,7 +10,7 @@ import pytest
 from xenstore_worlds import WORLDS, World, allow, daemons, error, take, worlds
 from xenstored import Daemon
 
-from impl.errors import (
+from confsync.impl.errors import (
     Again,
     Forbidden,
     NoEntry,
@@ -20,7 +20,7 @@ from impl.errors import (
     TooBig,
     XenstoreError,
 )
-from impl.ports import Permission, Xenstore
+from confsync.impl.ports import Permission, Xenstore
 
 pytestmark = pytest.mark.slow
 

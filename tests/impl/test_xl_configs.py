@@ -10,14 +10,14 @@ import pytest
 from domain_host import Host
 from places import DATA
 
-from impl.command.xl_config import LISTS, read_config
-from impl.command.xl_hvm import read as read_hvm
-from impl.command.xl_keys import KEYS
-from impl.command.xl_lists import LISTS as UNATTACHED
-from impl.command.xl_settings import Settings
-from impl.command.xl_syntax import parse
-from impl.errors import MalformedConfiguration
-from impl.kinds import Json
+from confsync.impl.command.xl_config import LISTS, read_config
+from confsync.impl.command.xl_hvm import read as read_hvm
+from confsync.impl.command.xl_keys import KEYS
+from confsync.impl.command.xl_lists import LISTS as UNATTACHED
+from confsync.impl.command.xl_settings import Settings
+from confsync.impl.command.xl_syntax import parse
+from confsync.impl.errors import MalformedConfiguration
+from confsync.impl.kinds import Json
 
 pytestmark = pytest.mark.slow
 

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from places import DATA
 from xl_spelled import spelled
 
-from impl.command.xl_devices import MOST_CHARACTERS, device_entry
-from impl.errors import InvalidArgument
-from impl.kinds import DISK, KINDS, NIC, P9, PCI, USBCTRL, USBDEV, VDISPL, VKB, VSND, VTPM, Json, Kind
-from terminal.text import quoted
+from confsync.impl.command.xl_devices import MOST_CHARACTERS, device_entry
+from confsync.impl.errors import InvalidArgument
+from confsync.impl.kinds import DISK, KINDS, NIC, P9, PCI, USBCTRL, USBDEV, VDISPL, VKB, VSND, VTPM, Json, Kind
+from confsync.terminal.text import quoted
 
 Entry = dict[str, Json]
 

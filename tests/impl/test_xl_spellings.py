@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from places import DATA
 
-from impl.command.xl_config import LISTS
-from impl.command.xl_devices import device_entry, kind_named
-from impl.command.xl_names import device_index
-from impl.errors import InvalidArgument
-from impl.kinds import DISK, KINDS, NIC, PCI, USBCTRL, USBDEV, VKB, Json, Kind, device_of
-from impl.vdev import device_number, virtual_name
+from confsync.impl.command.xl_config import LISTS
+from confsync.impl.command.xl_devices import device_entry, kind_named
+from confsync.impl.command.xl_names import device_index
+from confsync.impl.errors import InvalidArgument
+from confsync.impl.kinds import DISK, KINDS, NIC, PCI, USBCTRL, USBDEV, VKB, Json, Kind, device_of
+from confsync.impl.vdev import device_number, virtual_name
 
 pytestmark = pytest.mark.slow
 

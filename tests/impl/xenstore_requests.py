@@ -9,8 +9,8 @@ from typing import Protocol, cast
 
 from hypothesis import strategies as st
 
-from impl.errors import Forbidden, XenstoreError
-from impl.ports import Access, Permission, Transaction, Watch, Xenstore
+from confsync.impl.errors import Forbidden, XenstoreError
+from confsync.impl.ports import Access, Permission, Transaction, Watch, Xenstore
 
 Answer = tuple[str, ...]
 Tree = dict[str, tuple[bytes, tuple[Permission, ...], tuple[str, ...]]]

@@ -13,10 +13,10 @@ from processes import LONG
 from xenstore_requests import Telling, clear
 from xenstored import DOMAINS, Daemon, running
 
-from impl.errors import XenstoreError
-from impl.ports import Access, Permission, Xenstore
-from impl.xenstore.memory import MemoryStore
-from impl.xenstore.sqlite import SqliteStore
+from confsync.impl.errors import XenstoreError
+from confsync.impl.ports import Access, Permission, Xenstore
+from confsync.impl.xenstore.memory import MemoryStore
+from confsync.impl.xenstore.sqlite import SqliteStore
 
 WORLDS = ("memory", "sqlite", "xenstored")
 T = TypeVar("T")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import cast
 
-from impl.kinds import DISK, NIC, P9, PCI, USBCTRL, USBDEV, VDISPL, VKB, VSND, VTPM, Entry, Json, Kind
+from confsync.impl.kinds import DISK, NIC, P9, PCI, USBCTRL, USBDEV, VDISPL, VKB, VSND, VTPM, Entry, Json, Kind
 
 _DISK_TEXTS = {
     "backend_domname": "backend", "vdev": "vdev", "backend": "backendtype", "script": "script",

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import cast
 
-from proofs.conformance.linearizable import Call
+from confsync.proofs.conformance.linearizable import Call
 
 Map = frozenset[tuple[str, object]]
 State = str | Map

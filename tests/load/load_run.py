@@ -31,11 +31,11 @@ from load_history import (
 )
 from load_worker import KEYS, STATE, Worker, start
 
-from impl.embedded.folder import TEMPLATES, HostFolder, open_folder
-from impl.operations.destroy import destroy
-from impl.operations.sweep import unknown
-from impl.ports import Domain
-from proofs.conformance.linearizable import Call, Result, Verdict, check
+from confsync.impl.embedded.folder import TEMPLATES, HostFolder, open_folder
+from confsync.impl.operations.destroy import destroy
+from confsync.impl.operations.sweep import unknown
+from confsync.impl.ports import Domain
+from confsync.proofs.conformance.linearizable import Call, Result, Verdict, check
 
 SEED = 4
 

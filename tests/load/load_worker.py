@@ -17,16 +17,16 @@ from uuid import UUID
 
 from load_history import DRIVE, OK
 
-from impl.configuration.template import Template
-from impl.embedded.folder import open_folder
-from impl.errors import ToolstackError
-from impl.kinds import DISK, NIC, VTPM, Device, Entry, Json, Kind, device_of
-from impl.operations import knobs, media
-from impl.operations.attach import attach, detach
-from impl.operations.create import create
-from impl.operations.destroy import destroy
-from impl.operations.retrieve import retrieve
-from impl.ports import Domain, Toolstack
+from confsync.impl.configuration.template import Template
+from confsync.impl.embedded.folder import open_folder
+from confsync.impl.errors import ToolstackError
+from confsync.impl.kinds import DISK, NIC, VTPM, Device, Entry, Json, Kind, device_of
+from confsync.impl.operations import knobs, media
+from confsync.impl.operations.attach import attach, detach
+from confsync.impl.operations.create import create
+from confsync.impl.operations.destroy import destroy
+from confsync.impl.operations.retrieve import retrieve
+from confsync.impl.ports import Domain, Toolstack
 
 STATE = "state"
 CDROM = Device(DISK, "5632")

@@ -32,12 +32,12 @@ from load_history import (
 from load_run import Loaded, decided, judge, load
 from load_worker import KEYS, STATE, Worker
 
-from impl.configuration.template import Template
-from impl.embedded.folder import open_folder
-from impl.operations import attach, media, retrieve
-from impl.operations.guarded import read_template
-from impl.ports import Domain, Lock, Toolstack
-from proofs.conformance.linearizable import Call, Verdict, check
+from confsync.impl.configuration.template import Template
+from confsync.impl.embedded.folder import open_folder
+from confsync.impl.operations import attach, media, retrieve
+from confsync.impl.operations.guarded import read_template
+from confsync.impl.ports import Domain, Lock, Toolstack
+from confsync.proofs.conformance.linearizable import Call, Verdict, check
 
 LIMIT = 300_000
 

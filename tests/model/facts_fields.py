@@ -28,12 +28,21 @@ from facts.plain import (
     Told,
 )
 
-from model.concrete import Plain
-from model.designs import DESIGNS
-from model.language import ConcreteSlot
-from model.state import Bounds
-from model.step import SIGNATURES, Design, order
-from model.steps import answer, drop_lock, merge_devices, merge_knobs, merge_media, read_template, take_lock, unlock
+from confsync.model.concrete import Plain
+from confsync.model.designs import DESIGNS
+from confsync.model.language import ConcreteSlot
+from confsync.model.state import Bounds
+from confsync.model.step import SIGNATURES, Design, order
+from confsync.model.steps import (
+    answer,
+    drop_lock,
+    merge_devices,
+    merge_knobs,
+    merge_media,
+    read_template,
+    take_lock,
+    unlock,
+)
 
 Fields = Mapping[str, Plain]
 ABSENT = "absent"

@@ -37,22 +37,22 @@ from facts_driver import Came, Stepped, follow
 from facts_fields import NO_NIC, arguments, bounds_of, design_of, result, shared_fields, shared_host, slot_of, told
 from interpreted import FIELDS, Structure
 
-from model.concrete import Plain
-from model.language import Bool, ConcreteSlot, Record, Sort
-from model.program import Kind
-from model.properties import PROPERTIES
-from model.search.exact import last_read
-from model.search.recover import may_be_destroyed, memory_agrees, runs, slot_agrees, whole_agrees
-from model.state import RESULT, Local, Shared
-from proofs import alone
-from proofs.configuration import exact, fixed_point, knobs
-from proofs.induction import Claim, Induction
-from proofs.lemma import Clause, Reading
-from proofs.properties import needed
-from proofs.recovery import recoverable
-from proofs.relation import Relation, Transition, View
-from proofs.specification import Domain, see
-from proofs.terms import AXIOMS, CONFIG, CONFIGS, CONSTANTS, EJECTABLE, SLOT, SORTS, Z3Cells, Z3Term, formula
+from confsync.model.concrete import Plain
+from confsync.model.language import Bool, ConcreteSlot, Record, Sort
+from confsync.model.program import Kind
+from confsync.model.properties import PROPERTIES
+from confsync.model.search.exact import last_read
+from confsync.model.search.recover import may_be_destroyed, memory_agrees, runs, slot_agrees, whole_agrees
+from confsync.model.state import RESULT, Local, Shared
+from confsync.proofs import alone
+from confsync.proofs.configuration import exact, fixed_point, knobs
+from confsync.proofs.induction import Claim, Induction
+from confsync.proofs.lemma import Clause, Reading
+from confsync.proofs.properties import needed
+from confsync.proofs.recovery import recoverable
+from confsync.proofs.relation import Relation, Transition, View
+from confsync.proofs.specification import Domain, see
+from confsync.proofs.terms import AXIOMS, CONFIG, CONFIGS, CONSTANTS, EJECTABLE, SLOT, SORTS, Z3Cells, Z3Term, formula
 
 _KINDS = {Came.FAILED: Kind.FAILS, Came.DEAD: Kind.CRASH}
 Values = Mapping[str, Plain]
@@ -195,7 +195,7 @@ class Proved:
         return follow(self, run)
 
     def run_alone(self, host: Host, call: Call) -> tuple[bool, Told | None, Host]:
-        """What `proofs.alone` makes of a call: whether it succeeds, what it returns, and what is left then."""
+        """What `confsync.proofs.alone` makes of a call: whether it succeeds, what it returns, and what is left then."""
         given = self.literals.cells(Local, arguments(call, self.places)).values
         asked = {name: given[name] for name in arguments(call, self.places)}
         ran = alone.run(self.relation, call.operation, self.literals.cells(Shared, self.shared(host)), asked)

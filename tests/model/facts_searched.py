@@ -30,15 +30,15 @@ from facts.plain import (
 from facts_driver import Came, Stepped, follow
 from facts_fields import NO_NIC, arguments, bounds_of, design_of, result, shared_fields, shared_host, told
 
-from model.concrete import Layout, WordCells
-from model.program import IDLE, Kind, Program
-from model.properties import BIT
-from model.search.alone import Alone
-from model.search.bfs import Search
-from model.search.exact import last_read, suspects
-from model.search.monitor import Monitor, StoresJudge
-from model.search.pairs import Pairs
-from model.search.recover import (
+from confsync.model.concrete import Layout, WordCells
+from confsync.model.program import IDLE, Kind, Program
+from confsync.model.properties import BIT
+from confsync.model.search.alone import Alone
+from confsync.model.search.bfs import Search
+from confsync.model.search.exact import last_read, suspects
+from confsync.model.search.monitor import Monitor, StoresJudge
+from confsync.model.search.pairs import Pairs
+from confsync.model.search.recover import (
     Recovery,
     devices_agree,
     may_be_destroyed,
@@ -47,8 +47,8 @@ from model.search.recover import (
     slot_agrees,
     whole_agrees,
 )
-from model.state import RESULT, Shared
-from proofs.specification import Domain, see
+from confsync.model.state import RESULT, Shared
+from confsync.proofs.specification import Domain, see
 
 _KINDS = {Came.FAILED: Kind.FAILS, Came.DEAD: Kind.CRASH}
 _CAME = {Kind.STEP: Came.TAKEN, Kind.REFUSED: Came.REFUSED, Kind.FAILS: Came.FAILED, Kind.CRASH: Came.DEAD}
@@ -114,7 +114,7 @@ class Searched:
         return follow(self, run)
 
     def run_alone(self, host: Host, call: Call) -> tuple[bool, Told | None, Host]:
-        """What `model.search.alone` makes of a call: for a retrieve whether it succeeds, and its answer."""
+        """What `confsync.model.search.alone` makes of a call: for a retrieve whether it succeeds, and its answer."""
         shared, found = self.alone.run(self.shared(host), self.begin(call))
         return (
             found is not None,

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import places
 
-from model.designs import DESIGNS, RECOMMENDED
-from model.observed import Observed, Trace, read, to_design
-from model.program import Program
-from model.state import Bounds
+from confsync.model.designs import DESIGNS, RECOMMENDED
+from confsync.model.observed import Observed, Trace, read, to_design
+from confsync.model.program import Program
+from confsync.model.state import Bounds
 
 DATA = places.DATA / "observed"
 LAB, HOSTS = DATA / "lab", DATA / "hosts"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from model.designs import DESIGNS, RECOMMENDED
-from model.language import neg
-from model.state import Local, Shared
-from model.step import Design, Step, order, step
+from confsync.model.designs import DESIGNS, RECOMMENDED
+from confsync.model.language import neg
+from confsync.model.state import Local, Shared
+from confsync.model.step import Design, Step, order, step
 
 
 @step

@@ -5,21 +5,21 @@ from __future__ import annotations
 import pytest
 from retrieving import read_memory, read_name, retrieving
 
-from model.check import check
-from model.contract import check_contract
-from model.designs import DESIGNS, RECOMMENDED
-from model.language import LanguageError
-from model.memory import INTERRUPT
-from model.program import Program
-from model.search.bfs import Limits, Progress
-from model.slice import cone
-from model.state import Bounds, Local, Shared
-from model.step import Operation, order, step
-from model.steps import allocate, answer, drop_lock, read_template, take_lock
-from model.trace import Trace, checksum, initial
-from model.trace import step as move
-from model.verdict import Verdict
-from model.violation import violates
+from confsync.model.check import check
+from confsync.model.contract import check_contract
+from confsync.model.designs import DESIGNS, RECOMMENDED
+from confsync.model.language import LanguageError
+from confsync.model.memory import INTERRUPT
+from confsync.model.program import Program
+from confsync.model.search.bfs import Limits, Progress
+from confsync.model.slice import cone
+from confsync.model.state import Bounds, Local, Shared
+from confsync.model.step import Operation, order, step
+from confsync.model.steps import allocate, answer, drop_lock, read_template, take_lock
+from confsync.model.trace import Trace, checksum, initial
+from confsync.model.trace import step as move
+from confsync.model.verdict import Verdict
+from confsync.model.violation import violates
 
 recommended = DESIGNS[RECOMMENDED]
 KNOBS = Bounds(slots=0, ejectable=0, configs=1, names=2, amounts=1, processes=2, crashes=0)

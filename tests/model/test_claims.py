@@ -8,12 +8,12 @@ from dataclasses import replace
 
 import pytest
 
-from model.claims import CLAIMS, Claim, judge, needed
-from model.designs import DESIGNS
-from model.properties import PROPERTIES
-from model.runner import Request, run
-from model.state import Bounds
-from model.verdict import Cell, Verdict
+from confsync.model.claims import CLAIMS, Claim, judge, needed
+from confsync.model.designs import DESIGNS
+from confsync.model.properties import PROPERTIES
+from confsync.model.runner import Request, run
+from confsync.model.state import Bounds
+from confsync.model.verdict import Cell, Verdict
 
 Cells = Mapping[tuple[str, str], Cell]
 

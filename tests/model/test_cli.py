@@ -21,12 +21,12 @@ from junitparser import JUnitXml
 from places import DATA
 from processes import LONG
 
-from confsync import main
-from model.check import Examination
-from model.claims import CLAIMS
-from model.designs import DESIGNS
-from model.output import schema
-from model.properties import PROPERTIES
+from confsync.front_door import main
+from confsync.model.check import Examination
+from confsync.model.claims import CLAIMS
+from confsync.model.designs import DESIGNS
+from confsync.model.output import schema
+from confsync.model.properties import PROPERTIES
 
 pytestmark = pytest.mark.slow
 
@@ -223,7 +223,7 @@ def test_an_interrupt_outside_a_search_is_no_verdict_either(monkeypatch: pytest.
     def interrupted(*_: object, **__: object) -> NoReturn:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("model.output.as_text", interrupted)
+    monkeypatch.setattr("confsync.model.output.as_text", interrupted)
     result = run("check", "xenstore_first_locked", *HOLDS, *CALM)
     assert (result.exit_code, result.stderr) == (3, "confsync: interrupted\n")
 
@@ -399,7 +399,7 @@ def test_where_nobody_reads_on_the_exit_code_is_as_ever(arguments: list[str]) ->
 
 TELLS = """
 import sys
-from model.search.bfs import Search
+from confsync.model.search.bfs import Search
 
 run = Search.run
 
@@ -408,7 +408,7 @@ def tell(*given):
     return run(*given)
 
 Search.run = tell
-from confsync import main
+from confsync.front_door import main
 main(prog_name="confsync")
 """
 "A command that says when it searches."

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from model.footprint import footprint
-from model.language import (
+from confsync.model.footprint import footprint
+from confsync.model.language import (
     ABSENT,
     EMPTY,
     LanguageError,
@@ -18,7 +18,7 @@ from model.language import (
     neg,
     pointwise,
 )
-from model.step import StepFunction, step
+from confsync.model.step import StepFunction, step
 
 WRONG: dict[str, tuple[StepFunction, tuple[str, ...]]] = {}
 

@@ -15,14 +15,14 @@ import pytest
 from click.testing import CliRunner, Result
 from places import MANIFEST, ROOT
 
-from confsync import main
-from model import manifest
-from model.check import check
-from model.designs import DESIGNS, RECOMMENDED
-from model.manifest import Manifest, ManifestError, differences
-from model.properties import PROPERTIES
-from model.state import Bounds
-from model.verdict import Cell, Verdict
+from confsync.front_door import main
+from confsync.model import manifest
+from confsync.model.check import check
+from confsync.model.designs import DESIGNS, RECOMMENDED
+from confsync.model.manifest import Manifest, ManifestError, differences
+from confsync.model.properties import PROPERTIES
+from confsync.model.state import Bounds
+from confsync.model.verdict import Cell, Verdict
 
 TINY = Bounds(slots=1, ejectable=0, configs=1, names=1, amounts=1, processes=2, crashes=0)
 OPTIONS = ["--slots=1", "--ejectable=0", "--configs=1", "--names=1", "--amounts=1", "--crashes=0", "--jobs=1"]

@@ -11,14 +11,14 @@ import pytest
 from places import ROOT
 from processes import command, environment
 
-from model.check import check
-from model.designs import DESIGNS, RECOMMENDED
-from model.memory import LEAST, LimitReached, Meter, default_limit, left
-from model.parallel import Reporter, side_by_side
-from model.progress import EVERY, Lines
-from model.search.bfs import Limits, Progress
-from model.state import Bounds
-from model.verdict import Verdict
+from confsync.model.check import check
+from confsync.model.designs import DESIGNS, RECOMMENDED
+from confsync.model.memory import LEAST, LimitReached, Meter, default_limit, left
+from confsync.model.parallel import Reporter, side_by_side
+from confsync.model.progress import EVERY, Lines
+from confsync.model.search.bfs import Limits, Progress
+from confsync.model.state import Bounds
+from confsync.model.verdict import Verdict
 
 GIB = 2**30
 
@@ -165,7 +165,7 @@ def test_progress_is_told_again_of_work_that_says_nothing() -> None:
 )
 def test_every_long_command_tells_how_far_it_is(arguments: tuple[str, ...], says: str) -> None:
     """Where standard error is no terminal: a line each time when it is time, on standard error and nowhere else."""
-    at_once = "from model import progress; progress.EVERY = 0.0; from confsync import main; main()"
+    at_once = "from confsync.model import progress; progress.EVERY = 0.0; from confsync.front_door import main; main()"
     result = subprocess.run(
         [sys.executable, "-c", at_once, *arguments], env=environment(), capture_output=True, text=True, check=False
     )

@@ -6,19 +6,19 @@ from collections.abc import Callable
 
 import pytest
 
-from model import steps
-from model.designs import DESIGNS, RECOMMENDED
-from model.footprint import footprint
-from model.language import (
+from confsync.model import steps
+from confsync.model.designs import DESIGNS, RECOMMENDED
+from confsync.model.footprint import footprint
+from confsync.model.language import (
     EMPTY,
     LanguageError,
     either,
     neg,
     pointwise,
 )
-from model.program import Program
-from model.state import Bounds, Local, Shared
-from model.step import Operation, Step, once, order, step
+from confsync.model.program import Program
+from confsync.model.state import Bounds, Local, Shared
+from confsync.model.step import Operation, Step, once, order, step
 
 BOUNDS = Bounds(slots=1, ejectable=1, configs=1, names=2, amounts=1, processes=1, crashes=1)
 GOOD = DESIGNS[RECOMMENDED]
@@ -207,7 +207,7 @@ def compare_in_a_choice(s: Shared, me: Local) -> None:
     ids=str,
 )
 def test_a_footprint_says_whether_values_are_compared(of: Step, compares: bool) -> None:
-    """On this rests that one configuration is enough (`model.slice`)."""
+    """On this rests that one configuration is enough (`confsync.model.slice`)."""
     assert footprint(of).compares is compares
 
 

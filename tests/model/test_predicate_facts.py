@@ -15,16 +15,16 @@ import pytest
 from hand_states import BOUNDS, C1, C2, DRIVE, NOTHING, SHARED, SLOT, Fields, stores, word_of
 from naive import Naive
 
-from model.designs import DESIGNS, RECOMMENDED
-from model.language import ABSENT, EMPTY, MADE_UP
-from model.program import IDLE, Program
-from model.properties import BIT, PROPERTIES, Decided
-from model.search import recover
-from model.search.alone import Alone
-from model.search.monitor import Monitor
-from model.search.pairs import Pairs
-from model.step import Design, order
-from model.steps import (
+from confsync.model.designs import DESIGNS, RECOMMENDED
+from confsync.model.language import ABSENT, EMPTY, MADE_UP
+from confsync.model.program import IDLE, Program
+from confsync.model.properties import BIT, PROPERTIES, Decided
+from confsync.model.search import recover
+from confsync.model.search.alone import Alone
+from confsync.model.search.monitor import Monitor
+from confsync.model.search.pairs import Pairs
+from confsync.model.step import Design, order
+from confsync.model.steps import (
     answer,
     drop_device_lock,
     drop_lock,

@@ -10,13 +10,13 @@ import pytest
 
 from benchmarks import promela
 from benchmarks.promela import SpinError, generate, run
-from model.designs import DESIGNS, RECOMMENDED
-from model.language import any_of, neg, pointwise
-from model.program import Program
-from model.slice import cone
-from model.state import Bounds, Local, Shared
-from model.step import Design, once, order, step
-from model.steps import (
+from confsync.model.designs import DESIGNS, RECOMMENDED
+from confsync.model.language import any_of, neg, pointwise
+from confsync.model.program import Program
+from confsync.model.slice import cone
+from confsync.model.state import Bounds, Local, Shared
+from confsync.model.step import Design, once, order, step
+from confsync.model.steps import (
     allocate,
     drop_device_lock,
     enter_xenstore,

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from model.check import check
-from model.designs import DESIGNS, RECOMMENDED
-from model.language import neg
-from model.program import Program
-from model.properties import PROPERTIES
-from model.search.monitor import StoresJudge
-from model.state import Bounds, Local, Shared
-from model.step import Design, order, step
-from model.steps import (
+from confsync.model.check import check
+from confsync.model.designs import DESIGNS, RECOMMENDED
+from confsync.model.language import neg
+from confsync.model.program import Program
+from confsync.model.properties import PROPERTIES
+from confsync.model.search.monitor import StoresJudge
+from confsync.model.state import Bounds, Local, Shared
+from confsync.model.step import Design, order, step
+from confsync.model.steps import (
     answer,
     close_devices,
     drop_device_lock,
@@ -31,8 +31,8 @@ from model.steps import (
     write_memory,
     write_name,
 )
-from model.verdict import Verdict
-from model.violation import violates
+from confsync.model.verdict import Verdict
+from confsync.model.violation import violates
 
 SMALL = Bounds(slots=1, ejectable=1, configs=2, names=2, amounts=2, processes=2, crashes=1)
 GOOD = DESIGNS[RECOMMENDED]

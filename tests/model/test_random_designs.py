@@ -14,17 +14,17 @@ from hypothesis import strategies as st
 from naive import Naive
 from record import VARIED
 
-from model import steps
-from model.check import Examined, check
-from model.designs import DESIGNS
-from model.program import Program
-from model.properties import PROPERTIES
-from model.search.bfs import Limits, Search
-from model.search.monitor import Monitor
-from model.search.pairs import Pairs
-from model.state import Bounds
-from model.step import Design, order
-from model.verdict import Verdict
+from confsync.model import steps
+from confsync.model.check import Examined, check
+from confsync.model.designs import DESIGNS
+from confsync.model.program import Program
+from confsync.model.properties import PROPERTIES
+from confsync.model.search.bfs import Limits, Search
+from confsync.model.search.monitor import Monitor
+from confsync.model.search.pairs import Pairs
+from confsync.model.state import Bounds
+from confsync.model.step import Design, order
+from confsync.model.verdict import Verdict
 
 FEW, MANY = 3_000, 20_000
 """States: beyond, the dictionary takes too long."""

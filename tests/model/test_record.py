@@ -9,11 +9,11 @@ import pytest
 from record import MANY, VARIED, WRONG, named, orders, read_named, read_variants, searched, varied
 from variants import as_file, variant
 
-from model.contract import check_contract
-from model.design_file import load
-from model.designs import DESIGNS, RECOMMENDED
-from model.state import Bounds
-from model.verdict import Verdict
+from confsync.model.contract import check_contract
+from confsync.model.design_file import load
+from confsync.model.designs import DESIGNS, RECOMMENDED
+from confsync.model.state import Bounds
+from confsync.model.verdict import Verdict
 
 VARIANTS = read_variants()
 EACH = 20

@@ -9,18 +9,18 @@ import pytest
 from naive import Naive
 from searches import LEAST, SMALL, each_once, every_design, recommended, search_of, shortest, words_of
 
-from model.check import check
-from model.designs import DESIGNS, RECOMMENDED
-from model.program import Program
-from model.properties import PROPERTIES
-from model.search import pairs as pairs_of_states
-from model.search.bfs import Limits, Search
-from model.search.frontier import Packing
-from model.search.monitor import Monitor
-from model.search.pairs import Interned, Pairs
-from model.state import Bounds
-from model.step import order
-from model.steps import take_lock, write_name
+from confsync.model.check import check
+from confsync.model.designs import DESIGNS, RECOMMENDED
+from confsync.model.program import Program
+from confsync.model.properties import PROPERTIES
+from confsync.model.search import pairs as pairs_of_states
+from confsync.model.search.bfs import Limits, Search
+from confsync.model.search.frontier import Packing
+from confsync.model.search.monitor import Monitor
+from confsync.model.search.pairs import Interned, Pairs
+from confsync.model.state import Bounds
+from confsync.model.step import order
+from confsync.model.steps import take_lock, write_name
 
 
 def slow(what: object) -> object:

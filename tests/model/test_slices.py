@@ -7,15 +7,15 @@ import pytest
 from naive import Naive, violates
 from searches import LEAST, each_once, every_design, recommended, shortest, the_whole
 
-from model.check import SLICES, check
-from model.concrete import Layout
-from model.designs import DESIGNS
-from model.language import LanguageError, any_of, either, neg
-from model.program import Program
-from model.slice import cone, configurations_are_alike
-from model.state import Bounds, Local, Shared
-from model.step import Operation, order, step
-from model.steps import (
+from confsync.model.check import SLICES, check
+from confsync.model.concrete import Layout
+from confsync.model.designs import DESIGNS
+from confsync.model.language import LanguageError, any_of, either, neg
+from confsync.model.program import Program
+from confsync.model.slice import cone, configurations_are_alike
+from confsync.model.state import Bounds, Local, Shared
+from confsync.model.step import Operation, order, step
+from confsync.model.steps import (
     answer,
     drop_lock,
     merge_devices,
@@ -26,7 +26,7 @@ from model.steps import (
     write_back,
     write_name,
 )
-from model.verdict import Verdict
+from confsync.model.verdict import Verdict
 
 pytestmark = pytest.mark.slow
 

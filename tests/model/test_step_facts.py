@@ -23,10 +23,10 @@ from hand_states import (
     taken,
 )  # fmt: skip
 
-from model import ghosts, steps
-from model.environment import die, may_be_asked
-from model.language import ABSENT, EMPTY, MADE_UP
-from model.step import SIGNATURES
+from confsync.model import ghosts, steps
+from confsync.model.environment import die, may_be_asked
+from confsync.model.language import ABSENT, EMPTY, MADE_UP
+from confsync.model.step import SIGNATURES
 
 Changes = tuple[Fields, Fields] | str
 AT_SLOT: Fields = {"slot": SLOT, "config": C1}

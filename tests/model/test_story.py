@@ -10,21 +10,21 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from model.check import check
-from model.designs import DESIGNS
-from model.events import arguments, asked, events
-from model.program import IDLE, Kind, Program, Transition
-from model.properties import PROPERTIES, Decided
-from model.search.bfs import Limits
-from model.state import Bounds, Local, Shared
-from model.step import Design, step
-from model.steps import drop_lock, read_template, take_device_lock, take_lock
-from model.story import shell_lines, story, story_text
-from model.trace import Trace, initial
-from model.trace import step as move
-from model.verdict import Cell
-from model.violation import violates
-from model.wrong import wrong
+from confsync.model.check import check
+from confsync.model.designs import DESIGNS
+from confsync.model.events import arguments, asked, events
+from confsync.model.program import IDLE, Kind, Program, Transition
+from confsync.model.properties import PROPERTIES, Decided
+from confsync.model.search.bfs import Limits
+from confsync.model.state import Bounds, Local, Shared
+from confsync.model.step import Design, step
+from confsync.model.steps import drop_lock, read_template, take_device_lock, take_lock
+from confsync.model.story import shell_lines, story, story_text
+from confsync.model.trace import Trace, initial
+from confsync.model.trace import step as move
+from confsync.model.verdict import Cell
+from confsync.model.violation import violates
+from confsync.model.wrong import wrong
 
 pytestmark = pytest.mark.xdist_group("story")
 

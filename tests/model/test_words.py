@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model import steps
-from model.concrete import Layout, Plain, WordCells
-from model.designs import DESIGNS, RECOMMENDED
-from model.language import (
+from confsync.model import steps
+from confsync.model.concrete import Layout, Plain, WordCells
+from confsync.model.designs import DESIGNS, RECOMMENDED
+from confsync.model.language import (
     ABSENT,
     EMPTY,
     FIRST_CONFIG,
@@ -17,8 +17,8 @@ from model.language import (
     ConcreteSlot,
     Sort,
 )
-from model.program import IDLE, Kind, Program
-from model.state import Bounds, Local, Shared
+from confsync.model.program import IDLE, Kind, Program
+from confsync.model.state import Bounds, Local, Shared
 
 EXTRA = {Sort.LOCATION: 90, Sort.WATCH: 5}
 BOUNDS_OF_ANY_SIZE = st.builds(

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from proofs.mutants import judges
-from proofs.mutants.catalogue import CHECKER, CHECKER_SAMPLE, MUTANTS
-from proofs.mutants.judges import control
-from proofs.mutants.said import Word
-from proofs.mutants.table import unlike
+from confsync.proofs.mutants import judges
+from confsync.proofs.mutants.catalogue import CHECKER, CHECKER_SAMPLE, MUTANTS
+from confsync.proofs.mutants.judges import control
+from confsync.proofs.mutants.said import Word
+from confsync.proofs.mutants.table import unlike
 
 pytestmark = pytest.mark.slow
 

@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from proofs.mutants import judges
-from proofs.mutants.apply import ROOT
-from proofs.mutants.catalogue import CHECKER, CHECKER_SAMPLE, EQUIVALENT, IMPLEMENTATION, MUTANTS, SAMPLE
-from proofs.mutants.cli import mutants, wanted_of
-from proofs.mutants.explored import judge
-from proofs.mutants.judges import UNEXPLORED, Verdict, control
-from proofs.mutants.mutant import Mutant
-from proofs.mutants.said import WHERE, Said, Word
-from proofs.mutants.table import as_json, unlike
+from confsync.proofs.mutants import judges
+from confsync.proofs.mutants.apply import ROOT
+from confsync.proofs.mutants.catalogue import CHECKER, CHECKER_SAMPLE, EQUIVALENT, IMPLEMENTATION, MUTANTS, SAMPLE
+from confsync.proofs.mutants.cli import mutants, wanted_of
+from confsync.proofs.mutants.explored import judge
+from confsync.proofs.mutants.judges import UNEXPLORED, Verdict, control
+from confsync.proofs.mutants.mutant import Mutant
+from confsync.proofs.mutants.said import WHERE, Said, Word
+from confsync.proofs.mutants.table import as_json, unlike
 
 pytestmark = pytest.mark.slow
 
@@ -32,7 +32,7 @@ def another(new: str, *, hangs: bool = False) -> Mutant:
 
 
 def test_what_the_exploration_runs_is_known() -> None:
-    code = "import sys, proofs.conformance.run; print(*(m for m in sys.modules if m.startswith('impl')))"
+    code = "import sys, confsync.proofs.conformance.run; print(*(m for m in sys.modules if m.startswith('impl')))"
     ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     loaded = set(ran.stdout.split())
     for mutant in (*IMPLEMENTATION, *(mutant for mutant, _ in EQUIVALENT)):
@@ -100,7 +100,7 @@ def test_a_judge_that_was_not_stated_is_told() -> None:
 
 
 def test_a_judge_s_word_is_told_where_it_is_awaited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from proofs.mutants.said import heard  # noqa: PLC0415
+    from confsync.proofs.mutants.said import heard  # noqa: PLC0415
 
     assert heard(tmp_path / "said") is None
     monkeypatch.setenv(WHERE, str(tmp_path / "said"))

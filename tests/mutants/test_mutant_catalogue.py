@@ -10,11 +10,11 @@ from types import CodeType
 
 import pytest
 
-from proofs.mutants import judges
-from proofs.mutants.apply import ROOT, NotApplicable, edited, lay_out, line_of, source_of
-from proofs.mutants.catalogue import ALL, CHECKER, CHECKER_SAMPLE, EQUIVALENT, IMPLEMENTATION, MUTANTS, SAMPLE
-from proofs.mutants.explored import SCOPES
-from proofs.mutants.mutant import Mutant, Subject
+from confsync.proofs.mutants import judges
+from confsync.proofs.mutants.apply import ROOT, NotApplicable, edited, lay_out, line_of, source_of
+from confsync.proofs.mutants.catalogue import ALL, CHECKER, CHECKER_SAMPLE, EQUIVALENT, IMPLEMENTATION, MUTANTS, SAMPLE
+from confsync.proofs.mutants.explored import SCOPES
+from confsync.proofs.mutants.mutant import Mutant, Subject
 
 pytestmark = pytest.mark.slow
 

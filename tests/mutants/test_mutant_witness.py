@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from hypothesis.errors import DeadlineExceeded, FailedHealthCheck, FlakyFailure, Unsatisfiable
 
-from proofs.mutants import witness
-from proofs.mutants.apply import ROOT
-from proofs.mutants.said import WHERE, Said, Word, heard
-from proofs.mutants.witness import is_failed_assertion
+from confsync.proofs.mutants import witness
+from confsync.proofs.mutants.apply import ROOT
+from confsync.proofs.mutants.said import WHERE, Said, Word, heard
+from confsync.proofs.mutants.witness import is_failed_assertion
 
 pytestmark = pytest.mark.slow
 
@@ -143,7 +143,7 @@ def judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Sai
     monkeypatch.setattr(witness, "wrong_project", lambda: "")
 
     def session(*named: str) -> Said:
-        options = ["-q", "-m", "not deep", "-c", "pyproject.toml", "-p", "proofs.mutants.witness"]
+        options = ["-q", "-m", "not deep", "-c", "pyproject.toml", "-p", "confsync.proofs.mutants.witness"]
         options += ["-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:randomly", "--import-mode=importlib"]
         sys.modules.pop("tests.test_it", None)  # an earlier session's, of another folder
         pytest.main([*options, *(f"tests/test_it.py::{name}" for name in named)])

@@ -3,11 +3,19 @@ a step, take the second lock, compare two configurations, or choose between two 
 
 from __future__ import annotations
 
-from model.designs import DESIGNS, RECOMMENDED
-from model.language import ABSENT, EMPTY, MADE_UP, all_of, any_of, either, implies, neg, pointwise
-from model.state import Local, Shared
-from model.step import once, order, step
-from model.steps import answer, drop_device_lock, drop_lock, read_template, take_lock, write_name, write_template
+from confsync.model.designs import DESIGNS, RECOMMENDED
+from confsync.model.language import ABSENT, EMPTY, MADE_UP, all_of, any_of, either, implies, neg, pointwise
+from confsync.model.state import Local, Shared
+from confsync.model.step import once, order, step
+from confsync.model.steps import (
+    answer,
+    drop_device_lock,
+    drop_lock,
+    read_template,
+    take_lock,
+    write_name,
+    write_template,
+)
 
 recommended = DESIGNS[RECOMMENDED]
 

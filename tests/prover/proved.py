@@ -9,9 +9,9 @@ from functools import cache
 
 import pytest
 
-from model.designs import DESIGNS, RECOMMENDED
-from model.properties import PROPERTIES
-from proofs.proof import Proof, prove
+from confsync.model.designs import DESIGNS, RECOMMENDED
+from confsync.model.properties import PROPERTIES
+from confsync.proofs.proof import Proof, prove
 
 PROOFS = pytest.mark.xdist_group("proofs")
 

@@ -18,14 +18,14 @@ from odd_design import odd_design
 from reached import Checked, Pair, anywhere, arguments, checked, reachable
 from wrong_relations import RELATIONS
 
-from model.concrete import Layout, Plain
-from model.designs import DESIGNS, RECOMMENDED
-from model.language import ConcreteSlot, Field, Sort
-from model.program import IDLE, Program, Transition
-from model.state import LOCKS, Bounds, Local, Shared
-from proofs.relation import Relation
-from proofs.relation import Transition as OnTerms
-from proofs.terms import CONSTANTS, EJECTABLE, SLOT, SORTS, Z3Term
+from confsync.model.concrete import Layout, Plain
+from confsync.model.designs import DESIGNS, RECOMMENDED
+from confsync.model.language import ConcreteSlot, Field, Sort
+from confsync.model.program import IDLE, Program, Transition
+from confsync.model.state import LOCKS, Bounds, Local, Shared
+from confsync.proofs.relation import Relation
+from confsync.proofs.relation import Transition as OnTerms
+from confsync.proofs.terms import CONSTANTS, EJECTABLE, SLOT, SORTS, Z3Term
 
 pytestmark = pytest.mark.slow
 

@@ -10,22 +10,22 @@ from itertools import pairwise
 import pytest
 import z3
 
-from model.check import check
-from model.designs import DESIGNS
-from model.language import ABSENT, EMPTY, MADE_UP, Bool, LanguageError, either, implies, neg
-from model.program import IDLE, Kind, Program
-from model.properties import PROPERTIES
-from model.state import LOCKS, Bounds
-from model.trace import Trace, Whole, initial, read_token, replay, step
-from model.verdict import Verdict
-from model.violation import violates
-from proofs.bounded import ONE_STATE, Unroll, k_induction, says, shortest
-from proofs.finite import FiniteCells, FiniteTerm, lift
-from proofs.lemma import Clause, Exclusive, Owned
-from proofs.relation import Relation, Transition, View
-from proofs.terms import formula
-from proofs.unrolled import Unrolled
-from proofs.vocabulary import Ask, stated
+from confsync.model.check import check
+from confsync.model.designs import DESIGNS
+from confsync.model.language import ABSENT, EMPTY, MADE_UP, Bool, LanguageError, either, implies, neg
+from confsync.model.program import IDLE, Kind, Program
+from confsync.model.properties import PROPERTIES
+from confsync.model.state import LOCKS, Bounds
+from confsync.model.trace import Trace, Whole, initial, read_token, replay, step
+from confsync.model.verdict import Verdict
+from confsync.model.violation import violates
+from confsync.proofs.bounded import ONE_STATE, Unroll, k_induction, says, shortest
+from confsync.proofs.finite import FiniteCells, FiniteTerm, lift
+from confsync.proofs.lemma import Clause, Exclusive, Owned
+from confsync.proofs.relation import Relation, Transition, View
+from confsync.proofs.terms import formula
+from confsync.proofs.unrolled import Unrolled
+from confsync.proofs.vocabulary import Ask, stated
 
 pytestmark = pytest.mark.slow
 

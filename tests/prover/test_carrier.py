@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import z3
 
-from model.concrete import Layout, WordCells
-from model.designs import DESIGNS, RECOMMENDED
-from model.language import (
+from confsync.model.concrete import Layout, WordCells
+from confsync.model.designs import DESIGNS, RECOMMENDED
+from confsync.model.language import (
     ABSENT,
     EMPTY,
     FIRST_CONFIG,
@@ -26,12 +26,12 @@ from model.language import (
     neg,
     one_more,
 )
-from model.program import Kind
-from model.properties import PROPERTIES, Property
-from model.state import Bounds, Local, Shared
-from model.steps import write_template
-from proofs.relation import Relation, View
-from proofs.terms import (
+from confsync.model.program import Kind
+from confsync.model.properties import PROPERTIES, Property
+from confsync.model.state import Bounds, Local, Shared
+from confsync.model.steps import write_template
+from confsync.proofs.relation import Relation, View
+from confsync.proofs.terms import (
     AMOUNT,
     AXIOMS,
     CONFIGS,
@@ -197,7 +197,7 @@ NONSENSE: dict[str, tuple[Callable[[Any, Any], object], str]] = {
     "a yes for a configuration": (lambda s, me: me.config == True, "a Config is needed here, not True"),  # noqa: ARG005, E712
     "an entry for a configuration": (
         lambda s, me: me.config == s.xenstore[me.slot],
-        "a Config is needed here, not <model.language.Entry",
+        "a Config is needed here, not <confsync.model.language.Entry",
     ),
     "a value for a condition": (lambda s, me: either(me.config, s.alive, True), "a Bool is needed here"),
     "a value for a slot": (lambda s, me: s.template[me.config], "a Slot is needed here, not the Config config(me)"),

@@ -29,11 +29,11 @@ from tiny_systems import (
     strengthened,
 )
 
-from model.language import neg, pointwise
-from model.state import Local, Shared
-from proofs.houdini import Strengthening
-from proofs.induction import Induction, Use
-from proofs.lemma import Clause, Exclusive, Lemma, Owned
+from confsync.model.language import neg, pointwise
+from confsync.model.state import Local, Shared
+from confsync.proofs.houdini import Strengthening
+from confsync.proofs.induction import Induction, Use
+from confsync.proofs.lemma import Clause, Exclusive, Lemma, Owned
 
 # ------------------------------------------------------------------ steps
 

@@ -27,18 +27,18 @@ from tiny_systems import (
     strengthened,
 )
 
-from model.designs import DESIGNS, RECOMMENDED
-from model.language import neg
-from model.state import LOCKS, Local, Shared
-from model.step import GivenLemma
-from model.verdict import Verdict
-from proofs import proof
-from proofs.houdini import Strengthening
-from proofs.lemma import Exclusive, Lemma, Names
-from proofs.obligation import Discharged, Kind, Obligation, discharge, holds_at_first, obligations, verdict_of
-from proofs.proof import prove, verdicts_of
-from proofs.properties import Needed
-from proofs.stability import spread
+from confsync.model.designs import DESIGNS, RECOMMENDED
+from confsync.model.language import neg
+from confsync.model.state import LOCKS, Local, Shared
+from confsync.model.step import GivenLemma
+from confsync.model.verdict import Verdict
+from confsync.proofs import proof
+from confsync.proofs.houdini import Strengthening
+from confsync.proofs.lemma import Exclusive, Lemma, Names
+from confsync.proofs.obligation import Discharged, Kind, Obligation, discharge, holds_at_first, obligations, verdict_of
+from confsync.proofs.proof import prove, verdicts_of
+from confsync.proofs.properties import Needed
+from confsync.proofs.stability import spread
 
 PROVED, REFUTED, UNKNOWN = Verdict.PROVED, Verdict.REFUTED, Verdict.UNKNOWN
 A, B = z3.Bools("a b")

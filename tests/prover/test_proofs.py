@@ -13,17 +13,17 @@ import z3
 from mutants import MUTANTS
 from proved import PROOFS, proof_of_recommended
 
-from model.check import check
-from model.designs import DESIGNS, RECOMMENDED
-from model.language import ABSENT, LanguageError, any_of, implies, neg
-from model.state import Bounds
-from model.step import GivenLemma
-from model.verdict import Verdict
-from proofs.houdini import Strengthening
-from proofs.induction import Step
-from proofs.lemma import Lemma
-from proofs.obligation import Kind, discharge
-from proofs.proof import Proof, prove
+from confsync.model.check import check
+from confsync.model.designs import DESIGNS, RECOMMENDED
+from confsync.model.language import ABSENT, LanguageError, any_of, implies, neg
+from confsync.model.state import Bounds
+from confsync.model.step import GivenLemma
+from confsync.model.verdict import Verdict
+from confsync.proofs.houdini import Strengthening
+from confsync.proofs.induction import Step
+from confsync.proofs.lemma import Lemma
+from confsync.proofs.obligation import Kind, discharge
+from confsync.proofs.proof import Proof, prove
 
 pytestmark = PROOFS
 

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 import z3
 
-from model.designs import DESIGNS, RECOMMENDED
-from model.language import ABSENT, MADE_UP, Sort
-from model.properties import PROPERTIES
-from model.state import LOCKS, Local, Shared
-from model.step import Design, once, order, step
-from model.steps import (
+from confsync.model.designs import DESIGNS, RECOMMENDED
+from confsync.model.language import ABSENT, MADE_UP, Sort
+from confsync.model.properties import PROPERTIES
+from confsync.model.state import LOCKS, Local, Shared
+from confsync.model.step import Design, once, order, step
+from confsync.model.steps import (
     answer,
     drop_device_lock,
     drop_lock,
@@ -24,12 +24,12 @@ from model.steps import (
     take_device_lock,
     take_lock,
 )
-from proofs import configuration, locks
-from proofs.induction import Claim, Induction
-from proofs.lemma import Exclusive
-from proofs.properties import needed
-from proofs.relation import Relation
-from proofs.terms import CONFIG, CONSTANTS, EJECTABLE, SORTS
+from confsync.proofs import configuration, locks
+from confsync.proofs.induction import Claim, Induction
+from confsync.proofs.lemma import Exclusive
+from confsync.proofs.properties import needed
+from confsync.proofs.relation import Relation
+from confsync.proofs.terms import CONFIG, CONSTANTS, EJECTABLE, SORTS
 
 recommended = DESIGNS[RECOMMENDED]
 FIRST, OTHER = z3.Consts("c1 c2", CONFIG)

@@ -14,24 +14,24 @@ import z3
 from click.testing import CliRunner
 from tiny_systems import HOLDS, LOCKED, ONE, Move, always, at, no, strengthened
 
-from confsync import main
-from model.designs import DESIGNS, RECOMMENDED
-from model.language import neg
-from model.state import LOCKS, Bounds, Local, Shared
-from model.verdict import Cell, Verdict
-from proofs import cli, report
-from proofs.houdini import Strengthening
-from proofs.induction import Claim, Use
-from proofs.lemma import Exclusive, Lemma, Names
-from proofs.obligation import Discharged, Kind, Obligation, discharge, obligations
-from proofs.output import as_json, as_junit, objections
-from proofs.proof import Proof, verdicts_of
-from proofs.properties import needed
-from proofs.report import Asked, Report, report_on
-from proofs.second import Agreement, Opinion, compare
-from proofs.smtlib import Answer, Answers, Printed, Writer, answers, scripts
-from proofs.stability import Spread
-from proofs.system import System
+from confsync.front_door import main
+from confsync.model.designs import DESIGNS, RECOMMENDED
+from confsync.model.language import neg
+from confsync.model.state import LOCKS, Bounds, Local, Shared
+from confsync.model.verdict import Cell, Verdict
+from confsync.proofs import cli, report
+from confsync.proofs.houdini import Strengthening
+from confsync.proofs.induction import Claim, Use
+from confsync.proofs.lemma import Exclusive, Lemma, Names
+from confsync.proofs.obligation import Discharged, Kind, Obligation, discharge, obligations
+from confsync.proofs.output import as_json, as_junit, objections
+from confsync.proofs.proof import Proof, verdicts_of
+from confsync.proofs.properties import needed
+from confsync.proofs.report import Asked, Report, report_on
+from confsync.proofs.second import Agreement, Opinion, compare
+from confsync.proofs.smtlib import Answer, Answers, Printed, Writer, answers, scripts
+from confsync.proofs.stability import Spread
+from confsync.proofs.system import System
 
 PROVED, REFUTED, UNKNOWN = Verdict.PROVED, Verdict.REFUTED, Verdict.UNKNOWN
 SAT, UNSAT = Answer.SAT, Answer.UNSAT

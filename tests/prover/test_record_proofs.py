@@ -8,10 +8,10 @@ import places
 import pytest
 from record_proofs import design_of, is_variant, names, proved_apart, read_proofs, refuted
 
-from model.designs import DESIGNS
-from model.properties import PROPERTIES
-from model.verdict import Verdict
-from proofs.obligation import Kind
+from confsync.model.designs import DESIGNS
+from confsync.model.properties import PROPERTIES
+from confsync.model.verdict import Verdict
+from confsync.proofs.obligation import Kind
 
 RECORD = read_proofs()
 MANIFEST = json.loads(places.MANIFEST.read_text(encoding="utf-8"))["designs"]

@@ -17,19 +17,19 @@ import z3
 from interpreted import Structure
 from mutants import recommended
 
-from model.check import check
-from model.concrete import Plain, WordCells
-from model.designs import DESIGNS, RECOMMENDED
-from model.ghosts import names_every_slot
-from model.language import EMPTY, FIRST_CONFIG, Bool, all_of, any_of, neg
-from model.program import IDLE, Kind, Program
-from model.search.bfs import Limits, Search
-from model.search.monitor import Monitor
-from model.search.pairs import Pairs
-from model.search.recover import Recovery, may_be_destroyed, memory_agrees, runs, slot_agrees, whole_agrees
-from model.state import Bounds, Local, Shared
-from model.step import SIGNATURES, Design, order, step
-from model.steps import (
+from confsync.model.check import check
+from confsync.model.concrete import Plain, WordCells
+from confsync.model.designs import DESIGNS, RECOMMENDED
+from confsync.model.ghosts import names_every_slot
+from confsync.model.language import EMPTY, FIRST_CONFIG, Bool, all_of, any_of, neg
+from confsync.model.program import IDLE, Kind, Program
+from confsync.model.search.bfs import Limits, Search
+from confsync.model.search.monitor import Monitor
+from confsync.model.search.pairs import Pairs
+from confsync.model.search.recover import Recovery, may_be_destroyed, memory_agrees, runs, slot_agrees, whole_agrees
+from confsync.model.state import Bounds, Local, Shared
+from confsync.model.step import SIGNATURES, Design, order, step
+from confsync.model.steps import (
     close_devices,
     drop_lock,
     grant_memory,
@@ -44,15 +44,15 @@ from model.steps import (
     unload_medium,
     unlock,
 )
-from model.verdict import Verdict
-from proofs.candidates import candidates
-from proofs.houdini import Strengthening
-from proofs.induction import Claim
-from proofs.recovery import LONGEST, About, operations, parts, recoverable, sequences
-from proofs.relation import Relation
-from proofs.samples import take
-from proofs.terms import formula
-from proofs.vocabulary import atoms
+from confsync.model.verdict import Verdict
+from confsync.proofs.candidates import candidates
+from confsync.proofs.houdini import Strengthening
+from confsync.proofs.induction import Claim
+from confsync.proofs.recovery import LONGEST, About, operations, parts, recoverable, sequences
+from confsync.proofs.relation import Relation
+from confsync.proofs.samples import take
+from confsync.proofs.terms import formula
+from confsync.proofs.vocabulary import atoms
 
 pytestmark = pytest.mark.slow
 
@@ -229,7 +229,7 @@ Arguments = Mapping[str, Plain]
 
 
 class Plainly:
-    """The argument of `proofs.recovery`, followed from plain states: the operations run as the program runs them."""
+    """The argument of `confsync.proofs.recovery`, followed from plain states: the operations run as the program runs them."""
 
     def __init__(self, design: Design, bounds: Bounds) -> None:
         self.program = Program(design, bounds)

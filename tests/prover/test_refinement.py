@@ -13,23 +13,23 @@ import pytest
 from mutants import MUTANTS, recommended
 from reached import checked, reachable
 
-from model.concrete import Layout, Refused, WordCells
-from model.designs import DESIGNS
-from model.language import ABSENT, EMPTY, FIRST_CONFIG, MADE_UP
-from model.program import IDLE, Kind, Program, Transition
-from model.search.alone import Alone
-from model.search.bfs import Limits
-from model.state import RESULT, Bounds, Local, Shared
-from model.trace import Trace, read_token, replay
-from proofs.candidates import candidates
-from proofs.houdini import Strengthening
-from proofs.indistinguishable import VISIBLE, look_alike
-from proofs.lemma import Lemma
-from proofs.refinement import Refinement, refine, simulate
-from proofs.relation import Relation
-from proofs.samples import take
-from proofs.specification import SPECIFICATION, Change, Domain, Specification, change, see
-from proofs.vocabulary import Atom, atoms
+from confsync.model.concrete import Layout, Refused, WordCells
+from confsync.model.designs import DESIGNS
+from confsync.model.language import ABSENT, EMPTY, FIRST_CONFIG, MADE_UP
+from confsync.model.program import IDLE, Kind, Program, Transition
+from confsync.model.search.alone import Alone
+from confsync.model.search.bfs import Limits
+from confsync.model.state import RESULT, Bounds, Local, Shared
+from confsync.model.trace import Trace, read_token, replay
+from confsync.proofs.candidates import candidates
+from confsync.proofs.houdini import Strengthening
+from confsync.proofs.indistinguishable import VISIBLE, look_alike
+from confsync.proofs.lemma import Lemma
+from confsync.proofs.refinement import Refinement, refine, simulate
+from confsync.proofs.relation import Relation
+from confsync.proofs.samples import take
+from confsync.proofs.specification import SPECIFICATION, Change, Domain, Specification, change, see
+from confsync.proofs.vocabulary import Atom, atoms
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("refinement")]
 

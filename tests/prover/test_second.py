@@ -16,17 +16,17 @@ import z3
 from small_design import small_design
 from small_design import small_proof as proof
 
-from model.designs import DESIGNS, RECOMMENDED
-from model.language import ABSENT, EMPTY
-from model.step import Design
-from model.verdict import Verdict
-from proofs import stability as stable
-from proofs.obligation import Discharged, Kind, Obligation, discharge
-from proofs.proof import prove
-from proofs.second import Agreement, NoSecondSolver, Opinion, ask, compare, opinion, second_opinion
-from proofs.smtlib import Answer, Answers, Script, Writer, answers, file_name, scripts
-from proofs.stability import spread, stability, worst
-from proofs.terms import AXIOMS, CONFIG, CONFIGS
+from confsync.model.designs import DESIGNS, RECOMMENDED
+from confsync.model.language import ABSENT, EMPTY
+from confsync.model.step import Design
+from confsync.model.verdict import Verdict
+from confsync.proofs import stability as stable
+from confsync.proofs.obligation import Discharged, Kind, Obligation, discharge
+from confsync.proofs.proof import prove
+from confsync.proofs.second import Agreement, NoSecondSolver, Opinion, ask, compare, opinion, second_opinion
+from confsync.proofs.smtlib import Answer, Answers, Script, Writer, answers, file_name, scripts
+from confsync.proofs.stability import spread, stability, worst
+from confsync.proofs.terms import AXIOMS, CONFIG, CONFIGS
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("second")]
 

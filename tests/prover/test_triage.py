@@ -15,29 +15,29 @@ import places
 import pytest
 from wrong_relations import CARRIERS
 
-from model import design_file
-from model.concrete import Plain, WordCells
-from model.designs import DESIGNS, RECOMMENDED
-from model.language import Record
-from model.program import IDLE, Kind, Program
-from model.properties import PROPERTIES, Decided
-from model.state import Bounds, Local, Shared
-from model.step import Design, GivenLemma
-from model.trace import read_token, replay
-from model.verdict import Verdict
-from model.violation import violates
-from proofs import proof as proofs
-from proofs import samples
-from proofs.candidates import candidates
-from proofs.cti import EnginesDisagree, Instance, Numbers, counterexample, says
-from proofs.houdini import Broken
-from proofs.induction import Claim
-from proofs.lemma import Clause, Lemma
-from proofs.proof import Proof, prove
-from proofs.relation import Relation
-from proofs.terms import Z3Cells
-from proofs.triage import Label, Triage, line, triage
-from proofs.vocabulary import atoms, stated
+from confsync.model import design_file
+from confsync.model.concrete import Plain, WordCells
+from confsync.model.designs import DESIGNS, RECOMMENDED
+from confsync.model.language import Record
+from confsync.model.program import IDLE, Kind, Program
+from confsync.model.properties import PROPERTIES, Decided
+from confsync.model.state import Bounds, Local, Shared
+from confsync.model.step import Design, GivenLemma
+from confsync.model.trace import read_token, replay
+from confsync.model.verdict import Verdict
+from confsync.model.violation import violates
+from confsync.proofs import proof as proofs
+from confsync.proofs import samples
+from confsync.proofs.candidates import candidates
+from confsync.proofs.cti import EnginesDisagree, Instance, Numbers, counterexample, says
+from confsync.proofs.houdini import Broken
+from confsync.proofs.induction import Claim
+from confsync.proofs.lemma import Clause, Lemma
+from confsync.proofs.proof import Proof, prove
+from confsync.proofs.relation import Relation
+from confsync.proofs.terms import Z3Cells
+from confsync.proofs.triage import Label, Triage, line, triage
+from confsync.proofs.vocabulary import atoms, stated
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("triage")]
 

@@ -11,17 +11,17 @@ from typing import Any
 
 import z3
 
-from model.designs import DESIGNS, RECOMMENDED
-from model.language import Slot
-from model.program import IDLE, Kind, Label
-from model.state import Local, Shared
-from model.step import Design
-from proofs.houdini import Strengthening
-from proofs.induction import Claim, Named, Use
-from proofs.lemma import Clause, Lemma
-from proofs.relation import Relation, Transition, View
-from proofs.solver import RLIMIT
-from proofs.vocabulary import Ask, Atom, stated
+from confsync.model.designs import DESIGNS, RECOMMENDED
+from confsync.model.language import Slot
+from confsync.model.program import IDLE, Kind, Label
+from confsync.model.state import Local, Shared
+from confsync.model.step import Design
+from confsync.proofs.houdini import Strengthening
+from confsync.proofs.induction import Claim, Named, Use
+from confsync.proofs.lemma import Clause, Lemma
+from confsync.proofs.relation import Relation, Transition, View
+from confsync.proofs.solver import RLIMIT
+from confsync.proofs.vocabulary import Ask, Atom, stated
 
 ONE, TWO = 2, 3
 """Two locations."""

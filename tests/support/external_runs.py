@@ -8,10 +8,10 @@ from pathlib import Path
 from places import ROOT
 from processes import LONG
 
-from model.designs import DESIGNS, RECOMMENDED
-from proofs.conformance.external.run import explore_external
-from proofs.conformance.run import Report
-from proofs.conformance.scope import Scope
+from confsync.model.designs import DESIGNS, RECOMMENDED
+from confsync.proofs.conformance.external.run import explore_external
+from confsync.proofs.conformance.run import Report
+from confsync.proofs.conformance.scope import Scope
 
 PERL = ("perl", str(ROOT / "examples" / "toolstack.pl"))
 MEDDLER = (sys.executable, str(Path(__file__).parent / "meddler.py"))

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 
-from model.designs import DESIGNS, RECOMMENDED
-from model.step import Design, Operation, Undo
+from confsync.model.designs import DESIGNS, RECOMMENDED
+from confsync.model.step import Design, Operation, Undo
 
 recommended = DESIGNS[RECOMMENDED]
 

@@ -6,14 +6,14 @@ import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from model.concrete import Layout, Plain
-from model.program import IDLE, Program, Transition
-from model.search.bfs import Limits, Search
-from model.search.monitor import Monitor
-from model.search.pairs import Pairs
-from model.state import Bounds
-from model.step import Design
-from proofs.samples import reachable_pairs
+from confsync.model.concrete import Layout, Plain
+from confsync.model.program import IDLE, Program, Transition
+from confsync.model.search.bfs import Limits, Search
+from confsync.model.search.monitor import Monitor
+from confsync.model.search.pairs import Pairs
+from confsync.model.state import Bounds
+from confsync.model.step import Design
+from confsync.proofs.samples import reachable_pairs
 
 Pair = tuple[int, int]
 """A shared word and the local word of one process."""

@@ -23,14 +23,14 @@ import click
 from places import DATA
 from variants import as_file, variant
 
-from model.check import Examined, check
-from model.contract import check_contract
-from model.design_file import load
-from model.designs import DESIGNS
-from model.parallel import cores, side_by_side
-from model.state import Bounds
-from model.step import Design, Operation
-from model.verdict import Verdict
+from confsync.model.check import Examined, check
+from confsync.model.contract import check_contract
+from confsync.model.design_file import load
+from confsync.model.designs import DESIGNS
+from confsync.model.parallel import cores, side_by_side
+from confsync.model.state import Bounds
+from confsync.model.step import Design, Operation
+from confsync.model.verdict import Verdict
 
 WRONG = DATA / "wrong_designs"
 """Designs with one fault each, said in the first line of the file."""

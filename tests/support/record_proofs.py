@@ -26,13 +26,13 @@ import click
 from places import DATA
 from record import read_named, read_variants, wrong_designs
 
-from model.design_file import load
-from model.designs import DESIGNS
-from model.properties import PROPERTIES
-from model.step import Design
-from model.verdict import Verdict
-from proofs.obligation import Discharged
-from proofs.proof import Proof, prove
+from confsync.model.design_file import load
+from confsync.model.designs import DESIGNS
+from confsync.model.properties import PROPERTIES
+from confsync.model.step import Design
+from confsync.model.verdict import Verdict
+from confsync.proofs.obligation import Discharged
+from confsync.proofs.proof import Proof, prove
 
 PROOFS = DATA / "record" / "proofs.json"
 EVERY = 8

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
-from model import steps
-from model.designs import DESIGNS
-from model.language import LanguageError, neg
-from model.step import Design, Operation, Step, Undo, order, step
+from confsync.model import steps
+from confsync.model.designs import DESIGNS
+from confsync.model.language import LanguageError, neg
+from confsync.model.step import Design, Operation, Step, Undo, order, step
 
 OWN_STEPS = '''\
 @step

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from processes import LONG
 
-from impl.ports import Transaction, Xenstore
-from impl.xenstore.retry import transact
-from impl.xenstore.sqlite import SqliteStore
+from confsync.impl.ports import Transaction, Xenstore
+from confsync.impl.xenstore.retry import transact
+from confsync.impl.xenstore.sqlite import SqliteStore
 
 
 async def add_one(tx: Transaction) -> int:

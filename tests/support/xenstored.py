@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from impl.shim import daemon
-from impl.shim.daemon import DOMAINS, NoDaemon, port_of, program
-from impl.xenstore.channel import Channel, Opens
-from impl.xenstore.client import Client
-from impl.xenstore.wire import HEADER
+from confsync.impl.shim import daemon
+from confsync.impl.shim.daemon import DOMAINS, NoDaemon, port_of, program
+from confsync.impl.xenstore.channel import Channel, Opens
+from confsync.impl.xenstore.client import Client
+from confsync.impl.xenstore.wire import HEADER
 
 RING, INDEXES = 1024, 2048
 RESET_WATCHES = 21

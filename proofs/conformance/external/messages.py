@@ -28,7 +28,7 @@ class Untold(ProtocolBroken):
 @cache
 def schema() -> Mapping[str, object]:
     """The JSON schema of all messages."""
-    text = files("proofs.conformance.external").joinpath("protocol.schema.json").read_text(encoding="utf-8")
+    text = files("confsync.proofs.conformance.external").joinpath("protocol.schema.json").read_text(encoding="utf-8")
     return cast("Mapping[str, object]", json.loads(text))
 
 

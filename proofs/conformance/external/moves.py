@@ -13,18 +13,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from impl.errors import ToolstackError
-from impl.ports import Toolstack
-from model.program import Program
-from model.search.alone import Answer
-from proofs.conformance.abstraction import View
-from proofs.conformance.asked import Asked
-from proofs.conformance.calls import Call
-from proofs.conformance.external.messages import VERSION, Message, ProtocolBroken, Untold, shown, written
-from proofs.conformance.external.peer import Peer
-from proofs.conformance.external.told import Terms
-from proofs.conformance.matching import Outcome
-from proofs.conformance.steps import Edge, Kind, Place, Running
+from confsync.impl.errors import ToolstackError
+from confsync.impl.ports import Toolstack
+from confsync.model.program import Program
+from confsync.model.search.alone import Answer
+from confsync.proofs.conformance.abstraction import View
+from confsync.proofs.conformance.asked import Asked
+from confsync.proofs.conformance.calls import Call
+from confsync.proofs.conformance.external.messages import VERSION, Message, ProtocolBroken, Untold, shown, written
+from confsync.proofs.conformance.external.peer import Peer
+from confsync.proofs.conformance.external.told import Terms
+from confsync.proofs.conformance.matching import Outcome
+from confsync.proofs.conformance.steps import Edge, Kind, Place, Running
 
 MOST_STEPS = 200
 """Of one operation: one that takes more is taken to have no end."""

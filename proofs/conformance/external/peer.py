@@ -12,8 +12,8 @@ import time
 from collections.abc import Sequence
 from typing import Self
 
-from proofs.conformance.external.guard import Guard
-from proofs.conformance.external.messages import Message, ProtocolBroken, read_answer, shown, written
+from confsync.proofs.conformance.external.guard import Guard
+from confsync.proofs.conformance.external.messages import Message, ProtocolBroken, read_answer, shown, written
 
 LONGEST = 1 << 20
 """Bytes of an answer."""

@@ -6,20 +6,20 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from model.memory import INTERRUPT, LimitReached, Meter
-from model.program import Program
-from model.step import Design
-from proofs.conformance.coverage import coverage
-from proofs.conformance.design import as_it_can_fail
-from proofs.conformance.explore import CannotPrepare, Explored, Explorer, Start
-from proofs.conformance.external.messages import ProtocolBroken, Untold
-from proofs.conformance.external.moves import AGAIN, ExternalMoves
-from proofs.conformance.external.peer import PATIENCE, Peer
-from proofs.conformance.reproduce import Replayed, read, scope_of
-from proofs.conformance.reproduce import again as take_again
-from proofs.conformance.run import OnProgress, Report, Told, tell_divergence
-from proofs.conformance.scope import BEFORE, Scope, holding, starts, together
-from proofs.conformance.steps import Kind
+from confsync.model.memory import INTERRUPT, LimitReached, Meter
+from confsync.model.program import Program
+from confsync.model.step import Design
+from confsync.proofs.conformance.coverage import coverage
+from confsync.proofs.conformance.design import as_it_can_fail
+from confsync.proofs.conformance.explore import CannotPrepare, Explored, Explorer, Start
+from confsync.proofs.conformance.external.messages import ProtocolBroken, Untold
+from confsync.proofs.conformance.external.moves import AGAIN, ExternalMoves
+from confsync.proofs.conformance.external.peer import PATIENCE, Peer
+from confsync.proofs.conformance.reproduce import Replayed, read, scope_of
+from confsync.proofs.conformance.reproduce import again as take_again
+from confsync.proofs.conformance.run import OnProgress, Report, Told, tell_divergence
+from confsync.proofs.conformance.scope import BEFORE, Scope, holding, starts, together
+from confsync.proofs.conformance.steps import Kind
 
 
 @contextmanager

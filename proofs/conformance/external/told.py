@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import cast
 
-from model.language import ABSENT, EMPTY, FIRST_CONFIG, MADE_UP
-from model.program import Program
-from model.search.alone import Answer
-from proofs.conformance.abstraction import View
-from proofs.conformance.asked import Asked, amount, name, path
-from proofs.conformance.external.messages import Message, ProtocolBroken
+from confsync.model.language import ABSENT, EMPTY, FIRST_CONFIG, MADE_UP
+from confsync.model.program import Program
+from confsync.model.search.alone import Answer
+from confsync.proofs.conformance.abstraction import View
+from confsync.proofs.conformance.asked import Asked, amount, name, path
+from confsync.proofs.conformance.external.messages import Message, ProtocolBroken
 
 _TEMPLATE = ("template", "template_name", "template_memory")
 _KNOBS = ("name", "memory", "granted")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from proofs.conformance.explore import Choice
+from confsync.proofs.conformance.explore import Choice
 
 
 class Scheduler(Protocol):

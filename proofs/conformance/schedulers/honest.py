@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from itertools import zip_longest
 
-from proofs.conformance.calls import Call, asking
-from proofs.conformance.steps import Place, Running, resume
+from confsync.proofs.conformance.calls import Call, asking
+from confsync.proofs.conformance.steps import Place, Running, resume
 
 TIMES = 3
 

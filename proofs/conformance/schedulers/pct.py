@@ -10,8 +10,8 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from proofs.conformance.explore import Choice
-from proofs.conformance.schedulers.seeded import RARELY
+from confsync.proofs.conformance.explore import Choice
+from confsync.proofs.conformance.schedulers.seeded import RARELY
 
 
 class Pct:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from model.trace import TokenError
-from proofs.conformance.explore import Choice
+from confsync.model.trace import TokenError
+from confsync.proofs.conformance.explore import Choice
 
 
 class Replay:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from proofs.conformance.explore import Choice
+from confsync.proofs.conformance.explore import Choice
 
 RARELY = 0.1
 """How likely it is, at each step, that something goes wrong where something can."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from proofs.conformance.asked import Asked
-from proofs.conformance.explore import Choice, Explorer, Start
-from proofs.conformance.schedule import Schedule
-from proofs.conformance.schedulers import Scheduler
+from confsync.proofs.conformance.asked import Asked
+from confsync.proofs.conformance.explore import Choice, Explorer, Start
+from confsync.proofs.conformance.schedule import Schedule
+from confsync.proofs.conformance.schedulers import Scheduler
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from proofs.mutants.catalogue.checker import CHECKER, CHECKER_SAMPLE
-from proofs.mutants.catalogue.devices import DEVICES
-from proofs.mutants.catalogue.domains import CREATIONS, READINGS
-from proofs.mutants.catalogue.equivalent import EQUIVALENT
-from proofs.mutants.catalogue.ports import CONFIGURATION, HOST
-from proofs.mutants.catalogue.spellings import SPELLINGS
-from proofs.mutants.catalogue.stores import TEMPLATES, XENSTORE
-from proofs.mutants.mutant import Mutant
+from confsync.proofs.mutants.catalogue.checker import CHECKER, CHECKER_SAMPLE
+from confsync.proofs.mutants.catalogue.devices import DEVICES
+from confsync.proofs.mutants.catalogue.domains import CREATIONS, READINGS
+from confsync.proofs.mutants.catalogue.equivalent import EQUIVALENT
+from confsync.proofs.mutants.catalogue.ports import CONFIGURATION, HOST
+from confsync.proofs.mutants.catalogue.spellings import SPELLINGS
+from confsync.proofs.mutants.catalogue.stores import TEMPLATES, XENSTORE
+from confsync.proofs.mutants.mutant import Mutant
 
 IMPLEMENTATION: tuple[Mutant, ...] = (
     *DEVICES, *CREATIONS, *READINGS, *TEMPLATES, *XENSTORE, *CONFIGURATION, *HOST, *SPELLINGS,

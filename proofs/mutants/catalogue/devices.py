@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from proofs.mutants.mutant import Mutant
+from confsync.proofs.mutants.mutant import Mutant
 
 ATTACH, ENTRIES, MEDIA = "impl/operations/attach.py", "impl/operations/entries.py", "impl/operations/media.py"
 

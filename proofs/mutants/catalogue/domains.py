@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from proofs.mutants.mutant import Mutant
+from confsync.proofs.mutants.mutant import Mutant
 
 CREATE, DESTROY, GUARDED = "impl/operations/create.py", "impl/operations/destroy.py", "impl/operations/guarded.py"
 KNOBS, RETRIEVE, SAVE, SWEEP = (f"impl/operations/{name}.py" for name in ("knobs", "retrieve", "save", "sweep"))
@@ -165,7 +165,7 @@ CREATIONS = (
     Mutant(
         "commit-swallowed", TRANSACT,
         "    return await until_committed(t.xenstore, body, sleep=t.sleep)",
-        "    from impl.errors import XenstoreError\n    try:\n"
+        "    from confsync.impl.errors import XenstoreError\n    try:\n"
         "        return await until_committed(t.xenstore, body, sleep=t.sleep)\n"
         "    except XenstoreError:\n        return None",
         "what xenstore refuses is taken for done", "deaths", "531d3bea5e",

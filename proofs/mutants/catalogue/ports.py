@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from proofs.mutants.mutant import Mutant
+from confsync.proofs.mutants.mutant import Mutant
 
 TEXT, TEMPLATE, DEFAULTS = (f"impl/configuration/{name}.py" for name in ("text", "template", "defaults"))
 PLACES, MEMORY = "impl/configuration/places.py", "impl/configuration/memory.py"

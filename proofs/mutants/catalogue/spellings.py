@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from proofs.mutants.mutant import Mutant
+from confsync.proofs.mutants.mutant import Mutant
 
 DISK, NIC, PCI, WORDS = (f"impl/command/xl_{name}.py" for name in ("disk", "nic", "pci", "words"))
 CONFIG, KEYS, HVM, SYNTAX = (f"impl/command/xl_{name}.py" for name in ("config", "keys", "hvm", "syntax"))

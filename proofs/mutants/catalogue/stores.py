@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from proofs.mutants.mutant import Mutant
+from confsync.proofs.mutants.mutant import Mutant
 
 STORE, LOCK, FILES = "impl/templates/store.py", "impl/templates/lock.py", "impl/templates/files.py"
 RETRY, CLIENT, LINK = "impl/xenstore/retry.py", "impl/xenstore/client.py", "impl/xenstore/link.py"

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from proofs.mutants.catalogue.checker.certifying import CERTIFYING
-from proofs.mutants.catalogue.checker.claiming import CLAIMING
-from proofs.mutants.catalogue.checker.conforming import CONFORMING
-from proofs.mutants.catalogue.checker.doubting import DOUBTING
-from proofs.mutants.catalogue.checker.facts import FACTS
-from proofs.mutants.catalogue.checker.machines import MACHINES
-from proofs.mutants.catalogue.checker.properties import PROPERTIES
-from proofs.mutants.catalogue.checker.proving import PROVING
-from proofs.mutants.catalogue.checker.reporting import REPORTING
-from proofs.mutants.catalogue.checker.searching import SEARCHING
-from proofs.mutants.catalogue.checker.semantics import SEMANTICS
-from proofs.mutants.catalogue.checker.verdicts import VERDICTS
-from proofs.mutants.mutant import Mutant
+from confsync.proofs.mutants.catalogue.checker.certifying import CERTIFYING
+from confsync.proofs.mutants.catalogue.checker.claiming import CLAIMING
+from confsync.proofs.mutants.catalogue.checker.conforming import CONFORMING
+from confsync.proofs.mutants.catalogue.checker.doubting import DOUBTING
+from confsync.proofs.mutants.catalogue.checker.facts import FACTS
+from confsync.proofs.mutants.catalogue.checker.machines import MACHINES
+from confsync.proofs.mutants.catalogue.checker.properties import PROPERTIES
+from confsync.proofs.mutants.catalogue.checker.proving import PROVING
+from confsync.proofs.mutants.catalogue.checker.reporting import REPORTING
+from confsync.proofs.mutants.catalogue.checker.searching import SEARCHING
+from confsync.proofs.mutants.catalogue.checker.semantics import SEMANTICS
+from confsync.proofs.mutants.catalogue.checker.verdicts import VERDICTS
+from confsync.proofs.mutants.mutant import Mutant
 
 CHECKER: tuple[Mutant, ...] = (
     *SEMANTICS, *PROPERTIES, *SEARCHING, *VERDICTS, *MACHINES, *PROVING, *CLAIMING, *REPORTING, *CONFORMING,

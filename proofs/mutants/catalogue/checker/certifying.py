@@ -3,7 +3,7 @@ passes whatever stands there certifies nothing."""
 
 from __future__ import annotations
 
-from proofs.mutants.mutant import Mutant
+from confsync.proofs.mutants.mutant import Mutant
 
 CERTIFICATE, READER = "proofs/certificate.py", "proofs/certificate_reader.py"
 SMTLIB, SECOND = "proofs/smtlib.py", "proofs/second.py"

@@ -3,7 +3,7 @@ that are not so, changes that are not the specification's."""
 
 from __future__ import annotations
 
-from proofs.mutants.mutant import Mutant
+from confsync.proofs.mutants.mutant import Mutant
 
 CTI, TRIAGE, ALONE = "proofs/cti.py", "proofs/triage.py", "proofs/alone.py"
 REFINEMENT, SPECIFICATION = "proofs/refinement.py", "proofs/specification.py"

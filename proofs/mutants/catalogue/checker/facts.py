@@ -3,7 +3,7 @@ not agree with them."""
 
 from __future__ import annotations
 
-from proofs.mutants.mutant import Mutant
+from confsync.proofs.mutants.mutant import Mutant
 
 FACTS = (
     Mutant(

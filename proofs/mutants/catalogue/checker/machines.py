@@ -3,7 +3,7 @@ passes every walk."""
 
 from __future__ import annotations
 
-from proofs.mutants.mutant import Mutant
+from confsync.proofs.mutants.mutant import Mutant
 
 WALK, NAIVE, LOCKSTEP, BESIDE = (
     f"tests/{name}.py"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from proofs.mutants.mutant import Mutant
+from confsync.proofs.mutants.mutant import Mutant
 
 PREDICATES = "model/properties.py"
 FACT = "test_predicate_facts.py::test_a_property_over_the_stores"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from proofs.mutants.mutant import Mutant
+from confsync.proofs.mutants.mutant import Mutant
 
 BFS, FRONTIER, PAIRS, EXACT, RECOVER, CANONICAL, SYMMETRY, MONITOR, ALONE = (
     f"model/search/{name}.py"

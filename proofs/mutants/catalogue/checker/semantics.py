@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from proofs.mutants.mutant import Mutant
+from confsync.proofs.mutants.mutant import Mutant
 
 STEPS, GHOSTS, ENVIRONMENT = "model/steps.py", "model/ghosts.py", "model/environment.py"
 PROGRAM, STEP, FOOTPRINT, CONCRETE = (f"model/{name}.py" for name in ("program", "step", "footprint", "concrete"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from proofs.mutants.mutant import Mutant
+from confsync.proofs.mutants.mutant import Mutant
 
 VERDICT, MANIFEST, CLAIMS, TRACE, VIOLATION, CONTRACT = (
     f"model/{name}.py" for name in ("verdict", "manifest", "claims", "trace", "violation", "contract")

@@ -2,8 +2,8 @@
 
 A step is a short straight-line function over the shared state `s` and the process's own locals `me`.
 It runs on any *carrier*: an object with the `Cells` protocol below that keeps the fields' values. The
-concrete carrier (`confsync.model.concrete`) keeps plain Python values, the probing one (`confsync.model.footprint`) keeps
-none and notes what was touched, and a symbolic one keeps terms. Nothing here knows which it is.
+concrete carrier (`confsync.model.concrete`) keeps plain Python values, the probing one (`confsync.model.footprint`)
+keeps none and notes what was touched, and a symbolic one keeps terms. Nothing here knows which it is.
 """
 
 from __future__ import annotations

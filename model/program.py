@@ -101,8 +101,8 @@ class Program:
     """A design within bounds. LanguageError if the design is no design; see `problems`."""
 
     def __init__(self, design: Design, bounds: Bounds, *, only: frozenset[str] | None = None, watches: int = 1) -> None:
-        """`only`: the fields to keep (see `confsync.model.slice`), all by default. `watches`: how many values `Local.watch`
-        has (see `confsync.model.search.exact`)."""
+        """`only`: the fields to keep (see `confsync.model.slice`), all by default. `watches`: how many values
+        `Local.watch` has (see `confsync.model.search.exact`)."""
         self.design, self.bounds, self.only = design, bounds, only
         self.footprints: dict[Step, Footprint] = {}
         runs: dict[str, Step] = {}

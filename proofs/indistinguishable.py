@@ -7,8 +7,8 @@ both the same, and in one of them that is not what the domain has. What is left 
 and to say that it did: a degraded report.
 
 Such a pair is searched for within bounds. That there is none in any size follows where `template_is_faithful` is
-proved, or that a design refines the specification (`confsync.proofs.refinement` shows that what is seen is what was attached):
-then what is attached is a function of the template and of what can be seen in xenstore.
+proved, or that a design refines the specification (`confsync.proofs.refinement` shows that what is seen is what was
+attached): then what is attached is a function of the template and of what can be seen in xenstore.
 """
 
 from __future__ import annotations

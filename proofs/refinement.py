@@ -7,7 +7,8 @@ The steps at which the changes happen, the *linearization points*, are found: th
 what is seen, in some state that all lemmas allow. Then every way through an operation is followed: one that returns
 success has passed the points of all its changes, in their order.
 
-That holds in every size, for it is about any slot and any process, under lemmas that are proved (`confsync.proofs.houdini`).
+That holds in every size, for it is about any slot and any process, under lemmas that are proved
+(`confsync.proofs.houdini`).
 """
 
 from __future__ import annotations

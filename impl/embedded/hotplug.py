@@ -24,8 +24,8 @@ async def behaves(_call: str, _step: str, _domain: Domain, _device: Device) -> N
 
 
 class SimulatedHotplug:
-    """`confsync.impl.ports.Hotplug` over an embedded host. Something is held from the first step of `allocate` to the last
-    of `release`, for a device that exists and is not closing."""
+    """`confsync.impl.ports.Hotplug` over an embedded host. Something is held from the first step of `allocate`
+    to the last of `release`, for a device that exists and is not closing."""
 
     def __init__(self, host: Host, behave: Behaves = behaves) -> None:
         self._host, self._behave = host, behave

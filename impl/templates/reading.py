@@ -110,7 +110,8 @@ class Glimpse:
 
 
 class ReadTemplates:
-    """`confsync.impl.ports.Templates` of a process that only reads: nothing is locked, and what would write is refused."""
+    """`confsync.impl.ports.Templates` of a process that only reads: nothing is locked, and what would write is
+    refused."""
 
     def __init__(self, store: TemplateStore, alive: Callable[[Domain], Awaitable[bool]]) -> None:
         self._store, self._alive = store, alive

@@ -53,8 +53,8 @@ class FetchedHost(MemoryHost):
 
 @dataclass(frozen=True, slots=True)
 class RealHotplug:
-    """`confsync.impl.embedded.hotplug.SimulatedHotplug` for a xenstore that is elsewhere: what it looks at is fetched before,
-    what it says is written after."""
+    """`confsync.impl.embedded.hotplug.SimulatedHotplug` for a xenstore that is elsewhere: what it looks at is fetched
+    before, what it says is written after."""
 
     xenstore: Xenstore
     host: FetchedHost

@@ -30,8 +30,8 @@ class Mutant:
     says: str
     """The mistake, in words."""
     by: str
-    """The stated judge: the name of an exploration (`confsync.proofs.mutants.explored.SCOPES`), a file of tests without `.py`
-    (`test_hotplug`), or one test (`test_search.py::test_name`, with or without its parameters)."""
+    """The stated judge: the name of an exploration (`confsync.proofs.mutants.explored.SCOPES`), a file of tests without
+    `.py` (`test_hotplug`), or one test (`test_search.py::test_name`, with or without its parameters)."""
     defect: str = ""
     """The defect of libxl that the mutant stands for: commits, or the name of a security advisory."""
     hangs: bool = False
@@ -45,4 +45,4 @@ class Mutant:
     @property
     def module(self) -> str:
         """The edited module as Python names it; "" for a file of the tests, which only pytest can import."""
-        return "" if self.file.startswith(TESTS) else self.file.removesuffix(".py").replace("/", ".")
+        return "" if self.file.startswith(TESTS) else f"confsync.{self.file.removesuffix('.py').replace('/', '.')}"

@@ -11,6 +11,7 @@ from pathlib import Path
 
 WHERE = "CONFSYNC_JUDGE_SAYS"
 """The variable that names the file it is told in."""
+PACKAGES = ("confsync", "confsync.impl", "confsync.model", "confsync.proofs", "confsync.terminal")
 MODULE = "CONFSYNC_JUDGE_IMPORTS"
 """The variable that names the module that was edited, if one was."""
 
@@ -51,7 +52,7 @@ def wrong_project() -> str:
     """What is wrong with the project that is imported, in words: another's, or it cannot be imported; or "" """
     here = Path.cwd().resolve()
     try:
-        found = [importlib.import_module(name) for name in ("impl", "model", "proofs", "terminal")]
+        found = [importlib.import_module(name) for name in PACKAGES]
         if os.environ.get(MODULE):
             found.append(importlib.import_module(os.environ[MODULE]))
     except Exception as error:

@@ -161,9 +161,9 @@ def deep():
     deep()
 
 from confsync.model.parallel import side_by_side
-import confsync
-confsync.COMMANDS["broken"] = "__main__:broken"
-confsync.main()
+from confsync import front_door
+front_door.COMMANDS["broken"] = "__main__:broken"
+front_door.main()
 """
 
 

@@ -12,7 +12,7 @@ from places import ROOT, TESTS
 
 HERE = Path(__file__).parent
 PROJECT = {path.stem for path in ROOT.iterdir() if (path / "__init__.py").exists() or path.suffix == ".py"} - {"tests"}
-"""The packages and modules of the project."""
+"""What a part of the project is imported by: its one name, and the folders' own names, which no file may import."""
 THIRD_PARTY = {"hypothesis"}
 """What a witness may import besides the standard library and other witnesses."""
 BY_NAME = {"__import__", "import_module", "exec", "eval"}

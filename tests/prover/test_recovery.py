@@ -229,7 +229,8 @@ Arguments = Mapping[str, Plain]
 
 
 class Plainly:
-    """The argument of `confsync.proofs.recovery`, followed from plain states: the operations run as the program runs them."""
+    """The argument of `confsync.proofs.recovery`, followed from plain states: the operations run as the program runs
+    them."""
 
     def __init__(self, design: Design, bounds: Bounds) -> None:
         self.program = Program(design, bounds)

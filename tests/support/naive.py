@@ -1,7 +1,7 @@
 """The model searched the plain way: a dictionary, a queue, and each property as its statement says it.
 
-Nothing of `confsync.model.search` is in here: no NumPy, no numbers for words, no symmetry, no slices. What a small step does
-is `Program.transitions`; everything after that is written a second time, to be slow and easy to believe.
+Nothing of `confsync.model.search` is in here: no NumPy, no numbers for words, no symmetry, no slices. What a small step
+does is `Program.transitions`; everything after that is written a second time, to be slow and easy to believe.
 """
 
 from __future__ import annotations

@@ -203,7 +203,3 @@ def main() -> None:
     anything; 70 confsync itself failed: its output cannot be written, it ran out of memory, or it has an error
     (CONFSYNC_DEBUG=1 shows where). `audit` and `domain` say what theirs are.
     """
-
-
-if __name__ == "__main__":
-    main()

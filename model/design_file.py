@@ -6,8 +6,8 @@
     on_failure = {"attach": [once(take_lock, drop_lock)]}
 
 All steps of `confsync.model.steps` are there by name, and so is what a step of one's own is written with (`step`,
-`once`, `order`, `neg`, `either`, `pointwise`, ...). A file with several designs gives `designs = {name: {...}}`, each such
-a dict. The file is run as Python: it is code, trust it as such.
+`once`, `order`, `neg`, `either`, `pointwise`, ...). A file with several designs gives `designs = {name: {...}}`, each
+such a dict. The file is run as Python: it is code, trust it as such.
 """
 
 from __future__ import annotations

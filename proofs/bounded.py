@@ -1,9 +1,9 @@
 """Bounded model checking and k-induction: a property of a design asked of a SAT solver, within bounds.
 
 Both are about runs of a given number of small steps (`confsync.proofs.unrolled`). A run from the initial state to a
-violation refutes the property, and the first length at which there is one is the shortest (Biere, Cimatti, Clarke and Zhu,
-"Symbolic model checking without BDDs", 1999): a cross-check of the search in `model`, which shares no engine with it.
-If no run of k steps from *any* state leads through states that satisfy the property into one that does not, and no
+violation refutes the property, and the first length at which there is one is the shortest (Biere, Cimatti, Clarke and
+Zhu, "Symbolic model checking without BDDs", 1999): a cross-check of the search in `model`, which shares no engine with
+it. If no run of k steps from *any* state leads through states that satisfy the property into one that does not, and no
 run from the initial state violates it sooner, then none ever does (Sheeran, Singh and Stalmarck, "Checking safety
 properties using induction and a SAT-solver", 2000). That is a proof for the bounds it was asked at and no others.
 """

@@ -1,11 +1,11 @@
 """Counterexamples to induction, in plain values: the smallest there is, evaluated again without the solver.
 
-A counterexample to induction is a state in which everything holds that was assumed, and a step after which a lemma does
-not; of a claim, a state in which the claim fails. The solver is asked for one thing after another that makes a state
-small and plain, and each is kept where it is possible: so the outcome does not depend on what it happens to answer.
-Then the state is put into words of `confsync.model.program`, on which lemmas and steps run once more in plain Python. Where
-that disagrees with the solver, an engine is wrong, and it is said loudly. (Ivy minimises so too: Padon, McMillan, Panda,
-Sagiv and Shoham, "Ivy: safety verification by interactive generalization", PLDI 2016.)
+A counterexample to induction is a state in which everything holds that was assumed, and a step after which a lemma
+does not; of a claim, a state in which the claim fails. The solver is asked for one thing after another that makes a
+state small and plain, and each is kept where it is possible: so the outcome does not depend on what it happens to
+answer. Then the state is put into words of `confsync.model.program`, on which lemmas and steps run once more in plain
+Python. Where that disagrees with the solver, an engine is wrong, and it is said loudly. (Ivy minimises so too: Padon,
+McMillan, Panda, Sagiv and Shoham, "Ivy: safety verification by interactive generalization", PLDI 2016.)
 """
 
 from __future__ import annotations

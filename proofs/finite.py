@@ -1,7 +1,8 @@
 """The symbolic carrier within bounds: the cells of a record are bit-vectors and Booleans, a map one of them per slot.
 
-As `confsync.proofs.terms`, for so many slots and values of each sort and no more: a value is its number in as few bits as
-there are, and a slot that a process names is one of the slots there are. What a step does is then a formula for a SAT solver.
+As `confsync.proofs.terms`, for so many slots and values of each sort and no more: a value is its number in as few bits
+as there are, and a slot that a process names is one of the slots there are. What a step does is then a formula for a
+SAT solver.
 """
 
 from __future__ import annotations

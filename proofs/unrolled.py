@@ -1,9 +1,10 @@
 """A design within bounds, unrolled in time: a state at each instant, and one small step between two of them.
 
-The step is the relation of `confsync.proofs.relation` on the carrier of `confsync.proofs.finite`, so it is the step functions, the
-ghosts and the environment of `confsync.model`, run once on terms. What is added here is what `confsync.model.program`
-has besides: whose turn it is, that an operation begins with what it is asked and nothing else, that what is dead is forgotten, that only so many
-processes die, and that a step changes something. So a step here is a transition of `Program`, and no other.
+The step is the relation of `confsync.proofs.relation` on the carrier of `confsync.proofs.finite`, so it is the step
+functions, the ghosts and the environment of `confsync.model`, run once on terms. What is added here is what
+`confsync.model.program` has besides: whose turn it is, that an operation begins with what it is asked and nothing
+else, that what is dead is forgotten, that only so many processes die, and that a step changes something. So a step
+here is a transition of `Program`, and no other.
 
 Of several idle processes, which differ in nothing, the first one starts: any run is such a run with processes renamed.
 """

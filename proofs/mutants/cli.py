@@ -11,8 +11,9 @@ from confsync.model.parallel import cores
 from confsync.model.progress import now_and_then
 from confsync.model.verdict import EXIT_OPEN
 from confsync.proofs.mutants import table
-from confsync.proofs.mutants.apply import NotApplicable, edited
+from confsync.proofs.mutants.apply import NotApplicable, edited, is_checkout
 from confsync.proofs.mutants.catalogue import CHECKER_SAMPLE, MUTANTS, SAMPLE
+from confsync.proofs.mutants.explored import SCOPES
 from confsync.proofs.mutants.judges import Verdict, all_of, control
 from confsync.proofs.mutants.mutant import Mutant, Subject
 from confsync.proofs.mutants.said import Said
@@ -43,8 +44,13 @@ def mutants(subject: str, only: tuple[str, ...], sample: int | None, in_order: b
 
     First the unedited project goes before the same judges, and must pass. Exit codes: 0 all are noticed as
     stated; 1 some are not; 2 bad input; 3 interrupted.
+
+    Most judges are tests, which only a checkout of the project has. Where confsync was installed from a wheel, only
+    mutants that an exploration judges can be named.
     """
     wanted = wanted_of(subject, only, sample)
+    if not is_checkout():
+        _refuse_tests(wanted)
     try:
         for mutant in wanted:
             edited(mutant)
@@ -88,6 +94,19 @@ def _judged(
     except KeyboardInterrupt:
         return False
     return True
+
+
+def _refuse_tests(wanted: list[Mutant]) -> None:
+    """AskedWrong if a test is said to judge one of these mutants: there are no tests."""
+    tested = [mutant.id for mutant in wanted if mutant.by not in SCOPES]
+    if tested:
+        others = f" and {len(tested) - 1:,} others are" if len(tested) > 1 else " is"
+        explored = [mutant.id for mutant in MUTANTS.values() if mutant.by in SCOPES]
+        raise AskedWrong(
+            f"{tested[0]}{others} judged by tests, and an installed confsync has no tests: run `confsync mutants` from "
+            f"a checkout of the project, or use --only to name mutants that an exploration judges, such as "
+            f"{explored[0]} ({len(explored)} in all)"
+        )
 
 
 def wanted_of(subject: str, only: tuple[str, ...], sample: int | None) -> list[Mutant]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from confsync.proofs.mutants.apply import ROOT, environment, lay_out
+from confsync.proofs.mutants.apply import ROOT, environment, is_checkout, lay_out
 from confsync.proofs.mutants.explored import SCOPES
 from confsync.proofs.mutants.mutant import Mutant, Subject
 from confsync.proofs.mutants.said import MODULE, WHERE, Said, Word, heard
@@ -107,13 +107,14 @@ def tests_of(mutant: Mutant) -> tuple[str, ...]:
 
 def judges_of(mutant: Mutant, *, in_order: bool = False) -> tuple[str, ...]:
     """The judges of a mutant: the stated one, then the others; or `in_order`: the explorations before the tests.
-    `triples` is asked only where it is stated; a mutant of the checker has its stated test alone."""
+    `triples` is asked only where it is stated; a mutant of the checker has its stated test alone. Tests are asked only
+    in a checkout."""
     if mutant.subject is Subject.CHECKER:
         return ("tests",)
     explored = () if mutant.file.startswith(UNEXPLORED) else ("pairs", "deaths")
     if mutant.by == "triples":
         explored = (*explored, "triples")
-    judges = (*explored, "tests")
+    judges = (*explored, "tests") if is_checkout() else explored
     stated = mutant.by if mutant.by in SCOPES else "tests"
     return judges if in_order else (stated, *(name for name in judges if name != stated))
 

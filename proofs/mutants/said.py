@@ -11,9 +11,10 @@ from pathlib import Path
 
 WHERE = "CONFSYNC_JUDGE_SAYS"
 """The variable that names the file it is told in."""
-PACKAGES = ("confsync", "confsync.impl", "confsync.model", "confsync.proofs", "confsync.terminal")
 MODULE = "CONFSYNC_JUDGE_IMPORTS"
 """The variable that names the module that was edited, if one was."""
+PACKAGES = ("confsync", "confsync.impl", "confsync.model", "confsync.proofs", "confsync.terminal")
+"""What has to be the project in the judge's folder: each part may be a link, and another part not."""
 
 
 class Word(Enum):

@@ -17,7 +17,7 @@ from hypothesis.errors import HypothesisException
 from confsync.proofs.mutants.said import Said, Word, wrong_project
 from confsync.proofs.mutants.started import end_with_who_started_me
 
-PROJECT = ("benchmarks", "impl", "model", "proofs", "terminal", "tests")
+PROJECT = ("benchmarks", "confsync", "impl", "model", "proofs", "terminal", "tests")
 """The folders of the project that Python imports from; the virtual environment may be another one in the checkout."""
 NO_PROGRAM = (ImportError, SyntaxError, NameError)
 """What a mutant that is no program fails with. Whatever other tests say of it then does not count."""

@@ -24,7 +24,7 @@ PAGES = {
     for p in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "tests/README.md"]
 }
 README = PAGES["README.md"]
-ROOTS = ("docs/", "impl/", "model/", "proofs/", "terminal/", "tests/", "examples/", "benchmarks/")
+ROOTS = ("confsync/", "docs/", "impl/", "model/", "proofs/", "terminal/", "tests/", "examples/", "benchmarks/")
 """Where a path in a page is one of this project's."""
 LETTERS = {"PROVED": "P", "EXHAUSTED": "E", "BOUNDED": "B", "REFUTED": "R", "UNKNOWN": "?"}
 

@@ -32,7 +32,9 @@ def another(new: str, *, hangs: bool = False) -> Mutant:
 
 
 def test_what_the_exploration_runs_is_known() -> None:
-    code = "import sys, confsync.proofs.conformance.run; print(*(m for m in sys.modules if m.startswith('confsync.impl')))"
+    code = (
+        "import sys, confsync.proofs.conformance.run; print(*(m for m in sys.modules if m.startswith('confsync.impl')))"
+    )
     ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     loaded = set(ran.stdout.split())
     for mutant in (*IMPLEMENTATION, *(mutant for mutant, _ in EQUIVALENT)):

@@ -120,6 +120,7 @@ def test_a_mutant_is_laid_out_without_compiled_files_and_the_checkout_stays_as_i
     assert (tmp_path / "model" / "step.py").read_text(encoding="utf-8") == "pass\n"
     assert (ROOT / "model" / "step.py").read_text(encoding="utf-8") == before
     assert not list(tmp_path.rglob("*.pyc"))
-    for folder in ("impl", "model", "proofs", "terminal", "tests"):
+    assert (tmp_path / "confsync" / "model" / "step.py").resolve() == (tmp_path / "model" / "step.py").resolve()
+    for folder in ("confsync", "impl", "model", "proofs", "terminal", "tests"):
         copied = {p.relative_to(tmp_path) for p in (tmp_path / folder).rglob("*.py")}
         assert copied == {p.relative_to(ROOT) for p in (ROOT / folder).rglob("*.py")}

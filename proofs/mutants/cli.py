@@ -105,7 +105,7 @@ def _refuse_tests(wanted: list[Mutant]) -> None:
         raise AskedWrong(
             f"{tested[0]}{others} judged by tests, and an installed confsync has no tests: run `confsync mutants` from "
             f"a checkout of the project, or use --only to name mutants that an exploration judges, such as "
-            f"{explored[0]} ({len(explored)} in all)"
+            f"{explored[0]} ({len(explored):,} in all)"
         )
 
 

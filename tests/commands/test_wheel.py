@@ -149,7 +149,6 @@ def run(programs: Path, folder: Path, *arguments: str, module: bool = False) -> 
     )
 
 
-@pytest.mark.deep
 def test_every_command_is_run() -> None:
     assert {arguments[0] for arguments, _ in INSTALLED.values()} >= set(COMMANDS)
 

@@ -126,6 +126,34 @@ def test_bad_input(arguments: list[str], said: str) -> None:
     assert said in ran.stderr
 
 
+EXPLORED = "attach-reads-before-lock"
+"""A mutant that an exploration judges."""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--only", SCRIPT.id], f"{SCRIPT.id} is judged by tests, and an installed confsync has no tests: run"),
+        (["--only", EXPLORED, "--only", SCRIPT.id], f"{SCRIPT.id} is judged by tests"),
+        (["--of", "checker"], f" and {len(CHECKER) - 1} others are judged by tests"),
+    ],
+)
+def test_without_a_checkout_a_mutant_that_tests_judge_is_refused(
+    arguments: list[str], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("confsync.proofs.mutants.cli.is_checkout", lambda: False)
+    ran = CliRunner().invoke(mutants, arguments)
+    assert (ran.exit_code, ran.stdout) == (2, "")
+    assert said in ran.stderr
+    assert f"such as {EXPLORED} (60 in all)" in ran.stderr
+
+
+def test_without_a_checkout_no_test_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert judges.judges_of(MUTANTS[EXPLORED]) == ("pairs", "deaths", "tests")
+    monkeypatch.setattr("confsync.proofs.mutants.judges.is_checkout", lambda: False)
+    assert judges.judges_of(MUTANTS[EXPLORED]) == ("pairs", "deaths")
+
+
 @pytest.mark.parametrize(
     ("of", "sample", "wanted"),
     [

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from confsync.impl.shim.daemon import NoDaemon
-from confsync.model.designs import DESIGNS, RECOMMENDED
+from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
 from confsync.proofs.conformance.asked import Asked
 from confsync.proofs.conformance.embedded import Embedded
 from confsync.proofs.conformance.explore import Explorer

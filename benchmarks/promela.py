@@ -2,7 +2,7 @@
 
 A step runs on a carrier whose values are expressions, and what it does becomes one `d_step`. Each point is a
 label; a map is one variable for each slot, so that bits pack; where a step asks which slot it was asked about,
-there is an alternative for each. The reachable states are those of `confsync.model.program`, one for one, so spin's
+there is an alternative for each. The reachable states are those of `confsync.model.engine.program`, one for one, so spin's
 count of stored states is the count of product states, without any reduction.
 """
 
@@ -16,13 +16,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.promela_carrier import Known, Plain, Script, ScriptCells, raw, variable
-from confsync.model import ghosts
-from confsync.model.concrete import Layout
-from confsync.model.environment import die
+from confsync.model.engine.concrete import Layout
+from confsync.model.engine.program import IDLE, Kind, Program
 from confsync.model.language import Field, Sort
-from confsync.model.program import IDLE, Kind, Program
-from confsync.model.state import Local, Shared
-from confsync.model.step import SIGNATURES
+from confsync.model.language.step import SIGNATURES
+from confsync.model.libxl import ghosts
+from confsync.model.libxl.environment import die
+from confsync.model.libxl.state import Local, Shared
 
 ENGINE = (Sort.LOCATION, Sort.WATCH)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from confsync.model.concrete import Layout
+from confsync.model.engine.concrete import Layout
 from confsync.model.language import Bool, ConcreteSlot, Config, Field, LanguageError, Slot, Term, neg
 
 Location = tuple[str, int]

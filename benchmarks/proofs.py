@@ -11,12 +11,12 @@ import time
 from rich.console import Console
 from rich.table import Table
 
-from confsync.model.designs import DESIGNS
-from confsync.model.parallel import cores
-from confsync.model.properties import PROPERTIES
-from confsync.model.state import Bounds
-from confsync.model.verdict import Verdict
-from confsync.proofs.report import Asked, Report, run
+from confsync.model.engine.parallel import cores
+from confsync.model.engine.verdict import Verdict
+from confsync.model.libxl.designs import DESIGNS
+from confsync.model.libxl.properties import PROPERTIES
+from confsync.model.libxl.state import Bounds
+from confsync.proofs.prover.report import Asked, Report, run
 
 PHASES = ("small states", "candidates", "strengthening", "obligations", "counterexamples")
 

@@ -22,12 +22,12 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.promela import run as run_spin
-from confsync.model.designs import DESIGNS, RECOMMENDED
-from confsync.model.program import IDLE, Program
-from confsync.model.search.bfs import Limits, Search
-from confsync.model.search.monitor import Monitor
-from confsync.model.search.pairs import Pairs
-from confsync.model.state import Bounds
+from confsync.model.engine.program import IDLE, Program
+from confsync.model.engine.search.bfs import Limits, Search
+from confsync.model.engine.search.monitor import Monitor
+from confsync.model.engine.search.pairs import Pairs
+from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
+from confsync.model.libxl.state import Bounds
 
 LARGE = (Bounds(slots=1, ejectable=0, configs=1, names=1, amounts=1, processes=5, crashes=1), Bounds())
 """14 million states of many processes, and 21 million of few with much to keep."""

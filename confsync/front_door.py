@@ -25,17 +25,17 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "audit": "confsync.impl.audit.cli:audit",
-    "check": "confsync.model.cli:check",
-    "claims": "confsync.model.cli:claims",
+    "check": "confsync.model.command.cli:check",
+    "claims": "confsync.model.command.cli:claims",
     "conform": "confsync.proofs.conformance.cli:conform",
-    "designs": "confsync.model.cli:list_designs",
+    "designs": "confsync.model.command.cli:list_designs",
     "domain": "confsync.impl.command.cli:domain",
-    "matrix": "confsync.proofs.cli:matrix",
+    "matrix": "confsync.proofs.prover.cli:matrix",
     "mutants": "confsync.proofs.mutants.cli:mutants",
-    "properties": "confsync.model.cli:list_properties",
-    "prove": "confsync.proofs.cli:prove",
-    "refine": "confsync.proofs.cli:refine",
-    "replay": "confsync.model.cli:replay_token",
+    "properties": "confsync.model.command.cli:list_properties",
+    "prove": "confsync.proofs.prover.cli:prove",
+    "refine": "confsync.proofs.prover.cli:refine",
+    "replay": "confsync.model.command.cli:replay_token",
     "retrieve": "confsync.impl.audit.retrieve_cli:retrieve",
 }
 """Where each command is. Only the one that is run is imported: who tries `domain` by hand waits for no solver."""

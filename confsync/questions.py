@@ -8,21 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from confsync.model import check as checker
-from confsync.model.designs import DESIGNS, RECOMMENDED
-from confsync.model.output import replay_command
-from confsync.model.properties import PROPERTIES
-from confsync.model.search.bfs import Limits
-from confsync.model.state import Bounds
-from confsync.model.step import SIGNATURES, Design
-from confsync.model.story import story_text
-from confsync.model.verdict import Cell
+from confsync.model.engine import check as checker
+from confsync.model.engine.search.bfs import Limits
+from confsync.model.engine.verdict import Cell
+from confsync.model.language.step import SIGNATURES, Design
+from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
+from confsync.model.libxl.properties import PROPERTIES
+from confsync.model.libxl.state import Bounds
+from confsync.model.report.output import replay_command
+from confsync.model.report.story import story_text
 from confsync.proofs.conformance.run import Report as Conformance
 from confsync.proofs.conformance.run import explore
 from confsync.proofs.conformance.schedule import MOST_PROCESSES
 from confsync.proofs.conformance.scope import Scope
-from confsync.proofs.report import Asked, report_on
-from confsync.proofs.solver import RLIMIT
+from confsync.proofs.prover.carrier.solver import RLIMIT
+from confsync.proofs.prover.report import Asked, report_on
 from confsync.terminal.text import unknown
 
 __all__ = ["Conformance", "check", "conform", "prove", "story"]

@@ -16,9 +16,9 @@ from confsync.impl.configuration.template import Template, is_ejectable, is_empt
 from confsync.impl.embedded.host import Claim, Guest
 from confsync.impl.errors import MalformedConfiguration
 from confsync.impl.operations import paths
+from confsync.model.engine.program import Program
 from confsync.model.language import ABSENT, EMPTY, MADE_UP, ConcreteSlot
-from confsync.model.program import Program
-from confsync.model.state import Shared
+from confsync.model.libxl.state import Shared
 from confsync.proofs.conformance.asked import amount, config_of, device, name
 from confsync.proofs.conformance.stores import DOMAIN, DOMID
 

@@ -15,9 +15,9 @@ from confsync.impl.operations.destroy import destroy
 from confsync.impl.operations.retrieve import retrieve
 from confsync.impl.ports import Toolstack
 from confsync.impl.vdev import device_number
+from confsync.model.engine.program import IDLE, Program
 from confsync.model.language import ABSENT, EMPTY, FIRST_CONFIG, ConcreteSlot
-from confsync.model.program import IDLE, Program
-from confsync.model.state import Bounds
+from confsync.model.libxl.state import Bounds
 from confsync.proofs.conformance.stores import DOMAIN, UUID
 
 LIMIT_KB = 1 << 20

@@ -22,9 +22,9 @@ from dataclasses import dataclass
 from enum import Enum
 
 from confsync.impl.errors import ToolstackError
+from confsync.model.engine.program import Program
+from confsync.model.engine.search.alone import Answer
 from confsync.model.language import ABSENT, EMPTY
-from confsync.model.program import Program
-from confsync.model.search.alone import Answer
 from confsync.proofs.conformance.asked import Asked
 from confsync.proofs.conformance.steps import Place
 

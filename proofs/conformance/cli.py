@@ -10,8 +10,7 @@ from pathlib import Path
 import click
 
 from confsync.impl.shim.daemon import PROGRAMS, NoDaemon
-from confsync.model.designs import DESIGNS, RECOMMENDED
-from confsync.model.options import (
+from confsync.model.command.options import (
     DESIGN_FILE,
     MAX_MEMORY,
     AskedWrong,
@@ -21,10 +20,11 @@ from confsync.model.options import (
     known_designs,
     memory_for,
 )
-from confsync.model.parallel import cores
-from confsync.model.progress import Lines
-from confsync.model.step import SIGNATURES, Design
-from confsync.model.verdict import EXIT_OK, EXIT_OPEN, EXIT_REFUTED, EXIT_STALE
+from confsync.model.engine.parallel import cores
+from confsync.model.engine.verdict import EXIT_OK, EXIT_OPEN, EXIT_REFUTED, EXIT_STALE
+from confsync.model.language.step import SIGNATURES, Design
+from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
+from confsync.model.report.progress import Lines
 from confsync.proofs.conformance import output
 from confsync.proofs.conformance.external.messages import ProtocolBroken
 from confsync.proofs.conformance.external.run import explore_external, replay_external

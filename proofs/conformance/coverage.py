@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass
 from enum import Enum
 
-from confsync.model.program import Kind, Program, Transition
+from confsync.model.engine.program import Kind, Program, Transition
 from confsync.proofs.conformance.explore import Explorer
 from confsync.proofs.conformance.matching import Taken
 from confsync.proofs.conformance.scope import Scope, starts, together

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from confsync.model import steps
-from confsync.model.step import Design, Operation, Step, Undo
+from confsync.model.language.step import Design, Operation, Step, Undo
+from confsync.model.libxl import steps
 
 CAN_FAIL_TOO = (steps.close_devices, steps.release_devices, steps.kill_domain)
 """Steps that the model takes not to fail, and that in the implementation commit a transaction or call hotplug."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from confsync.impl.errors import ToolstackError
 from confsync.impl.operations.retrieve import Retrieved
-from confsync.model.program import Program
-from confsync.model.search.alone import Answer
+from confsync.model.engine.program import Program
+from confsync.model.engine.search.alone import Answer
 from confsync.proofs.conformance.abstraction import Abstraction, View
 from confsync.proofs.conformance.asked import Asked
 from confsync.proofs.conformance.matching import Outcome

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from confsync.impl.errors import ToolstackError
-from confsync.model.memory import Meter
-from confsync.model.program import Program
-from confsync.model.properties import BIT
-from confsync.model.search.alone import Answer
-from confsync.model.search.monitor import StoresJudge
+from confsync.model.engine.memory import Meter
+from confsync.model.engine.program import Program
+from confsync.model.engine.search.alone import Answer
+from confsync.model.engine.search.monitor import StoresJudge
+from confsync.model.libxl.properties import BIT
 from confsync.proofs.conformance.abstraction import View
 from confsync.proofs.conformance.asked import Asked
 from confsync.proofs.conformance.matching import Matching, Outcome, State

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from confsync.model.search.alone import Answer
+from confsync.model.engine.search.alone import Answer
 from confsync.proofs.conformance.asked import Asked
 from confsync.proofs.conformance.atomic import Atomic, Configurations, observed, spec_of
 from confsync.proofs.conformance.explore import Choice, Explorer, Node, Start

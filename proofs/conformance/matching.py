@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from confsync.model.program import IDLE, Kind, Program, Transition
-from confsync.model.search.alone import Answer
-from confsync.model.state import RESULT
+from confsync.model.engine.program import IDLE, Kind, Program, Transition
+from confsync.model.engine.search.alone import Answer
+from confsync.model.libxl.state import RESULT
 from confsync.proofs.conformance.abstraction import View
 
 DEAD = IDLE

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from confsync.model.search.alone import Answer
+from confsync.model.engine.search.alone import Answer
 from confsync.proofs.conformance.abstraction import View
 from confsync.proofs.conformance.asked import Asked
 from confsync.proofs.conformance.matching import Outcome

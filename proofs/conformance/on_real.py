@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from confsync.impl.shim.daemon import running
-from confsync.model.memory import INTERRUPT, LimitReached, Meter
-from confsync.model.step import Design
+from confsync.model.engine.memory import INTERRUPT, LimitReached, Meter
+from confsync.model.language.step import Design
 from confsync.proofs.conformance.asked import Asked
 from confsync.proofs.conformance.explore import Explorer, Start
 from confsync.proofs.conformance.minimise import carried_on

@@ -9,7 +9,7 @@ from io import BytesIO
 
 from junitparser import Error, Failure, JUnitXml, TestCase, TestSuite
 
-from confsync.model.memory import early
+from confsync.model.engine.memory import early
 from confsync.proofs.conformance.coverage import Coverage
 from confsync.proofs.conformance.on_real import OnReal
 from confsync.proofs.conformance.run import Report, Told

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from textwrap import indent
 
-from confsync.model.designs import RECOMMENDED
+from confsync.model.engine.trace import TokenError
 from confsync.model.language import ABSENT, EMPTY, FIRST_CONFIG
-from confsync.model.state import Bounds
-from confsync.model.step import SIGNATURES, Design
-from confsync.model.trace import TokenError
+from confsync.model.language.step import SIGNATURES, Design
+from confsync.model.libxl.designs import RECOMMENDED
+from confsync.model.libxl.state import Bounds
 from confsync.proofs.conformance.explore import CannotPrepare, Choice, Explorer, Start
 from confsync.proofs.conformance.minimise import carried_on, judge
 from confsync.proofs.conformance.run import Told, tell
@@ -139,7 +139,7 @@ def as_pytest(token: str, reason: str, design: str = RECOMMENDED) -> str:
     lines = f'"""A schedule that diverged once: {said}."""'
     return f'''{_wrapped(lines)}
 
-from confsync.model.designs import DESIGNS
+from confsync.model.libxl.designs import DESIGNS
 from confsync.proofs.conformance.reproduce import replay
 
 TOKEN = {_literal(token)}

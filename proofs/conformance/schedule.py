@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from itertools import groupby, repeat
 
 from confsync.impl.errors import ToolstackError
-from confsync.model.step import SIGNATURES
-from confsync.model.trace import TokenError
+from confsync.model.engine.trace import TokenError
+from confsync.model.language.step import SIGNATURES
 from confsync.proofs.conformance.asked import Asked
 from confsync.proofs.conformance.calls import Answer, Call
 from confsync.proofs.conformance.explore import Choice, Explorer, Start

@@ -7,14 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from confsync.model.check import check
+from confsync.model.engine.check import check
+from confsync.model.engine.program import Program
+from confsync.model.engine.search.bfs import Limits
+from confsync.model.engine.verdict import Verdict
 from confsync.model.language import ABSENT, EMPTY, FIRST_CONFIG
-from confsync.model.program import Program
-from confsync.model.properties import PROPERTIES, Decided
-from confsync.model.search.bfs import Limits
-from confsync.model.state import Bounds
-from confsync.model.step import SIGNATURES, Design
-from confsync.model.verdict import Verdict
+from confsync.model.language.step import SIGNATURES, Design
+from confsync.model.libxl.properties import PROPERTIES, Decided
+from confsync.model.libxl.state import Bounds
 from confsync.proofs.conformance.asked import Asked
 from confsync.proofs.conformance.design import as_it_can_fail
 from confsync.proofs.conformance.embedded import Embedded

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from confsync.impl.errors import ToolstackError
-from confsync.model.program import Program
+from confsync.model.engine.program import Program
 from confsync.proofs.conformance.abstraction import View
 from confsync.proofs.conformance.asked import Asked
 from confsync.proofs.conformance.calls import Answer, Call

@@ -6,10 +6,10 @@ import contextlib
 
 import click
 
-from confsync.model.options import AskedWrong, console_of, guarded
-from confsync.model.parallel import cores
-from confsync.model.progress import now_and_then
-from confsync.model.verdict import EXIT_OPEN
+from confsync.model.command.options import AskedWrong, console_of, guarded
+from confsync.model.engine.parallel import cores
+from confsync.model.engine.verdict import EXIT_OPEN
+from confsync.model.report.progress import now_and_then
 from confsync.proofs.mutants import table
 from confsync.proofs.mutants.apply import NotApplicable, edited, is_checkout
 from confsync.proofs.mutants.catalogue import CHECKER_SAMPLE, MUTANTS, SAMPLE

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from confsync.model.designs import DESIGNS, RECOMMENDED
+from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
 from confsync.proofs.mutants.said import Said, Word, wrong_project
 from confsync.proofs.mutants.started import end_with_who_started_me
 

@@ -91,7 +91,7 @@ def test_importing_it_imports_no_part_and_no_library() -> None:
 
 def test_a_design_of_one_s_own() -> None:
     """The same steps without a lock: the search finds what the lock is for."""
-    from confsync.model.steps import drop_lock, take_lock  # noqa: PLC0415
+    from confsync.model.libxl.steps import drop_lock, take_lock  # noqa: PLC0415
 
     mine = LOCKED.without("mine", "No lock", take_lock, drop_lock)
     bounds = Bounds(slots=1, ejectable=0, configs=1, names=1, amounts=2, processes=2, crashes=0)

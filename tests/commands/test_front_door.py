@@ -21,7 +21,9 @@ pytestmark = pytest.mark.slow
 SLOW = ("mutants", "prove", "refine")
 NO_PROOF = """
 from confsync.front_door import main
-from confsync.proofs import cli, refinement, report
+from confsync.proofs.prover import cli
+from confsync.proofs.libxl import refinement
+from confsync.proofs.prover import report
 
 report.report_on = lambda asked, design, *_: report.undecided(asked, design)
 cli.refinement_of = lambda design: refinement.Refinement(design, {}, (), (), (), (), (), ())
@@ -137,7 +139,7 @@ def broken(how):
 def deep():
     deep()
 
-from confsync.model.parallel import side_by_side
+from confsync.model.engine.parallel import side_by_side
 from confsync import front_door
 front_door.COMMANDS["broken"] = "__main__:broken"
 front_door.main()

@@ -14,10 +14,10 @@ from click.testing import CliRunner
 from places import ROOT
 
 from confsync.front_door import main
-from confsync.model.claims import CLAIMS
-from confsync.model.designs import DESIGNS
-from confsync.model.properties import PROPERTIES
-from confsync.model.step import SIGNATURES
+from confsync.model.language.step import SIGNATURES
+from confsync.model.libxl.claims import CLAIMS
+from confsync.model.libxl.designs import DESIGNS
+from confsync.model.libxl.properties import PROPERTIES
 
 PAGES = {
     str(p.relative_to(ROOT)): p.read_text()

@@ -22,7 +22,8 @@ from confsync.impl.command.cli import domain
 from confsync.impl.operations import knobs, paths
 from confsync.impl.operations.transact import transact
 from confsync.impl.ports import Domain, Requests, Toolstack
-from confsync.proofs import cli, refinement
+from confsync.proofs.libxl import refinement
+from confsync.proofs.prover import cli
 
 TINY = ("--slots=1", "--ejectable=0", "--configs=1", "--names=1", "--amounts=1", "--jobs=1")
 EARLY = """base = "xenstore_first_locked"
@@ -265,10 +266,10 @@ def test_every_place_that_prints_a_command_is_tested_here() -> None:
     # What `confsync domain` advises is followed in test_advice, which looks at every place in impl/ that advises it.
     rest = {(p, t) for p, t in found if not (p.startswith("impl/") and t.startswith("confsync domain"))}
     assert {(p, t) for p, t in rest if t not in names | lists and not t.startswith(says_who)} == {
-        ("model/output.py", "confsync replay '{}'{}"),
-        ("model/output.py", "confsync replay '"),
+        ("model/report/output.py", "confsync replay '{}'{}"),
+        ("model/report/output.py", "confsync replay '"),
         ("proofs/conformance/output.py", "confsync conform --replay '{}'{}"),
         ("proofs/conformance/output.py", "confsync conform --replay '"),
-        ("model/design_file.py", "confsync designs {}"),
-        ("model/design_file.py", "confsync designs "),
+        ("model/command/design_file.py", "confsync designs {}"),
+        ("model/command/design_file.py", "confsync designs "),
     }

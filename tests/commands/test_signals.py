@@ -149,9 +149,9 @@ def test_what_was_proved_before_an_interrupt_is_told() -> None:
 
 SLOW_PROOFS = """
 import sys, time
-from confsync.model.designs import DESIGNS
-from confsync.model.state import Bounds
-from confsync.proofs import report
+from confsync.model.libxl.designs import DESIGNS
+from confsync.model.libxl.state import Bounds
+from confsync.proofs.prover import report
 
 first = sys.argv[1]
 
@@ -167,7 +167,7 @@ print([(r.design, r.interrupted) for r in report.run(asked, tell)])
 """
 STUBBORN = """
 import time
-from confsync.model.parallel import side_by_side
+from confsync.model.engine.parallel import side_by_side
 
 def work(i, report):
     print("at work", flush=True)

@@ -26,7 +26,7 @@ DATA = {
     "confsync/impl/audit/libxl_types.json",
     "confsync/impl/embedded/schema.sql",
     "confsync/impl/shim/xenstored_shim.c",
-    "confsync/model/cells.schema.json",
+    "confsync/model/report/cells.schema.json",
     "confsync/proofs/certificate_reader.py",
     "confsync/proofs/conformance/external/protocol.schema.json",
 }

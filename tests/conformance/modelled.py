@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import cast
 
 from confsync.impl.errors import StoreError
+from confsync.model.engine.program import IDLE, Program, Transition
+from confsync.model.engine.program import Kind as StepKind
+from confsync.model.engine.search.alone import Answer
 from confsync.model.language import FIRST_CONFIG
-from confsync.model.program import IDLE, Program, Transition
-from confsync.model.program import Kind as StepKind
-from confsync.model.search.alone import Answer
-from confsync.model.state import RESULT, Bounds, Shared
-from confsync.model.step import Design
+from confsync.model.language.step import Design
+from confsync.model.libxl.state import RESULT, Bounds, Shared
 from confsync.proofs.conformance.abstraction import UNCOMPARED, View
 from confsync.proofs.conformance.asked import Asked, Work
 from confsync.proofs.conformance.calls import Call

@@ -10,12 +10,12 @@ from modelled import check_covered
 from confsync.impl.kinds import Device
 from confsync.impl.operations import existence
 from confsync.impl.ports import Domain, Requests
-from confsync.model.check import check
-from confsync.model.designs import DESIGNS, RECOMMENDED
+from confsync.model.engine.check import check
+from confsync.model.engine.trace import TokenError
+from confsync.model.engine.verdict import Verdict
 from confsync.model.language import ABSENT, FIRST_CONFIG
-from confsync.model.step import SIGNATURES
-from confsync.model.trace import TokenError
-from confsync.model.verdict import Verdict
+from confsync.model.language.step import SIGNATURES
+from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
 from confsync.proofs.conformance.asked import Asked
 from confsync.proofs.conformance.coverage import Reason
 from confsync.proofs.conformance.design import as_it_can_fail

@@ -10,11 +10,11 @@ from functools import cache
 import pytest
 from modelled import SMALL, C, Modelled, changed, check_covered, explorer, whole
 
-from confsync.model.designs import DESIGNS, RECOMMENDED
+from confsync.model.engine.program import IDLE, Kind, Program, Transition
 from confsync.model.language import ABSENT
-from confsync.model.program import IDLE, Kind, Program, Transition
-from confsync.model.step import Design
-from confsync.model.steps import drop_lock, take_lock, unpause
+from confsync.model.language.step import Design
+from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
+from confsync.model.libxl.steps import drop_lock, take_lock, unpause
 from confsync.proofs.conformance.asked import Asked
 from confsync.proofs.conformance.coverage import ModelSearch
 from confsync.proofs.conformance.explore import DEAD, Choice, Explorer, Start

@@ -11,7 +11,7 @@ import pytest
 from external_runs import DESIGN, MEDDLER, PERL, explored
 
 from confsync.model.language import FIRST_CONFIG
-from confsync.model.step import Design
+from confsync.model.language.step import Design
 from confsync.proofs.conformance.asked import Asked
 from confsync.proofs.conformance.explore import Explored
 from confsync.proofs.conformance.external import run

@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator
 from places import ROOT
 from processes import until
 
-from confsync.model.program import Program
+from confsync.model.engine.program import Program
 from confsync.proofs.conformance.external.messages import Message, ProtocolBroken, schema, validator, written
 from confsync.proofs.conformance.external.moves import MOST_STEPS, ExternalMoves
 from confsync.proofs.conformance.external.peer import LONGEST, Peer

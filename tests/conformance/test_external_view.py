@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 import pytest
 
-from confsync.model.concrete import Plain
-from confsync.model.designs import DESIGNS, RECOMMENDED
+from confsync.model.engine.concrete import Plain
+from confsync.model.engine.program import Program
 from confsync.model.language import ABSENT, EMPTY, FIRST_CONFIG, MADE_UP
-from confsync.model.program import Program
+from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
 from confsync.proofs.conformance.asked import amount, name
 from confsync.proofs.conformance.external.messages import ProtocolBroken
 from confsync.proofs.conformance.external.told import COMPARED, Terms

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 from naive import Naive, Seen, State, violates
 
-from confsync.model.designs import DESIGNS, RECOMMENDED
-from confsync.model.program import IDLE, Kind, Program, Transition
-from confsync.model.properties import PROPERTIES, Decided
-from confsync.model.state import Bounds
-from confsync.model.step import SIGNATURES
-from confsync.model.trace import Move, Trace, Whole, read_token, replay, step
+from confsync.model.engine.program import IDLE, Kind, Program, Transition
+from confsync.model.engine.trace import Move, Trace, Whole, read_token, replay, step
+from confsync.model.language.step import SIGNATURES
+from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
+from confsync.model.libxl.properties import PROPERTIES, Decided
+from confsync.model.libxl.state import Bounds
 
 WIDE = Bounds(slots=3, ejectable=2, configs=4, names=3, amounts=3, processes=4, crashes=3)
 HOW = (Decided.STORES, Decided.PROCESSES, Decided.WATCH)

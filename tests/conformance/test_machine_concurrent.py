@@ -31,8 +31,8 @@ from places import ROOT
 from confsync.impl.errors import HotplugFailed
 from confsync.impl.operations.retrieve import Retrieved, retrieve_locked
 from confsync.impl.ports import Domain, Toolstack
-from confsync.model.designs import DESIGNS, RECOMMENDED
-from confsync.model.trace import TokenError
+from confsync.model.engine.trace import TokenError
+from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
 from confsync.proofs.conformance import asked as asking
 from confsync.proofs.conformance.asked import Asked
 from confsync.proofs.conformance.explore import At, Choice, Divergence, Explorer, Start

@@ -23,7 +23,7 @@ from confsync.impl.operations.guarded import locked
 from confsync.impl.operations.retrieve import retrieve
 from confsync.impl.operations.transact import transact
 from confsync.impl.ports import Domain, Requests, Toolstack
-from confsync.model.designs import DESIGNS, RECOMMENDED
+from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
 from confsync.proofs.conformance import asked as asking
 from confsync.proofs.conformance.asked import Asked
 from confsync.proofs.conformance.atomic import Atomic, Without, observed, spec_of

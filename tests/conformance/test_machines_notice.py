@@ -13,10 +13,10 @@ from test_machine import WIDE, Violation, Walk
 from test_machine_concurrent import Beside, Diverged
 
 from confsync.impl.errors import InvalidArgument
-from confsync.model.designs import DESIGNS
-from confsync.model.program import Program
-from confsync.model.trace import Trace, initial
-from confsync.model.trace import step as move
+from confsync.model.engine.program import Program
+from confsync.model.engine.trace import Trace, initial
+from confsync.model.engine.trace import step as move
+from confsync.model.libxl.designs import DESIGNS
 from confsync.proofs.conformance.explore import Choice
 
 UNCHECKED = "xenstore_first_unchecked"

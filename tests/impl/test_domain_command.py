@@ -270,8 +270,8 @@ def test_names_that_are_none(host: Host, name: str) -> None:
 
 
 def test_the_front_door_has_every_command_and_imports_only_the_one_that_is_asked_for() -> None:
-    from confsync.model import cli as model_cli  # noqa: PLC0415
-    from confsync.proofs import cli as proofs_cli  # noqa: PLC0415
+    from confsync.model.command import cli as model_cli  # noqa: PLC0415
+    from confsync.proofs.prover import cli as proofs_cli  # noqa: PLC0415
 
     assert {c.name for c in (*model_cli.COMMANDS, *proofs_cli.COMMANDS, domain)} <= COMMANDS.keys()
     listed = CliRunner().invoke(main, ["--help"]).stdout

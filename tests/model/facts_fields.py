@@ -28,12 +28,12 @@ from facts.plain import (
     Told,
 )
 
-from confsync.model.concrete import Plain
-from confsync.model.designs import DESIGNS
+from confsync.model.engine.concrete import Plain
 from confsync.model.language import ConcreteSlot
-from confsync.model.state import Bounds
-from confsync.model.step import SIGNATURES, Design, order
-from confsync.model.steps import (
+from confsync.model.language.step import SIGNATURES, Design, order
+from confsync.model.libxl.designs import DESIGNS
+from confsync.model.libxl.state import Bounds
+from confsync.model.libxl.steps import (
     answer,
     drop_lock,
     merge_devices,

@@ -37,22 +37,33 @@ from facts_driver import Came, Stepped, follow
 from facts_fields import NO_NIC, arguments, bounds_of, design_of, result, shared_fields, shared_host, slot_of, told
 from interpreted import FIELDS, Structure
 
-from confsync.model.concrete import Plain
+from confsync.model.engine.concrete import Plain
+from confsync.model.engine.program import Kind
+from confsync.model.engine.search.exact import last_read
+from confsync.model.engine.search.recover import may_be_destroyed, memory_agrees, runs, slot_agrees, whole_agrees
 from confsync.model.language import Bool, ConcreteSlot, Record, Sort
-from confsync.model.program import Kind
-from confsync.model.properties import PROPERTIES
-from confsync.model.search.exact import last_read
-from confsync.model.search.recover import may_be_destroyed, memory_agrees, runs, slot_agrees, whole_agrees
-from confsync.model.state import RESULT, Local, Shared
-from confsync.proofs import alone
-from confsync.proofs.configuration import exact, fixed_point, knobs
-from confsync.proofs.induction import Claim, Induction
-from confsync.proofs.lemma import Clause, Reading
-from confsync.proofs.properties import needed
-from confsync.proofs.recovery import recoverable
-from confsync.proofs.relation import Relation, Transition, View
-from confsync.proofs.specification import Domain, see
-from confsync.proofs.terms import AXIOMS, CONFIG, CONFIGS, CONSTANTS, EJECTABLE, SLOT, SORTS, Z3Cells, Z3Term, formula
+from confsync.model.libxl.properties import PROPERTIES
+from confsync.model.libxl.state import RESULT, Local, Shared
+from confsync.proofs.libxl.configuration import exact, fixed_point, knobs
+from confsync.proofs.libxl.recovery import recoverable
+from confsync.proofs.libxl.specification import Domain, see
+from confsync.proofs.prover import alone
+from confsync.proofs.prover.carrier.relation import Relation, Transition, View
+from confsync.proofs.prover.carrier.terms import (
+    AXIOMS,
+    CONFIG,
+    CONFIGS,
+    CONSTANTS,
+    EJECTABLE,
+    SLOT,
+    SORTS,
+    Z3Cells,
+    Z3Term,
+    formula,
+)
+from confsync.proofs.prover.invariant.induction import Claim, Induction
+from confsync.proofs.prover.invariant.lemma import Clause, Reading
+from confsync.proofs.prover.properties import needed
 
 _KINDS = {Came.FAILED: Kind.FAILS, Came.DEAD: Kind.CRASH}
 Values = Mapping[str, Plain]
@@ -195,7 +206,7 @@ class Proved:
         return follow(self, run)
 
     def run_alone(self, host: Host, call: Call) -> tuple[bool, Told | None, Host]:
-        """What `confsync.proofs.alone` makes of a call: whether it succeeds, what it returns, and what is left then."""
+        """What `confsync.proofs.prover.alone` makes of a call: whether it succeeds, what it returns, and what is left then."""
         given = self.literals.cells(Local, arguments(call, self.places)).values
         asked = {name: given[name] for name in arguments(call, self.places)}
         ran = alone.run(self.relation, call.operation, self.literals.cells(Shared, self.shared(host)), asked)

@@ -30,15 +30,14 @@ from facts.plain import (
 from facts_driver import Came, Stepped, follow
 from facts_fields import NO_NIC, arguments, bounds_of, design_of, result, shared_fields, shared_host, told
 
-from confsync.model.concrete import Layout, WordCells
-from confsync.model.program import IDLE, Kind, Program
-from confsync.model.properties import BIT
-from confsync.model.search.alone import Alone
-from confsync.model.search.bfs import Search
-from confsync.model.search.exact import last_read, suspects
-from confsync.model.search.monitor import Monitor, StoresJudge
-from confsync.model.search.pairs import Pairs
-from confsync.model.search.recover import (
+from confsync.model.engine.concrete import Layout, WordCells
+from confsync.model.engine.program import IDLE, Kind, Program
+from confsync.model.engine.search.alone import Alone
+from confsync.model.engine.search.bfs import Search
+from confsync.model.engine.search.exact import last_read, suspects
+from confsync.model.engine.search.monitor import Monitor, StoresJudge
+from confsync.model.engine.search.pairs import Pairs
+from confsync.model.engine.search.recover import (
     Recovery,
     devices_agree,
     may_be_destroyed,
@@ -47,8 +46,9 @@ from confsync.model.search.recover import (
     slot_agrees,
     whole_agrees,
 )
-from confsync.model.state import RESULT, Shared
-from confsync.proofs.specification import Domain, see
+from confsync.model.libxl.properties import BIT
+from confsync.model.libxl.state import RESULT, Shared
+from confsync.proofs.libxl.specification import Domain, see
 
 _KINDS = {Came.FAILED: Kind.FAILS, Came.DEAD: Kind.CRASH}
 _CAME = {Kind.STEP: Came.TAKEN, Kind.REFUSED: Came.REFUSED, Kind.FAILS: Came.FAILED, Kind.CRASH: Came.DEAD}
@@ -114,7 +114,7 @@ class Searched:
         return follow(self, run)
 
     def run_alone(self, host: Host, call: Call) -> tuple[bool, Told | None, Host]:
-        """What `confsync.model.search.alone` makes of a call: for a retrieve whether it succeeds, and its answer."""
+        """What `confsync.model.engine.search.alone` makes of a call: for a retrieve whether it succeeds, and its answer."""
         shared, found = self.alone.run(self.shared(host), self.begin(call))
         return (
             found is not None,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from confsync.model.concrete import Blocked, Layout, Refused, WordCells
+from confsync.model.engine.concrete import Blocked, Layout, Refused, WordCells
 from confsync.model.language import ABSENT, EMPTY, FIRST_CONFIG, Record, Sort
-from confsync.model.state import Bounds, Local, Shared
-from confsync.model.step import Step
+from confsync.model.language.step import Step
+from confsync.model.libxl.state import Bounds, Local, Shared
 
 BOUNDS = Bounds(slots=1, ejectable=1, configs=2, names=2, amounts=2, processes=2, crashes=2)
 SLOT, DRIVE = BOUNDS.all_slots()

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import places
 
-from confsync.model.designs import DESIGNS, RECOMMENDED
-from confsync.model.observed import Observed, Trace, read, to_design
-from confsync.model.program import Program
-from confsync.model.state import Bounds
+from confsync.model.engine.program import Program
+from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
+from confsync.model.libxl.observed import Observed, Trace, read, to_design
+from confsync.model.libxl.state import Bounds
 
 DATA = places.DATA / "observed"
 LAB, HOSTS = DATA / "lab", DATA / "hosts"

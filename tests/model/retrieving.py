@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from confsync.model.designs import DESIGNS, RECOMMENDED
 from confsync.model.language import neg
-from confsync.model.state import Local, Shared
-from confsync.model.step import Design, Step, order, step
+from confsync.model.language.step import Design, Step, order, step
+from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
+from confsync.model.libxl.state import Local, Shared
 
 
 @step

@@ -7,18 +7,18 @@ from collections.abc import Sequence
 import pytest
 from _pytest.mark import ParameterSet
 
-from confsync.model.check import Examined
-from confsync.model.designs import DESIGNS, RECOMMENDED
-from confsync.model.program import Program
-from confsync.model.properties import BIT, PROPERTIES
-from confsync.model.search.bfs import Limits, Search
-from confsync.model.search.exact import suspects, watching
-from confsync.model.search.monitor import Monitor
-from confsync.model.search.pairs import Pairs
-from confsync.model.search.recover import Recovery
-from confsync.model.state import Bounds
-from confsync.model.step import Design
-from confsync.model.verdict import Verdict
+from confsync.model.engine.check import Examined
+from confsync.model.engine.program import Program
+from confsync.model.engine.search.bfs import Limits, Search
+from confsync.model.engine.search.exact import suspects, watching
+from confsync.model.engine.search.monitor import Monitor
+from confsync.model.engine.search.pairs import Pairs
+from confsync.model.engine.search.recover import Recovery
+from confsync.model.engine.verdict import Verdict
+from confsync.model.language.step import Design
+from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
+from confsync.model.libxl.properties import BIT, PROPERTIES
+from confsync.model.libxl.state import Bounds
 
 recommended = DESIGNS[RECOMMENDED]
 LEAST = Bounds(slots=1, ejectable=0, configs=1, names=1, amounts=1, processes=2, crashes=0)

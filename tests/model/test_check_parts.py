@@ -5,21 +5,21 @@ from __future__ import annotations
 import pytest
 from retrieving import read_memory, read_name, retrieving
 
-from confsync.model.check import check
-from confsync.model.contract import check_contract
-from confsync.model.designs import DESIGNS, RECOMMENDED
+from confsync.model.engine.check import check
+from confsync.model.engine.contract import check_contract
+from confsync.model.engine.memory import INTERRUPT
+from confsync.model.engine.program import Program
+from confsync.model.engine.search.bfs import Limits, Progress
+from confsync.model.engine.slice import cone
+from confsync.model.engine.trace import Trace, checksum, initial
+from confsync.model.engine.trace import step as move
+from confsync.model.engine.verdict import Verdict
+from confsync.model.engine.violation import violates
 from confsync.model.language import LanguageError
-from confsync.model.memory import INTERRUPT
-from confsync.model.program import Program
-from confsync.model.search.bfs import Limits, Progress
-from confsync.model.slice import cone
-from confsync.model.state import Bounds, Local, Shared
-from confsync.model.step import Operation, order, step
-from confsync.model.steps import allocate, answer, drop_lock, read_template, take_lock
-from confsync.model.trace import Trace, checksum, initial
-from confsync.model.trace import step as move
-from confsync.model.verdict import Verdict
-from confsync.model.violation import violates
+from confsync.model.language.step import Operation, order, step
+from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
+from confsync.model.libxl.state import Bounds, Local, Shared
+from confsync.model.libxl.steps import allocate, answer, drop_lock, read_template, take_lock
 
 recommended = DESIGNS[RECOMMENDED]
 KNOBS = Bounds(slots=0, ejectable=0, configs=1, names=2, amounts=1, processes=2, crashes=0)

@@ -8,12 +8,12 @@ from dataclasses import replace
 
 import pytest
 
-from confsync.model.claims import CLAIMS, Claim, judge, needed
-from confsync.model.designs import DESIGNS
-from confsync.model.properties import PROPERTIES
-from confsync.model.runner import Request, run
-from confsync.model.state import Bounds
-from confsync.model.verdict import Cell, Verdict
+from confsync.model.command.runner import Request, run
+from confsync.model.engine.verdict import Cell, Verdict
+from confsync.model.libxl.claims import CLAIMS, Claim, judge, needed
+from confsync.model.libxl.designs import DESIGNS
+from confsync.model.libxl.properties import PROPERTIES
+from confsync.model.libxl.state import Bounds
 
 Cells = Mapping[tuple[str, str], Cell]
 

@@ -22,11 +22,11 @@ from places import DATA
 from processes import LONG
 
 from confsync.front_door import main
-from confsync.model.check import Examination
-from confsync.model.claims import CLAIMS
-from confsync.model.designs import DESIGNS
-from confsync.model.output import schema
-from confsync.model.properties import PROPERTIES
+from confsync.model.engine.check import Examination
+from confsync.model.libxl.claims import CLAIMS
+from confsync.model.libxl.designs import DESIGNS
+from confsync.model.libxl.properties import PROPERTIES
+from confsync.model.report.output import schema
 
 pytestmark = pytest.mark.slow
 
@@ -223,7 +223,7 @@ def test_an_interrupt_outside_a_search_is_no_verdict_either(monkeypatch: pytest.
     def interrupted(*_: object, **__: object) -> NoReturn:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("confsync.model.output.as_text", interrupted)
+    monkeypatch.setattr("confsync.model.report.output.as_text", interrupted)
     result = run("check", "xenstore_first_locked", *HOLDS, *CALM)
     assert (result.exit_code, result.stderr) == (3, "confsync: interrupted\n")
 
@@ -399,7 +399,7 @@ def test_where_nobody_reads_on_the_exit_code_is_as_ever(arguments: list[str]) ->
 
 TELLS = """
 import sys
-from confsync.model.search.bfs import Search
+from confsync.model.engine.search.bfs import Search
 
 run = Search.run
 

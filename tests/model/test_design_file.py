@@ -11,12 +11,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from places import ROOT
 
-from confsync.model.check import check
-from confsync.model.design_file import MAX_BYTES, DesignFileError, load
-from confsync.model.designs import DESIGNS, RECOMMENDED
-from confsync.model.state import Bounds
-from confsync.model.step import SIGNATURES, Design
-from confsync.model.verdict import Verdict
+from confsync.model.command.design_file import MAX_BYTES, DesignFileError, load
+from confsync.model.engine.check import check
+from confsync.model.engine.verdict import Verdict
+from confsync.model.language.step import SIGNATURES, Design
+from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
+from confsync.model.libxl.state import Bounds
 
 BASE = 'base = "xenstore_first_locked"\n'
 ATTACH = "attach = [take_lock, read_template, refuse_if_present, write_template, enter_xenstore, drop_lock, allocate]\n"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from confsync.model.footprint import footprint
+from confsync.model.engine.footprint import footprint
 from confsync.model.language import (
     ABSENT,
     EMPTY,
@@ -18,7 +18,7 @@ from confsync.model.language import (
     neg,
     pointwise,
 )
-from confsync.model.step import StepFunction, step
+from confsync.model.language.step import StepFunction, step
 
 WRONG: dict[str, tuple[StepFunction, tuple[str, ...]]] = {}
 

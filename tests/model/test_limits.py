@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from naive import violates
 from searches import LEAST, recommended
 
-from confsync.model.check import check
-from confsync.model.designs import DESIGNS, RECOMMENDED
-from confsync.model.memory import INTERRUPT, bound_of_memory
-from confsync.model.program import Program
-from confsync.model.search.bfs import Limits
-from confsync.model.state import Bounds
-from confsync.model.trace import TokenError, read_token, replay
-from confsync.model.verdict import EXIT_OPEN, EXIT_REFUTED, Cell, Verdict, exit_code
+from confsync.model.engine.check import check
+from confsync.model.engine.memory import INTERRUPT, bound_of_memory
+from confsync.model.engine.program import Program
+from confsync.model.engine.search.bfs import Limits
+from confsync.model.engine.trace import TokenError, read_token, replay
+from confsync.model.engine.verdict import EXIT_OPEN, EXIT_REFUTED, Cell, Verdict, exit_code
+from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
+from confsync.model.libxl.state import Bounds
 
 # ------------------------------------------------------------------ limits
 

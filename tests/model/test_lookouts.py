@@ -12,22 +12,22 @@ from places import DATA
 from searches import LEAST, search_of
 from test_slices import EXACT_BY_PARTS
 
-from confsync.model.check import check
-from confsync.model.designs import DESIGNS, RECOMMENDED
+from confsync.model.engine.check import check
+from confsync.model.engine.memory import INTERRUPT
+from confsync.model.engine.program import Program
+from confsync.model.engine.search.alone import Answer
+from confsync.model.engine.search.bfs import Limits, Search
+from confsync.model.engine.search.exact import suspects, watching
+from confsync.model.engine.search.frontier import Ids
+from confsync.model.engine.search.lookouts import WORD, Bits, LookOuts, Unseen, _batches, first_unseen
+from confsync.model.engine.search.recover import Recovery
+from confsync.model.engine.search.symmetry import permutations
+from confsync.model.engine.verdict import EXIT_OPEN, EXIT_REFUTED, Verdict, exit_code
 from confsync.model.language import Sort
-from confsync.model.memory import INTERRUPT
-from confsync.model.observed import read, to_design
-from confsync.model.program import Program
-from confsync.model.search.alone import Answer
-from confsync.model.search.bfs import Limits, Search
-from confsync.model.search.exact import suspects, watching
-from confsync.model.search.frontier import Ids
-from confsync.model.search.lookouts import WORD, Bits, LookOuts, Unseen, _batches, first_unseen
-from confsync.model.search.recover import Recovery
-from confsync.model.search.symmetry import permutations
-from confsync.model.state import Bounds
-from confsync.model.step import Design
-from confsync.model.verdict import EXIT_OPEN, EXIT_REFUTED, Verdict, exit_code
+from confsync.model.language.step import Design
+from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
+from confsync.model.libxl.observed import read, to_design
+from confsync.model.libxl.state import Bounds
 
 pytestmark = pytest.mark.slow
 
@@ -142,7 +142,7 @@ def test_a_few_answers_at_a_time_find_the_shortest_too(monkeypatch: pytest.Monke
     suspected = suspects(search.pairs)
     at_once = first_unseen(search, suspected, Limits(), None)
     batches = len(list(_batches(suspected, permutations(search.program.bounds))))
-    monkeypatch.setattr("confsync.model.search.lookouts.ROOM", 1)
+    monkeypatch.setattr("confsync.model.engine.search.lookouts.ROOM", 1)
     assert len(list(_batches(suspected, permutations(search.program.bounds)))) > batches
     found = first_unseen(search, suspected, Limits(), None)
     assert found.depth == at_once.depth is not None
@@ -163,7 +163,7 @@ def test_a_limit_leaves_the_other_properties_their_verdicts(monkeypatch: pytest.
     names = ["retrieve_is_exact", "template_has_xenstore", "always_recoverable", "lock_is_exclusive"]
     free = {c.property_name: c for c in check(design, bounds, names).cells}
     limit = "the bound of 7 MiB of memory"
-    monkeypatch.setattr("confsync.model.check.first_unseen", lambda *_: Unseen(stopped=limit))
+    monkeypatch.setattr("confsync.model.engine.check.first_unseen", lambda *_: Unseen(stopped=limit))
     cells = {c.property_name: c for c in check(design, bounds, names).cells}
     assert (cells["retrieve_is_exact"].verdict, cells["retrieve_is_exact"].stopped) == (Verdict.BOUNDED, limit)
     assert {n: cells[n].verdict for n in names[1:]} == {n: free[n].verdict for n in names[1:]}

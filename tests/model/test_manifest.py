@@ -16,13 +16,13 @@ from click.testing import CliRunner, Result
 from places import MANIFEST, ROOT
 
 from confsync.front_door import main
-from confsync.model import manifest
-from confsync.model.check import check
-from confsync.model.designs import DESIGNS, RECOMMENDED
-from confsync.model.manifest import Manifest, ManifestError, differences
-from confsync.model.properties import PROPERTIES
-from confsync.model.state import Bounds
-from confsync.model.verdict import Cell, Verdict
+from confsync.model.engine.check import check
+from confsync.model.engine.verdict import Cell, Verdict
+from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
+from confsync.model.libxl.properties import PROPERTIES
+from confsync.model.libxl.state import Bounds
+from confsync.model.report import manifest
+from confsync.model.report.manifest import Manifest, ManifestError, differences
 
 TINY = Bounds(slots=1, ejectable=0, configs=1, names=1, amounts=1, processes=2, crashes=0)
 OPTIONS = ["--slots=1", "--ejectable=0", "--configs=1", "--names=1", "--amounts=1", "--crashes=0", "--jobs=1"]

@@ -11,14 +11,14 @@ import pytest
 from places import ROOT
 from processes import command, environment
 
-from confsync.model.check import check
-from confsync.model.designs import DESIGNS, RECOMMENDED
-from confsync.model.memory import LEAST, LimitReached, Meter, default_limit, left
-from confsync.model.parallel import Reporter, side_by_side
-from confsync.model.progress import EVERY, Lines
-from confsync.model.search.bfs import Limits, Progress
-from confsync.model.state import Bounds
-from confsync.model.verdict import Verdict
+from confsync.model.engine.check import check
+from confsync.model.engine.memory import LEAST, LimitReached, Meter, default_limit, left
+from confsync.model.engine.parallel import Reporter, side_by_side
+from confsync.model.engine.search.bfs import Limits, Progress
+from confsync.model.engine.verdict import Verdict
+from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
+from confsync.model.libxl.state import Bounds
+from confsync.model.report.progress import EVERY, Lines
 
 GIB = 2**30
 

@@ -11,14 +11,14 @@ from functools import cache
 import pytest
 from mutants import EQUIVALENT, MUTANTS, NO_DESIGN, recommended
 
-from confsync.model.check import Examined, check
-from confsync.model.contract import check_contract
+from confsync.model.engine.check import Examined, check
+from confsync.model.engine.contract import check_contract
+from confsync.model.engine.program import Kind, Program
+from confsync.model.engine.verdict import Verdict
 from confsync.model.language import LanguageError
-from confsync.model.program import Kind, Program
-from confsync.model.properties import PROPERTIES
-from confsync.model.state import Bounds
-from confsync.model.step import Design
-from confsync.model.verdict import Verdict
+from confsync.model.language.step import Design
+from confsync.model.libxl.properties import PROPERTIES
+from confsync.model.libxl.state import Bounds
 
 HELD = [name for name in PROPERTIES if name != "template_has_xenstore"]
 """What the recommended design holds."""

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from observed_runs import ALL, BASE, CREATE, HOST_TRACES, HOSTS, INSERT, LAB, LAB_TRACES, made, names, one, order_of
 
-from confsync.model.observed import Taken
-from confsync.model.step import once
-from confsync.model.steps import drop_device_lock, take_device_lock, unlock
+from confsync.model.language.step import once
+from confsync.model.libxl.observed import Taken
+from confsync.model.libxl.steps import drop_device_lock, take_device_lock, unlock
 
 
 @pytest.mark.slow

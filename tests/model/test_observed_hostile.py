@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from observed_runs import ALL, BASE, HOSTS, LAB, LAB_TRACES, names, one, raw_run
 
-from confsync.model.observed import ObservedError, read, to_design
-from confsync.model.program import Program
-from confsync.model.state import Bounds
+from confsync.model.engine.program import Program
+from confsync.model.libxl.observed import ObservedError, read, to_design
+from confsync.model.libxl.state import Bounds
 
 pytestmark = pytest.mark.slow
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from observed_runs import made, names, one, order_of, raw_run
 
-from confsync.model.observed import Taken, Trace
+from confsync.model.libxl.observed import Taken, Trace
 
 SYNTHETIC = {
     "as it was first posted: the template last": (

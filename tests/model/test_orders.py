@@ -6,9 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from confsync.model import steps
-from confsync.model.designs import DESIGNS, RECOMMENDED
-from confsync.model.footprint import footprint
+from confsync.model.engine.footprint import footprint
+from confsync.model.engine.program import Program
 from confsync.model.language import (
     EMPTY,
     LanguageError,
@@ -16,9 +15,10 @@ from confsync.model.language import (
     neg,
     pointwise,
 )
-from confsync.model.program import Program
-from confsync.model.state import Bounds, Local, Shared
-from confsync.model.step import Operation, Step, once, order, step
+from confsync.model.language.step import Operation, Step, once, order, step
+from confsync.model.libxl import steps
+from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
+from confsync.model.libxl.state import Bounds, Local, Shared
 
 BOUNDS = Bounds(slots=1, ejectable=1, configs=1, names=2, amounts=1, processes=1, crashes=1)
 GOOD = DESIGNS[RECOMMENDED]
@@ -207,7 +207,7 @@ def compare_in_a_choice(s: Shared, me: Local) -> None:
     ids=str,
 )
 def test_a_footprint_says_whether_values_are_compared(of: Step, compares: bool) -> None:
-    """On this rests that one configuration is enough (`confsync.model.slice`)."""
+    """On this rests that one configuration is enough (`confsync.model.engine.slice`)."""
     assert footprint(of).compares is compares
 
 

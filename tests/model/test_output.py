@@ -13,15 +13,15 @@ from jsonschema import Draft202012Validator
 from junitparser import Error, Failure, JUnitXml, TestCase, TestSuite
 from rich.console import Console
 
-from confsync.model.check import check
-from confsync.model.designs import DESIGNS
-from confsync.model.output import Stories, as_json, as_junit, as_text, schema
-from confsync.model.properties import PROPERTIES
-from confsync.model.search.bfs import Limits
-from confsync.model.state import Bounds
-from confsync.model.trace import read_token
-from confsync.model.verdict import Cell, Verdict
-from confsync.model.wrong import wrong
+from confsync.model.engine.check import check
+from confsync.model.engine.search.bfs import Limits
+from confsync.model.engine.trace import read_token
+from confsync.model.engine.verdict import Cell, Verdict
+from confsync.model.libxl.designs import DESIGNS
+from confsync.model.libxl.properties import PROPERTIES
+from confsync.model.libxl.state import Bounds
+from confsync.model.report.output import Stories, as_json, as_junit, as_text, schema
+from confsync.model.report.wrong import wrong
 
 pytestmark = pytest.mark.slow
 

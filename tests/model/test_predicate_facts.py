@@ -15,16 +15,16 @@ import pytest
 from hand_states import BOUNDS, C1, C2, DRIVE, NOTHING, SHARED, SLOT, Fields, stores, word_of
 from naive import Naive
 
-from confsync.model.designs import DESIGNS, RECOMMENDED
+from confsync.model.engine.program import IDLE, Program
+from confsync.model.engine.search import recover
+from confsync.model.engine.search.alone import Alone
+from confsync.model.engine.search.monitor import Monitor
+from confsync.model.engine.search.pairs import Pairs
 from confsync.model.language import ABSENT, EMPTY, MADE_UP
-from confsync.model.program import IDLE, Program
-from confsync.model.properties import BIT, PROPERTIES, Decided
-from confsync.model.search import recover
-from confsync.model.search.alone import Alone
-from confsync.model.search.monitor import Monitor
-from confsync.model.search.pairs import Pairs
-from confsync.model.step import Design, order
-from confsync.model.steps import (
+from confsync.model.language.step import Design, order
+from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
+from confsync.model.libxl.properties import BIT, PROPERTIES, Decided
+from confsync.model.libxl.steps import (
     answer,
     drop_device_lock,
     drop_lock,

@@ -10,13 +10,13 @@ import pytest
 
 from benchmarks import promela
 from benchmarks.promela import SpinError, generate, run
-from confsync.model.designs import DESIGNS, RECOMMENDED
+from confsync.model.engine.program import Program
+from confsync.model.engine.slice import cone
 from confsync.model.language import any_of, neg, pointwise
-from confsync.model.program import Program
-from confsync.model.slice import cone
-from confsync.model.state import Bounds, Local, Shared
-from confsync.model.step import Design, once, order, step
-from confsync.model.steps import (
+from confsync.model.language.step import Design, once, order, step
+from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
+from confsync.model.libxl.state import Bounds, Local, Shared
+from confsync.model.libxl.steps import (
     allocate,
     drop_device_lock,
     enter_xenstore,

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from confsync.model.check import check
-from confsync.model.designs import DESIGNS, RECOMMENDED
+from confsync.model.engine.check import check
+from confsync.model.engine.program import Program
+from confsync.model.engine.search.monitor import StoresJudge
+from confsync.model.engine.verdict import Verdict
+from confsync.model.engine.violation import violates
 from confsync.model.language import neg
-from confsync.model.program import Program
-from confsync.model.properties import PROPERTIES
-from confsync.model.search.monitor import StoresJudge
-from confsync.model.state import Bounds, Local, Shared
-from confsync.model.step import Design, order, step
-from confsync.model.steps import (
+from confsync.model.language.step import Design, order, step
+from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
+from confsync.model.libxl.properties import PROPERTIES
+from confsync.model.libxl.state import Bounds, Local, Shared
+from confsync.model.libxl.steps import (
     answer,
     close_devices,
     drop_device_lock,
@@ -31,8 +33,6 @@ from confsync.model.steps import (
     write_memory,
     write_name,
 )
-from confsync.model.verdict import Verdict
-from confsync.model.violation import violates
 
 SMALL = Bounds(slots=1, ejectable=1, configs=2, names=2, amounts=2, processes=2, crashes=1)
 GOOD = DESIGNS[RECOMMENDED]

@@ -14,17 +14,17 @@ from hypothesis import strategies as st
 from naive import Naive
 from record import VARIED
 
-from confsync.model import steps
-from confsync.model.check import Examined, check
-from confsync.model.designs import DESIGNS
-from confsync.model.program import Program
-from confsync.model.properties import PROPERTIES
-from confsync.model.search.bfs import Limits, Search
-from confsync.model.search.monitor import Monitor
-from confsync.model.search.pairs import Pairs
-from confsync.model.state import Bounds
-from confsync.model.step import Design, order
-from confsync.model.verdict import Verdict
+from confsync.model.engine.check import Examined, check
+from confsync.model.engine.program import Program
+from confsync.model.engine.search.bfs import Limits, Search
+from confsync.model.engine.search.monitor import Monitor
+from confsync.model.engine.search.pairs import Pairs
+from confsync.model.engine.verdict import Verdict
+from confsync.model.language.step import Design, order
+from confsync.model.libxl import steps
+from confsync.model.libxl.designs import DESIGNS
+from confsync.model.libxl.properties import PROPERTIES
+from confsync.model.libxl.state import Bounds
 
 FEW, MANY = 3_000, 20_000
 """States: beyond, the dictionary takes too long."""

@@ -9,11 +9,11 @@ import pytest
 from record import MANY, VARIED, WRONG, named, orders, read_named, read_variants, searched, varied
 from variants import as_file, variant
 
-from confsync.model.contract import check_contract
-from confsync.model.design_file import load
-from confsync.model.designs import DESIGNS, RECOMMENDED
-from confsync.model.state import Bounds
-from confsync.model.verdict import Verdict
+from confsync.model.command.design_file import load
+from confsync.model.engine.contract import check_contract
+from confsync.model.engine.verdict import Verdict
+from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
+from confsync.model.libxl.state import Bounds
 
 VARIANTS = read_variants()
 EACH = 20

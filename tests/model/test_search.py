@@ -9,18 +9,18 @@ import pytest
 from naive import Naive
 from searches import LEAST, SMALL, each_once, every_design, recommended, search_of, shortest, words_of
 
-from confsync.model.check import check
-from confsync.model.designs import DESIGNS, RECOMMENDED
-from confsync.model.program import Program
-from confsync.model.properties import PROPERTIES
-from confsync.model.search import pairs as pairs_of_states
-from confsync.model.search.bfs import Limits, Search
-from confsync.model.search.frontier import Packing
-from confsync.model.search.monitor import Monitor
-from confsync.model.search.pairs import Interned, Pairs
-from confsync.model.state import Bounds
-from confsync.model.step import order
-from confsync.model.steps import take_lock, write_name
+from confsync.model.engine.check import check
+from confsync.model.engine.program import Program
+from confsync.model.engine.search import pairs as pairs_of_states
+from confsync.model.engine.search.bfs import Limits, Search
+from confsync.model.engine.search.frontier import Packing
+from confsync.model.engine.search.monitor import Monitor
+from confsync.model.engine.search.pairs import Interned, Pairs
+from confsync.model.language.step import order
+from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
+from confsync.model.libxl.properties import PROPERTIES
+from confsync.model.libxl.state import Bounds
+from confsync.model.libxl.steps import take_lock, write_name
 
 
 def slow(what: object) -> object:

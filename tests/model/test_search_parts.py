@@ -14,19 +14,19 @@ from naive import Naive
 from retrieving import read_memory, read_name, retrieving
 from searches import search_of, words_of
 
-from confsync.model.check import check
-from confsync.model.concrete import Plain
-from confsync.model.designs import DESIGNS, RECOMMENDED
+from confsync.model.engine.check import check
+from confsync.model.engine.concrete import Plain
+from confsync.model.engine.program import IDLE, Effect, Kind, Program
+from confsync.model.engine.search.bfs import Limits
+from confsync.model.engine.search.frontier import BLOCK, Packing, TooNarrow, Visited, distinct, position, present
+from confsync.model.engine.search.symmetry import LARGEST, permutations, renaming
+from confsync.model.engine.trace import StaleToken, TokenError, read_token, replay
+from confsync.model.engine.verdict import Verdict
 from confsync.model.language import EMPTY, FIRST_CONFIG, MADE_UP, Sort
-from confsync.model.program import IDLE, Effect, Kind, Program
-from confsync.model.search.bfs import Limits
-from confsync.model.search.frontier import BLOCK, Packing, TooNarrow, Visited, distinct, position, present
-from confsync.model.search.symmetry import LARGEST, permutations, renaming
-from confsync.model.state import Bounds
-from confsync.model.step import Design
-from confsync.model.steps import answer, drop_lock, merge_knobs, read_template, take_lock
-from confsync.model.trace import StaleToken, TokenError, read_token, replay
-from confsync.model.verdict import Verdict
+from confsync.model.language.step import Design
+from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
+from confsync.model.libxl.state import Bounds
+from confsync.model.libxl.steps import answer, drop_lock, merge_knobs, read_template, take_lock
 
 recommended = DESIGNS[RECOMMENDED]
 KNOBS = Bounds(slots=0, ejectable=0, configs=1, names=2, amounts=1, processes=2, crashes=0)

@@ -7,15 +7,16 @@ import pytest
 from naive import Naive, violates
 from searches import LEAST, each_once, every_design, recommended, shortest, the_whole
 
-from confsync.model.check import SLICES, check
-from confsync.model.concrete import Layout
-from confsync.model.designs import DESIGNS
+from confsync.model.engine.check import SLICES, check
+from confsync.model.engine.concrete import Layout
+from confsync.model.engine.program import Program
+from confsync.model.engine.slice import cone, configurations_are_alike
+from confsync.model.engine.verdict import Verdict
 from confsync.model.language import LanguageError, any_of, either, neg
-from confsync.model.program import Program
-from confsync.model.slice import cone, configurations_are_alike
-from confsync.model.state import Bounds, Local, Shared
-from confsync.model.step import Operation, order, step
-from confsync.model.steps import (
+from confsync.model.language.step import Operation, order, step
+from confsync.model.libxl.designs import DESIGNS
+from confsync.model.libxl.state import Bounds, Local, Shared
+from confsync.model.libxl.steps import (
     answer,
     drop_lock,
     merge_devices,
@@ -26,7 +27,6 @@ from confsync.model.steps import (
     write_back,
     write_name,
 )
-from confsync.model.verdict import Verdict
 
 pytestmark = pytest.mark.slow
 

@@ -23,10 +23,10 @@ from hand_states import (
     taken,
 )  # fmt: skip
 
-from confsync.model import ghosts, steps
-from confsync.model.environment import die, may_be_asked
 from confsync.model.language import ABSENT, EMPTY, MADE_UP
-from confsync.model.step import SIGNATURES
+from confsync.model.language.step import SIGNATURES
+from confsync.model.libxl import ghosts, steps
+from confsync.model.libxl.environment import die, may_be_asked
 
 Changes = tuple[Fields, Fields] | str
 AT_SLOT: Fields = {"slot": SLOT, "config": C1}

@@ -10,21 +10,21 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from confsync.model.check import check
-from confsync.model.designs import DESIGNS
-from confsync.model.events import arguments, asked, events
-from confsync.model.program import IDLE, Kind, Program, Transition
-from confsync.model.properties import PROPERTIES, Decided
-from confsync.model.search.bfs import Limits
-from confsync.model.state import Bounds, Local, Shared
-from confsync.model.step import Design, step
-from confsync.model.steps import drop_lock, read_template, take_device_lock, take_lock
-from confsync.model.story import shell_lines, story, story_text
-from confsync.model.trace import Trace, initial
-from confsync.model.trace import step as move
-from confsync.model.verdict import Cell
-from confsync.model.violation import violates
-from confsync.model.wrong import wrong
+from confsync.model.engine.check import check
+from confsync.model.engine.program import IDLE, Kind, Program, Transition
+from confsync.model.engine.search.bfs import Limits
+from confsync.model.engine.trace import Trace, initial
+from confsync.model.engine.trace import step as move
+from confsync.model.engine.verdict import Cell
+from confsync.model.engine.violation import violates
+from confsync.model.language.step import Design, step
+from confsync.model.libxl.designs import DESIGNS
+from confsync.model.libxl.properties import PROPERTIES, Decided
+from confsync.model.libxl.state import Bounds, Local, Shared
+from confsync.model.libxl.steps import drop_lock, read_template, take_device_lock, take_lock
+from confsync.model.report.events import arguments, asked, events
+from confsync.model.report.story import shell_lines, story, story_text
+from confsync.model.report.wrong import wrong
 
 pytestmark = pytest.mark.xdist_group("story")
 

@@ -67,12 +67,16 @@ def test_the_project_is_what_the_witnesses_are_held_against() -> None:
 
 def test_an_import_of_the_project_is_noticed(tmp_path: Path) -> None:
     path = tmp_path / "witness.py"
-    path.write_text("def late():\n    from confsync.model.state import Bounds\n    return Bounds\n", encoding="utf-8")
-    assert [module for _, module in reached(path, set())] == ["confsync.model.state"]
+    path.write_text(
+        "def late():\n    from confsync.model.libxl.state import Bounds\n    return Bounds\n", encoding="utf-8"
+    )
+    assert [module for _, module in reached(path, set())] == ["confsync.model.libxl.state"]
 
 
 def test_an_import_by_name_is_noticed(tmp_path: Path) -> None:
     path = tmp_path / "witness.py"
-    path.write_text("import importlib\nstate = importlib.import_module('confsync.model.state')\n", encoding="utf-8")
+    path.write_text(
+        "import importlib\nstate = importlib.import_module('confsync.model.libxl.state')\n", encoding="utf-8"
+    )
     with pytest.raises(AssertionError, match="import_module"):
         list(reached(path, set()))

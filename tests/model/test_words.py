@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from confsync.model import steps
-from confsync.model.concrete import Layout, Plain, WordCells
-from confsync.model.designs import DESIGNS, RECOMMENDED
+from confsync.model.engine.concrete import Layout, Plain, WordCells
+from confsync.model.engine.program import IDLE, Kind, Program
 from confsync.model.language import (
     ABSENT,
     EMPTY,
@@ -17,8 +16,9 @@ from confsync.model.language import (
     ConcreteSlot,
     Sort,
 )
-from confsync.model.program import IDLE, Kind, Program
-from confsync.model.state import Bounds, Local, Shared
+from confsync.model.libxl import steps
+from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
+from confsync.model.libxl.state import Bounds, Local, Shared
 
 EXTRA = {Sort.LOCATION: 90, Sort.WATCH: 5}
 BOUNDS_OF_ANY_SIZE = st.builds(

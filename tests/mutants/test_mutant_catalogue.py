@@ -115,7 +115,7 @@ def test_a_mutant_is_laid_out_without_compiled_files_and_the_checkout_stays_as_i
     with pytest.raises(NotApplicable):
         lay_out(tmp_path, mutant)
     before = (ROOT / "model" / "step.py").read_text(encoding="utf-8")
-    mutant = Mutant("two", "model/step.py", before, "pass\n", "", "test_step.py::test_step")
+    mutant = Mutant("two", "model/language/step.py", before, "pass\n", "", "test_step.py::test_step")
     lay_out(tmp_path, mutant)
     assert (tmp_path / "model" / "step.py").read_text(encoding="utf-8") == "pass\n"
     assert (ROOT / "model" / "step.py").read_text(encoding="utf-8") == before

@@ -3,11 +3,11 @@ a step, take the second lock, compare two configurations, or choose between two 
 
 from __future__ import annotations
 
-from confsync.model.designs import DESIGNS, RECOMMENDED
 from confsync.model.language import ABSENT, EMPTY, MADE_UP, all_of, any_of, either, implies, neg, pointwise
-from confsync.model.state import Local, Shared
-from confsync.model.step import once, order, step
-from confsync.model.steps import (
+from confsync.model.language.step import once, order, step
+from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
+from confsync.model.libxl.state import Local, Shared
+from confsync.model.libxl.steps import (
     answer,
     drop_device_lock,
     drop_lock,

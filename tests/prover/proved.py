@@ -9,9 +9,9 @@ from functools import cache
 
 import pytest
 
-from confsync.model.designs import DESIGNS, RECOMMENDED
-from confsync.model.properties import PROPERTIES
-from confsync.proofs.proof import Proof, prove
+from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
+from confsync.model.libxl.properties import PROPERTIES
+from confsync.proofs.prover.proof import Proof, prove
 
 PROOFS = pytest.mark.xdist_group("proofs")
 

@@ -10,9 +10,9 @@ from functools import cache
 
 from places import DATA
 
-from confsync.model.design_file import load
-from confsync.model.steps import drop_lock, enter_xenstore
-from confsync.proofs.proof import Proof, prove
+from confsync.model.command.design_file import load
+from confsync.model.libxl.steps import drop_lock, enter_xenstore
+from confsync.proofs.prover.proof import Proof, prove
 
 SMALL_FILE = DATA / "small.py"
 small_design = load(SMALL_FILE)["small"]

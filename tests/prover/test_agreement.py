@@ -18,11 +18,11 @@ from odd_design import odd_design
 from reached import Checked, anywhere, arguments, checked, reachable
 from wrong_relations import CARRIERS, RELATIONS
 
-from confsync.model.designs import DESIGNS, RECOMMENDED
-from confsync.model.program import IDLE, Kind, Label, Program
-from confsync.model.state import LOCKS, Bounds, Local, Shared
-from confsync.model.step import Design
-from confsync.proofs.relation import Relation
+from confsync.model.engine.program import IDLE, Kind, Label, Program
+from confsync.model.language.step import Design
+from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
+from confsync.model.libxl.state import LOCKS, Bounds, Local, Shared
+from confsync.proofs.prover.carrier.relation import Relation
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("agreement")]
 

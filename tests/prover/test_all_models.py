@@ -18,14 +18,14 @@ from odd_design import odd_design
 from reached import Checked, Pair, anywhere, arguments, checked, reachable
 from wrong_relations import RELATIONS
 
-from confsync.model.concrete import Layout, Plain
-from confsync.model.designs import DESIGNS, RECOMMENDED
+from confsync.model.engine.concrete import Layout, Plain
+from confsync.model.engine.program import IDLE, Program, Transition
 from confsync.model.language import ConcreteSlot, Field, Sort
-from confsync.model.program import IDLE, Program, Transition
-from confsync.model.state import LOCKS, Bounds, Local, Shared
-from confsync.proofs.relation import Relation
-from confsync.proofs.relation import Transition as OnTerms
-from confsync.proofs.terms import CONSTANTS, EJECTABLE, SLOT, SORTS, Z3Term
+from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
+from confsync.model.libxl.state import LOCKS, Bounds, Local, Shared
+from confsync.proofs.prover.carrier.relation import Relation
+from confsync.proofs.prover.carrier.relation import Transition as OnTerms
+from confsync.proofs.prover.carrier.terms import CONSTANTS, EJECTABLE, SLOT, SORTS, Z3Term
 
 pytestmark = pytest.mark.slow
 

@@ -10,22 +10,22 @@ from itertools import pairwise
 import pytest
 import z3
 
-from confsync.model.check import check
-from confsync.model.designs import DESIGNS
+from confsync.model.engine.check import check
+from confsync.model.engine.program import IDLE, Kind, Program
+from confsync.model.engine.trace import Trace, Whole, initial, read_token, replay, step
+from confsync.model.engine.verdict import Verdict
+from confsync.model.engine.violation import violates
 from confsync.model.language import ABSENT, EMPTY, MADE_UP, Bool, LanguageError, either, implies, neg
-from confsync.model.program import IDLE, Kind, Program
-from confsync.model.properties import PROPERTIES
-from confsync.model.state import LOCKS, Bounds
-from confsync.model.trace import Trace, Whole, initial, read_token, replay, step
-from confsync.model.verdict import Verdict
-from confsync.model.violation import violates
-from confsync.proofs.bounded import ONE_STATE, Unroll, k_induction, says, shortest
-from confsync.proofs.finite import FiniteCells, FiniteTerm, lift
-from confsync.proofs.lemma import Clause, Exclusive, Owned
-from confsync.proofs.relation import Relation, Transition, View
-from confsync.proofs.terms import formula
-from confsync.proofs.unrolled import Unrolled
-from confsync.proofs.vocabulary import Ask, stated
+from confsync.model.libxl.designs import DESIGNS
+from confsync.model.libxl.properties import PROPERTIES
+from confsync.model.libxl.state import LOCKS, Bounds
+from confsync.proofs.prover.bounded.bounded import ONE_STATE, Unroll, k_induction, says, shortest
+from confsync.proofs.prover.bounded.finite import FiniteCells, FiniteTerm, lift
+from confsync.proofs.prover.bounded.unrolled import Unrolled
+from confsync.proofs.prover.carrier.relation import Relation, Transition, View
+from confsync.proofs.prover.carrier.terms import formula
+from confsync.proofs.prover.invariant.lemma import Clause, Exclusive, Owned
+from confsync.proofs.prover.invariant.vocabulary import Ask, stated
 
 pytestmark = pytest.mark.slow
 

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from tiny_systems import ALIVE, CLOSING, HOLDS, LOCKED, MINE, PAUSED, RESOURCES, SAVED
 
-from confsync.model.designs import DESIGNS, RECOMMENDED
-from confsync.model.program import IDLE, Program
-from confsync.model.state import Bounds, Local, Shared
-from confsync.proofs.candidates import _clauses, candidates
-from confsync.proofs.lemma import Clause, Exclusive, Literal, Owned
-from confsync.proofs.samples import Answers, Samples, distinct_rows, packed
-from confsync.proofs.vocabulary import Atom, atoms
+from confsync.model.engine.program import IDLE, Program
+from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
+from confsync.model.libxl.state import Bounds, Local, Shared
+from confsync.proofs.prover.invariant.candidates import _clauses, candidates
+from confsync.proofs.prover.invariant.lemma import Clause, Exclusive, Literal, Owned
+from confsync.proofs.prover.invariant.samples import Answers, Samples, distinct_rows, packed
+from confsync.proofs.prover.invariant.vocabulary import Atom, atoms
 
 ATOMS = (ALIVE, SAVED, PAUSED, LOCKED)
 Said = frozenset[tuple[str, bool]]

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import z3
 
-from confsync.model.concrete import Layout, WordCells
-from confsync.model.designs import DESIGNS, RECOMMENDED
+from confsync.model.engine.concrete import Layout, WordCells
+from confsync.model.engine.program import Kind
 from confsync.model.language import (
     ABSENT,
     EMPTY,
@@ -26,12 +26,12 @@ from confsync.model.language import (
     neg,
     one_more,
 )
-from confsync.model.program import Kind
-from confsync.model.properties import PROPERTIES, Property
-from confsync.model.state import Bounds, Local, Shared
-from confsync.model.steps import write_template
-from confsync.proofs.relation import Relation, View
-from confsync.proofs.terms import (
+from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
+from confsync.model.libxl.properties import PROPERTIES, Property
+from confsync.model.libxl.state import Bounds, Local, Shared
+from confsync.model.libxl.steps import write_template
+from confsync.proofs.prover.carrier.relation import Relation, View
+from confsync.proofs.prover.carrier.terms import (
     AMOUNT,
     AXIOMS,
     CONFIGS,

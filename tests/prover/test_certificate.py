@@ -19,14 +19,20 @@ from small_design import FEW as FEW_PROPERTIES
 from small_design import faulty_design, small_design
 from small_design import small_proof as proof
 
-import confsync.proofs.certificate as certificates
-from confsync.model.designs import DESIGNS, RECOMMENDED
-from confsync.model.program import Kind as Outcome
-from confsync.model.verdict import Verdict
-from confsync.proofs.certificate import BY_THE_FRAME, CertificateError, index_of, may_write, write_certificate
-from confsync.proofs.obligation import Kind
-from confsync.proofs.proof import Proof, prove
-from confsync.proofs.smtlib import scripts
+import confsync.proofs.prover.certificate.certificate as certificates
+from confsync.model.engine.program import Kind as Outcome
+from confsync.model.engine.verdict import Verdict
+from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
+from confsync.proofs.prover.certificate.certificate import (
+    BY_THE_FRAME,
+    CertificateError,
+    index_of,
+    may_write,
+    write_certificate,
+)
+from confsync.proofs.prover.certificate.smtlib import scripts
+from confsync.proofs.prover.obligation import Kind
+from confsync.proofs.prover.proof import Proof, prove
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("certificate")]
 

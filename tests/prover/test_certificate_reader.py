@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from small_design import FEW, faulty_design, small_proof
 
-from confsync.proofs.certificate import BY_THE_FRAME, READER, write_certificate
-from confsync.proofs.proof import prove
+from confsync.proofs.prover.certificate.certificate import BY_THE_FRAME, READER, write_certificate
+from confsync.proofs.prover.proof import prove
 
 pytestmark = pytest.mark.slow
 

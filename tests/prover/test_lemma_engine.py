@@ -30,10 +30,10 @@ from tiny_systems import (
 )
 
 from confsync.model.language import neg, pointwise
-from confsync.model.state import Local, Shared
-from confsync.proofs.houdini import Strengthening
-from confsync.proofs.induction import Induction, Use
-from confsync.proofs.lemma import Clause, Exclusive, Lemma, Owned
+from confsync.model.libxl.state import Local, Shared
+from confsync.proofs.prover.invariant.houdini import Strengthening
+from confsync.proofs.prover.invariant.induction import Induction, Use
+from confsync.proofs.prover.invariant.lemma import Clause, Exclusive, Lemma, Owned
 
 # ------------------------------------------------------------------ steps
 

@@ -27,18 +27,26 @@ from tiny_systems import (
     strengthened,
 )
 
-from confsync.model.designs import DESIGNS, RECOMMENDED
+from confsync.model.engine.verdict import Verdict
 from confsync.model.language import neg
-from confsync.model.state import LOCKS, Local, Shared
-from confsync.model.step import GivenLemma
-from confsync.model.verdict import Verdict
-from confsync.proofs import proof
-from confsync.proofs.houdini import Strengthening
-from confsync.proofs.lemma import Exclusive, Lemma, Names
-from confsync.proofs.obligation import Discharged, Kind, Obligation, discharge, holds_at_first, obligations, verdict_of
-from confsync.proofs.proof import prove, verdicts_of
-from confsync.proofs.properties import Needed
-from confsync.proofs.stability import spread
+from confsync.model.language.step import GivenLemma
+from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
+from confsync.model.libxl.state import LOCKS, Local, Shared
+from confsync.proofs.prover import proof
+from confsync.proofs.prover.certificate.stability import spread
+from confsync.proofs.prover.invariant.houdini import Strengthening
+from confsync.proofs.prover.invariant.lemma import Exclusive, Lemma, Names
+from confsync.proofs.prover.obligation import (
+    Discharged,
+    Kind,
+    Obligation,
+    discharge,
+    holds_at_first,
+    obligations,
+    verdict_of,
+)
+from confsync.proofs.prover.proof import prove, verdicts_of
+from confsync.proofs.prover.properties import Needed
 
 PROVED, REFUTED, UNKNOWN = Verdict.PROVED, Verdict.REFUTED, Verdict.UNKNOWN
 A, B = z3.Bools("a b")

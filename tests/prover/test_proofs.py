@@ -13,17 +13,17 @@ import z3
 from mutants import MUTANTS
 from proved import PROOFS, proof_of_recommended
 
-from confsync.model.check import check
-from confsync.model.designs import DESIGNS, RECOMMENDED
+from confsync.model.engine.check import check
+from confsync.model.engine.verdict import Verdict
 from confsync.model.language import ABSENT, LanguageError, any_of, implies, neg
-from confsync.model.state import Bounds
-from confsync.model.step import GivenLemma
-from confsync.model.verdict import Verdict
-from confsync.proofs.houdini import Strengthening
-from confsync.proofs.induction import Step
-from confsync.proofs.lemma import Lemma
-from confsync.proofs.obligation import Kind, discharge
-from confsync.proofs.proof import Proof, prove
+from confsync.model.language.step import GivenLemma
+from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
+from confsync.model.libxl.state import Bounds
+from confsync.proofs.prover.invariant.houdini import Strengthening
+from confsync.proofs.prover.invariant.induction import Step
+from confsync.proofs.prover.invariant.lemma import Lemma
+from confsync.proofs.prover.obligation import Kind, discharge
+from confsync.proofs.prover.proof import Proof, prove
 
 pytestmark = PROOFS
 

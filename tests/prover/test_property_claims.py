@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 import z3
 
-from confsync.model.designs import DESIGNS, RECOMMENDED
 from confsync.model.language import ABSENT, MADE_UP, Sort
-from confsync.model.properties import PROPERTIES
-from confsync.model.state import LOCKS, Local, Shared
-from confsync.model.step import Design, once, order, step
-from confsync.model.steps import (
+from confsync.model.language.step import Design, once, order, step
+from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
+from confsync.model.libxl.properties import PROPERTIES
+from confsync.model.libxl.state import LOCKS, Local, Shared
+from confsync.model.libxl.steps import (
     answer,
     drop_device_lock,
     drop_lock,
@@ -24,12 +24,13 @@ from confsync.model.steps import (
     take_device_lock,
     take_lock,
 )
-from confsync.proofs import configuration, locks
-from confsync.proofs.induction import Claim, Induction
-from confsync.proofs.lemma import Exclusive
-from confsync.proofs.properties import needed
-from confsync.proofs.relation import Relation
-from confsync.proofs.terms import CONFIG, CONSTANTS, EJECTABLE, SORTS
+from confsync.proofs.libxl import configuration
+from confsync.proofs.prover import locks
+from confsync.proofs.prover.carrier.relation import Relation
+from confsync.proofs.prover.carrier.terms import CONFIG, CONSTANTS, EJECTABLE, SORTS
+from confsync.proofs.prover.invariant.induction import Claim, Induction
+from confsync.proofs.prover.invariant.lemma import Exclusive
+from confsync.proofs.prover.properties import needed
 
 recommended = DESIGNS[RECOMMENDED]
 FIRST, OTHER = z3.Consts("c1 c2", CONFIG)

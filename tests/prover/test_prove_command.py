@@ -13,12 +13,12 @@ from jsonschema import Draft202012Validator
 from junitparser import JUnitXml
 
 from confsync.front_door import main
-from confsync.model import manifest
-from confsync.model.state import Bounds
-from confsync.model.verdict import Cell, Verdict
-from confsync.proofs import cli
-from confsync.proofs.output import schema
-from confsync.proofs.report import Asked, Report, report_on
+from confsync.model.engine.verdict import Cell, Verdict
+from confsync.model.libxl.state import Bounds
+from confsync.model.report import manifest
+from confsync.proofs.prover import cli
+from confsync.proofs.prover.output import schema
+from confsync.proofs.prover.report import Asked, Report, report_on
 
 pytestmark = pytest.mark.slow
 
@@ -67,7 +67,7 @@ def test_what_is_neither_proved_nor_refuted_exits_with_3_and_says_what_is_missin
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A solver without time proves nothing; the search finds nothing; that is no pass."""
-    monkeypatch.setattr("confsync.proofs.proof.candidates", lambda *_: [])
+    monkeypatch.setattr("confsync.proofs.prover.proof.candidates", lambda *_: [])
     result = run("prove", DESIGN, "--property=xenstore_has_template", "--max-states=2000")
     assert result.exit_code == 3
     assert re.search(r"xenstore_has_template +UNKNOWN", result.stdout)
@@ -149,7 +149,7 @@ def test_the_matrix_shows_the_words_of_both_engines(tmp_path: Path, monkeypatch:
         return [report_on(few, d) for d in request.designs]
 
     monkeypatch.setattr(cli, "PROPERTIES", {"lock_is_exclusive": None})
-    monkeypatch.setattr("confsync.model.tables.PROPERTIES", {"lock_is_exclusive": None})
+    monkeypatch.setattr("confsync.model.report.tables.PROPERTIES", {"lock_is_exclusive": None})
     monkeypatch.setattr(cli, "run", some)
     path = tmp_path / "manifest.json"
     result = run("matrix", DESIGN, *CALM, "--write-manifest", path)
@@ -164,7 +164,7 @@ def test_the_matrix_shows_the_words_of_both_engines(tmp_path: Path, monkeypatch:
 def test_engines_that_contradict_each_other_are_a_failure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A property that the search refutes, and a proof of it: whatever the manifest says, that is no pass."""
     monkeypatch.setattr(cli, "PROPERTIES", {"template_has_xenstore": None})
-    monkeypatch.setattr("confsync.model.tables.PROPERTIES", {"template_has_xenstore": None})
+    monkeypatch.setattr("confsync.model.report.tables.PROPERTIES", {"template_has_xenstore": None})
     monkeypatch.setattr(cli, "_with_proofs", _all_proved)
     path = tmp_path / "manifest.json"
     run("matrix", DESIGN, *CALM, "--write-manifest", path)

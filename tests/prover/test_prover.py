@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 from small_design import FEW, faulty_design, small_design, small_proof
 
-from confsync.model.check import check
-from confsync.model.state import Bounds
-from confsync.model.verdict import Verdict
-from confsync.proofs import proof as proofs
-from confsync.proofs.certificate import write_certificate
-from confsync.proofs.lemma import Clause, Exclusive
-from confsync.proofs.obligation import Kind, discharge
-from confsync.proofs.proof import Proof, prove
+from confsync.model.engine.check import check
+from confsync.model.engine.verdict import Verdict
+from confsync.model.libxl.state import Bounds
+from confsync.proofs.prover import proof as proofs
+from confsync.proofs.prover.certificate.certificate import write_certificate
+from confsync.proofs.prover.invariant.lemma import Clause, Exclusive
+from confsync.proofs.prover.obligation import Kind, discharge
+from confsync.proofs.prover.proof import Proof, prove
 
 Z3 = Path(sys.executable).parent / "z3"
 ONE_DEVICE = Bounds(slots=1, ejectable=0, configs=1, names=1, amounts=1, processes=2, crashes=0)

@@ -15,23 +15,23 @@ from click.testing import CliRunner
 from tiny_systems import HOLDS, LOCKED, ONE, Move, always, at, no, strengthened
 
 from confsync.front_door import main
-from confsync.model.designs import DESIGNS, RECOMMENDED
+from confsync.model.engine.verdict import Cell, Verdict
 from confsync.model.language import neg
-from confsync.model.state import LOCKS, Bounds, Local, Shared
-from confsync.model.verdict import Cell, Verdict
-from confsync.proofs import cli, report
-from confsync.proofs.houdini import Strengthening
-from confsync.proofs.induction import Claim, Use
-from confsync.proofs.lemma import Exclusive, Lemma, Names
-from confsync.proofs.obligation import Discharged, Kind, Obligation, discharge, obligations
-from confsync.proofs.output import as_json, as_junit, objections
-from confsync.proofs.proof import Proof, verdicts_of
-from confsync.proofs.properties import needed
-from confsync.proofs.report import Asked, Report, report_on
-from confsync.proofs.second import Agreement, Opinion, compare
-from confsync.proofs.smtlib import Answer, Answers, Printed, Writer, answers, scripts
-from confsync.proofs.stability import Spread
-from confsync.proofs.system import System
+from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
+from confsync.model.libxl.state import LOCKS, Bounds, Local, Shared
+from confsync.proofs.prover import cli, report
+from confsync.proofs.prover.certificate.second import Agreement, Opinion, compare
+from confsync.proofs.prover.certificate.smtlib import Answer, Answers, Printed, Writer, answers, scripts
+from confsync.proofs.prover.certificate.stability import Spread
+from confsync.proofs.prover.certificate.system import System
+from confsync.proofs.prover.invariant.houdini import Strengthening
+from confsync.proofs.prover.invariant.induction import Claim, Use
+from confsync.proofs.prover.invariant.lemma import Exclusive, Lemma, Names
+from confsync.proofs.prover.obligation import Discharged, Kind, Obligation, discharge, obligations
+from confsync.proofs.prover.output import as_json, as_junit, objections
+from confsync.proofs.prover.proof import Proof, verdicts_of
+from confsync.proofs.prover.properties import needed
+from confsync.proofs.prover.report import Asked, Report, report_on
 
 PROVED, REFUTED, UNKNOWN = Verdict.PROVED, Verdict.REFUTED, Verdict.UNKNOWN
 SAT, UNSAT = Answer.SAT, Answer.UNSAT

@@ -8,10 +8,10 @@ import places
 import pytest
 from record_proofs import design_of, is_variant, names, proved_apart, read_proofs, refuted
 
-from confsync.model.designs import DESIGNS
-from confsync.model.properties import PROPERTIES
-from confsync.model.verdict import Verdict
-from confsync.proofs.obligation import Kind
+from confsync.model.engine.verdict import Verdict
+from confsync.model.libxl.designs import DESIGNS
+from confsync.model.libxl.properties import PROPERTIES
+from confsync.proofs.prover.obligation import Kind
 
 RECORD = read_proofs()
 MANIFEST = json.loads(places.MANIFEST.read_text(encoding="utf-8"))["designs"]

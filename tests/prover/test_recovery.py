@@ -17,19 +17,27 @@ import z3
 from interpreted import Structure
 from mutants import recommended
 
-from confsync.model.check import check
-from confsync.model.concrete import Plain, WordCells
-from confsync.model.designs import DESIGNS, RECOMMENDED
-from confsync.model.ghosts import names_every_slot
+from confsync.model.engine.check import check
+from confsync.model.engine.concrete import Plain, WordCells
+from confsync.model.engine.program import IDLE, Kind, Program
+from confsync.model.engine.search.bfs import Limits, Search
+from confsync.model.engine.search.monitor import Monitor
+from confsync.model.engine.search.pairs import Pairs
+from confsync.model.engine.search.recover import (
+    Recovery,
+    may_be_destroyed,
+    memory_agrees,
+    runs,
+    slot_agrees,
+    whole_agrees,
+)
+from confsync.model.engine.verdict import Verdict
 from confsync.model.language import EMPTY, FIRST_CONFIG, Bool, all_of, any_of, neg
-from confsync.model.program import IDLE, Kind, Program
-from confsync.model.search.bfs import Limits, Search
-from confsync.model.search.monitor import Monitor
-from confsync.model.search.pairs import Pairs
-from confsync.model.search.recover import Recovery, may_be_destroyed, memory_agrees, runs, slot_agrees, whole_agrees
-from confsync.model.state import Bounds, Local, Shared
-from confsync.model.step import SIGNATURES, Design, order, step
-from confsync.model.steps import (
+from confsync.model.language.step import SIGNATURES, Design, order, step
+from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
+from confsync.model.libxl.ghosts import names_every_slot
+from confsync.model.libxl.state import Bounds, Local, Shared
+from confsync.model.libxl.steps import (
     close_devices,
     drop_lock,
     grant_memory,
@@ -44,15 +52,14 @@ from confsync.model.steps import (
     unload_medium,
     unlock,
 )
-from confsync.model.verdict import Verdict
-from confsync.proofs.candidates import candidates
-from confsync.proofs.houdini import Strengthening
-from confsync.proofs.induction import Claim
-from confsync.proofs.recovery import LONGEST, About, operations, parts, recoverable, sequences
-from confsync.proofs.relation import Relation
-from confsync.proofs.samples import take
-from confsync.proofs.terms import formula
-from confsync.proofs.vocabulary import atoms
+from confsync.proofs.libxl.recovery import LONGEST, About, operations, parts, recoverable, sequences
+from confsync.proofs.prover.carrier.relation import Relation
+from confsync.proofs.prover.carrier.terms import formula
+from confsync.proofs.prover.invariant.candidates import candidates
+from confsync.proofs.prover.invariant.houdini import Strengthening
+from confsync.proofs.prover.invariant.induction import Claim
+from confsync.proofs.prover.invariant.samples import take
+from confsync.proofs.prover.invariant.vocabulary import atoms
 
 pytestmark = pytest.mark.slow
 
@@ -229,7 +236,7 @@ Arguments = Mapping[str, Plain]
 
 
 class Plainly:
-    """The argument of `confsync.proofs.recovery`, followed from plain states: the operations run as the program runs
+    """The argument of `confsync.proofs.libxl.recovery`, followed from plain states: the operations run as the program runs
     them."""
 
     def __init__(self, design: Design, bounds: Bounds) -> None:

@@ -13,23 +13,23 @@ import pytest
 from mutants import MUTANTS, recommended
 from reached import checked, reachable
 
-from confsync.model.concrete import Layout, Refused, WordCells
-from confsync.model.designs import DESIGNS
+from confsync.model.engine.concrete import Layout, Refused, WordCells
+from confsync.model.engine.program import IDLE, Kind, Program, Transition
+from confsync.model.engine.search.alone import Alone
+from confsync.model.engine.search.bfs import Limits
+from confsync.model.engine.trace import Trace, read_token, replay
 from confsync.model.language import ABSENT, EMPTY, FIRST_CONFIG, MADE_UP
-from confsync.model.program import IDLE, Kind, Program, Transition
-from confsync.model.search.alone import Alone
-from confsync.model.search.bfs import Limits
-from confsync.model.state import RESULT, Bounds, Local, Shared
-from confsync.model.trace import Trace, read_token, replay
-from confsync.proofs.candidates import candidates
-from confsync.proofs.houdini import Strengthening
-from confsync.proofs.indistinguishable import VISIBLE, look_alike
-from confsync.proofs.lemma import Lemma
-from confsync.proofs.refinement import Refinement, refine, simulate
-from confsync.proofs.relation import Relation
-from confsync.proofs.samples import take
-from confsync.proofs.specification import SPECIFICATION, Change, Domain, Specification, change, see
-from confsync.proofs.vocabulary import Atom, atoms
+from confsync.model.libxl.designs import DESIGNS
+from confsync.model.libxl.state import RESULT, Bounds, Local, Shared
+from confsync.proofs.libxl.indistinguishable import VISIBLE, look_alike
+from confsync.proofs.libxl.refinement import Refinement, refine, simulate
+from confsync.proofs.libxl.specification import SPECIFICATION, Change, Domain, Specification, change, see
+from confsync.proofs.prover.carrier.relation import Relation
+from confsync.proofs.prover.invariant.candidates import candidates
+from confsync.proofs.prover.invariant.houdini import Strengthening
+from confsync.proofs.prover.invariant.lemma import Lemma
+from confsync.proofs.prover.invariant.samples import take
+from confsync.proofs.prover.invariant.vocabulary import Atom, atoms
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("refinement")]
 

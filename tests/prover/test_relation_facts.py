@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 import z3
 
-from confsync.model.concrete import Plain
-from confsync.model.designs import DESIGNS, RECOMMENDED
+from confsync.model.engine.concrete import Plain
+from confsync.model.engine.program import Kind, Program
 from confsync.model.language import ABSENT, EMPTY, FIRST_CONFIG, Sort
-from confsync.model.program import Kind, Program
-from confsync.model.state import Bounds, Local, Shared
-from confsync.proofs.relation import Relation, Transition
-from confsync.proofs.terms import CONFIG, CONSTANTS, EJECTABLE, SLOT, SORTS
+from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
+from confsync.model.libxl.state import Bounds, Local, Shared
+from confsync.proofs.prover.carrier.relation import Relation, Transition
+from confsync.proofs.prover.carrier.terms import CONFIG, CONSTANTS, EJECTABLE, SLOT, SORTS
 
 C = FIRST_CONFIG
 D = FIRST_CONFIG + 1

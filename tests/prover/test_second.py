@@ -16,17 +16,25 @@ import z3
 from small_design import small_design
 from small_design import small_proof as proof
 
-from confsync.model.designs import DESIGNS, RECOMMENDED
+from confsync.model.engine.verdict import Verdict
 from confsync.model.language import ABSENT, EMPTY
-from confsync.model.step import Design
-from confsync.model.verdict import Verdict
-from confsync.proofs import stability as stable
-from confsync.proofs.obligation import Discharged, Kind, Obligation, discharge
-from confsync.proofs.proof import prove
-from confsync.proofs.second import Agreement, NoSecondSolver, Opinion, ask, compare, opinion, second_opinion
-from confsync.proofs.smtlib import Answer, Answers, Script, Writer, answers, file_name, scripts
-from confsync.proofs.stability import spread, stability, worst
-from confsync.proofs.terms import AXIOMS, CONFIG, CONFIGS
+from confsync.model.language.step import Design
+from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
+from confsync.proofs.prover.carrier.terms import AXIOMS, CONFIG, CONFIGS
+from confsync.proofs.prover.certificate import stability as stable
+from confsync.proofs.prover.certificate.second import (
+    Agreement,
+    NoSecondSolver,
+    Opinion,
+    ask,
+    compare,
+    opinion,
+    second_opinion,
+)
+from confsync.proofs.prover.certificate.smtlib import Answer, Answers, Script, Writer, answers, file_name, scripts
+from confsync.proofs.prover.certificate.stability import spread, stability, worst
+from confsync.proofs.prover.obligation import Discharged, Kind, Obligation, discharge
+from confsync.proofs.prover.proof import prove
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("second")]
 

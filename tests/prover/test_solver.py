@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import z3
 
-from confsync.proofs.solver import GUARD, GUARD_FIRED, Solver
+from confsync.proofs.prover.carrier.solver import GUARD, GUARD_FIRED, Solver
 
 
 def pigeons(holes: int) -> list[z3.BoolRef]:

@@ -15,29 +15,29 @@ import places
 import pytest
 from wrong_relations import CARRIERS
 
-from confsync.model import design_file
-from confsync.model.concrete import Plain, WordCells
-from confsync.model.designs import DESIGNS, RECOMMENDED
+from confsync.model.command import design_file
+from confsync.model.engine.concrete import Plain, WordCells
+from confsync.model.engine.program import IDLE, Kind, Program
+from confsync.model.engine.trace import read_token, replay
+from confsync.model.engine.verdict import Verdict
+from confsync.model.engine.violation import violates
 from confsync.model.language import Record
-from confsync.model.program import IDLE, Kind, Program
-from confsync.model.properties import PROPERTIES, Decided
-from confsync.model.state import Bounds, Local, Shared
-from confsync.model.step import Design, GivenLemma
-from confsync.model.trace import read_token, replay
-from confsync.model.verdict import Verdict
-from confsync.model.violation import violates
-from confsync.proofs import proof as proofs
-from confsync.proofs import samples
-from confsync.proofs.candidates import candidates
-from confsync.proofs.cti import EnginesDisagree, Instance, Numbers, counterexample, says
-from confsync.proofs.houdini import Broken
-from confsync.proofs.induction import Claim
-from confsync.proofs.lemma import Clause, Lemma
-from confsync.proofs.proof import Proof, prove
-from confsync.proofs.relation import Relation
-from confsync.proofs.terms import Z3Cells
-from confsync.proofs.triage import Label, Triage, line, triage
-from confsync.proofs.vocabulary import atoms, stated
+from confsync.model.language.step import Design, GivenLemma
+from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
+from confsync.model.libxl.properties import PROPERTIES, Decided
+from confsync.model.libxl.state import Bounds, Local, Shared
+from confsync.proofs.prover import proof as proofs
+from confsync.proofs.prover.carrier.relation import Relation
+from confsync.proofs.prover.carrier.terms import Z3Cells
+from confsync.proofs.prover.counterexample.cti import EnginesDisagree, Instance, Numbers, counterexample, says
+from confsync.proofs.prover.counterexample.triage import Label, Triage, line, triage
+from confsync.proofs.prover.invariant import samples
+from confsync.proofs.prover.invariant.candidates import candidates
+from confsync.proofs.prover.invariant.houdini import Broken
+from confsync.proofs.prover.invariant.induction import Claim
+from confsync.proofs.prover.invariant.lemma import Clause, Lemma
+from confsync.proofs.prover.invariant.vocabulary import atoms, stated
+from confsync.proofs.prover.proof import Proof, prove
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("triage")]
 

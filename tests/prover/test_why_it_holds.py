@@ -8,7 +8,7 @@ import pytest
 from places import ROOT
 from proved import PROOFS, proof_of_recommended
 
-from confsync.model.verdict import Verdict
+from confsync.model.engine.verdict import Verdict
 
 DOC = (ROOT / "docs" / "why-it-holds.md").read_text(encoding="utf-8")
 

@@ -11,17 +11,17 @@ from typing import Any
 
 import z3
 
-from confsync.model.designs import DESIGNS, RECOMMENDED
+from confsync.model.engine.program import IDLE, Kind, Label
 from confsync.model.language import Slot
-from confsync.model.program import IDLE, Kind, Label
-from confsync.model.state import Local, Shared
-from confsync.model.step import Design
-from confsync.proofs.houdini import Strengthening
-from confsync.proofs.induction import Claim, Named, Use
-from confsync.proofs.lemma import Clause, Lemma
-from confsync.proofs.relation import Relation, Transition, View
-from confsync.proofs.solver import RLIMIT
-from confsync.proofs.vocabulary import Ask, Atom, stated
+from confsync.model.language.step import Design
+from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
+from confsync.model.libxl.state import Local, Shared
+from confsync.proofs.prover.carrier.relation import Relation, Transition, View
+from confsync.proofs.prover.carrier.solver import RLIMIT
+from confsync.proofs.prover.invariant.houdini import Strengthening
+from confsync.proofs.prover.invariant.induction import Claim, Named, Use
+from confsync.proofs.prover.invariant.lemma import Clause, Lemma
+from confsync.proofs.prover.invariant.vocabulary import Ask, Atom, stated
 
 ONE, TWO = 2, 3
 """Two locations."""

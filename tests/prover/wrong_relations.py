@@ -8,12 +8,12 @@ from typing import Any
 
 import z3
 
+from confsync.model.engine.program import Kind
 from confsync.model.language import Bool, Field, Slot, neg
-from confsync.model.program import Kind
-from confsync.model.state import LOCKS, Local, Shared
-from confsync.model.step import Design
-from confsync.proofs.relation import Relation, Transition, View
-from confsync.proofs.terms import PROCESS, SLOT, Choice, Guard, Z3Cells, Z3Term, formula, lift
+from confsync.model.language.step import Design
+from confsync.model.libxl.state import LOCKS, Local, Shared
+from confsync.proofs.prover.carrier.relation import Relation, Transition, View
+from confsync.proofs.prover.carrier.terms import PROCESS, SLOT, Choice, Guard, Z3Cells, Z3Term, formula, lift
 
 # ------------------------------------------------------------------ carriers
 

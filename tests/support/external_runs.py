@@ -8,7 +8,7 @@ from pathlib import Path
 from places import ROOT
 from processes import LONG
 
-from confsync.model.designs import DESIGNS, RECOMMENDED
+from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
 from confsync.proofs.conformance.external.run import explore_external
 from confsync.proofs.conformance.run import Report
 from confsync.proofs.conformance.scope import Scope

@@ -14,13 +14,13 @@ from typing import Any
 import z3
 from reached import arguments
 
-from confsync.model.concrete import Layout, Plain
+from confsync.model.engine.concrete import Layout, Plain
+from confsync.model.engine.program import IDLE, Program
+from confsync.model.engine.program import Transition as Move
 from confsync.model.language import ConcreteSlot, Field, Sort
-from confsync.model.program import IDLE, Program
-from confsync.model.program import Transition as Move
-from confsync.model.state import LOCKS, Bounds, Local, Shared
-from confsync.proofs.relation import Relation, Transition
-from confsync.proofs.terms import CONSTANTS, EJECTABLE, PROCESS, SLOT, SORTS, Z3Term
+from confsync.model.libxl.state import LOCKS, Bounds, Local, Shared
+from confsync.proofs.prover.carrier.relation import Relation, Transition
+from confsync.proofs.prover.carrier.terms import CONSTANTS, EJECTABLE, PROCESS, SLOT, SORTS, Z3Term
 
 FIELDS: dict[str, Field] = Shared.fields() | Local.fields()
 ORDER = {name: i for i, name in enumerate(FIELDS)}

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 
-from confsync.model.designs import DESIGNS, RECOMMENDED
-from confsync.model.step import Design, Operation, Undo
+from confsync.model.language.step import Design, Operation, Undo
+from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
 
 recommended = DESIGNS[RECOMMENDED]
 

@@ -1,6 +1,6 @@
 """The model searched the plain way: a dictionary, a queue, and each property as its statement says it.
 
-Nothing of `confsync.model.search` is in here: no NumPy, no numbers for words, no symmetry, no slices. What a small step
+Nothing of `confsync.model.engine.search` is in here: no NumPy, no numbers for words, no symmetry, no slices. What a small step
 does is `Program.transitions`; everything after that is written a second time, to be slow and easy to believe.
 """
 
@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, TypeVar
 
+from confsync.model.engine.program import IDLE, Kind, Label, Program, Transition
+from confsync.model.engine.trace import Move
 from confsync.model.language import ABSENT, EMPTY, MADE_UP
-from confsync.model.program import IDLE, Kind, Label, Program, Transition
-from confsync.model.properties import PROPERTIES, Decided
-from confsync.model.trace import Move
+from confsync.model.libxl.properties import PROPERTIES, Decided
 
 State = tuple[int, tuple[int, ...]]
 """A whole state: the shared word, and each process's local word."""

@@ -6,14 +6,14 @@ import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from confsync.model.concrete import Layout, Plain
-from confsync.model.program import IDLE, Program, Transition
-from confsync.model.search.bfs import Limits, Search
-from confsync.model.search.monitor import Monitor
-from confsync.model.search.pairs import Pairs
-from confsync.model.state import Bounds
-from confsync.model.step import Design
-from confsync.proofs.samples import reachable_pairs
+from confsync.model.engine.concrete import Layout, Plain
+from confsync.model.engine.program import IDLE, Program, Transition
+from confsync.model.engine.search.bfs import Limits, Search
+from confsync.model.engine.search.monitor import Monitor
+from confsync.model.engine.search.pairs import Pairs
+from confsync.model.language.step import Design
+from confsync.model.libxl.state import Bounds
+from confsync.proofs.prover.invariant.samples import reachable_pairs
 
 Pair = tuple[int, int]
 """A shared word and the local word of one process."""

@@ -23,14 +23,14 @@ import click
 from places import DATA
 from variants import as_file, variant
 
-from confsync.model.check import Examined, check
-from confsync.model.contract import check_contract
-from confsync.model.design_file import load
-from confsync.model.designs import DESIGNS
-from confsync.model.parallel import cores, side_by_side
-from confsync.model.state import Bounds
-from confsync.model.step import Design, Operation
-from confsync.model.verdict import Verdict
+from confsync.model.command.design_file import load
+from confsync.model.engine.check import Examined, check
+from confsync.model.engine.contract import check_contract
+from confsync.model.engine.parallel import cores, side_by_side
+from confsync.model.engine.verdict import Verdict
+from confsync.model.language.step import Design, Operation
+from confsync.model.libxl.designs import DESIGNS
+from confsync.model.libxl.state import Bounds
 
 WRONG = DATA / "wrong_designs"
 """Designs with one fault each, said in the first line of the file."""

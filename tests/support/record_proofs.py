@@ -26,13 +26,13 @@ import click
 from places import DATA
 from record import read_named, read_variants, wrong_designs
 
-from confsync.model.design_file import load
-from confsync.model.designs import DESIGNS
-from confsync.model.properties import PROPERTIES
-from confsync.model.step import Design
-from confsync.model.verdict import Verdict
-from confsync.proofs.obligation import Discharged
-from confsync.proofs.proof import Proof, prove
+from confsync.model.command.design_file import load
+from confsync.model.engine.verdict import Verdict
+from confsync.model.language.step import Design
+from confsync.model.libxl.designs import DESIGNS
+from confsync.model.libxl.properties import PROPERTIES
+from confsync.proofs.prover.obligation import Discharged
+from confsync.proofs.prover.proof import Proof, prove
 
 PROOFS = DATA / "record" / "proofs.json"
 EVERY = 8

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
-from confsync.model import steps
-from confsync.model.designs import DESIGNS
 from confsync.model.language import LanguageError, neg
-from confsync.model.step import Design, Operation, Step, Undo, order, step
+from confsync.model.language.step import Design, Operation, Step, Undo, order, step
+from confsync.model.libxl import steps
+from confsync.model.libxl.designs import DESIGNS
 
 OWN_STEPS = '''\
 @step

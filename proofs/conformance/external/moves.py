@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 
 from confsync.impl.errors import ToolstackError
 from confsync.impl.ports import Toolstack
-from confsync.model.program import Program
-from confsync.model.search.alone import Answer
+from confsync.model.engine.program import Program
+from confsync.model.engine.search.alone import Answer
 from confsync.proofs.conformance.abstraction import View
 from confsync.proofs.conformance.asked import Asked
 from confsync.proofs.conformance.calls import Call

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import cast
 
+from confsync.model.engine.program import Program
+from confsync.model.engine.search.alone import Answer
 from confsync.model.language import ABSENT, EMPTY, FIRST_CONFIG, MADE_UP
-from confsync.model.program import Program
-from confsync.model.search.alone import Answer
 from confsync.proofs.conformance.abstraction import View
 from confsync.proofs.conformance.asked import Asked, amount, name, path
 from confsync.proofs.conformance.external.messages import Message, ProtocolBroken

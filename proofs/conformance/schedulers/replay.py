@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from confsync.model.trace import TokenError
+from confsync.model.engine.trace import TokenError
 from confsync.proofs.conformance.explore import Choice
 
 

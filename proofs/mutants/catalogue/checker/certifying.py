@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from confsync.proofs.mutants.mutant import Mutant
 
-CERTIFICATE, READER = "proofs/certificate.py", "proofs/certificate_reader.py"
-SMTLIB, SECOND = "proofs/smtlib.py", "proofs/second.py"
+CERTIFICATE, READER = "proofs/prover/certificate/certificate.py", "proofs/prover/certificate/certificate_reader.py"
+SMTLIB, SECOND = "proofs/prover/certificate/smtlib.py", "proofs/prover/certificate/second.py"
 LEFT_OUT = "test_certificate.py::test_no_transition_and_no_lemma_is_left_out"
 TAMPERED = "test_certificate_reader.py::test_what_was_removed_or_weakened_is_named"
 TWO_ANSWERS = "test_second.py::test_what_two_answers_come_to"

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from confsync.proofs.mutants.mutant import Mutant
 
-CONFIGURATION = "proofs/configuration.py"
-GHOSTS = "model/ghosts.py"
-RECOVERY = "proofs/recovery.py"
-LOCKS = "proofs/locks.py"
-PROPERTIES = "proofs/properties.py"
-RELATION = "proofs/relation.py"
-CANDIDATES = "proofs/candidates.py"
-SAMPLES = "proofs/samples.py"
-VOCABULARY = "proofs/vocabulary.py"
+CONFIGURATION = "proofs/libxl/configuration.py"
+GHOSTS = "model/libxl/ghosts.py"
+RECOVERY = "proofs/libxl/recovery.py"
+LOCKS = "proofs/prover/locks.py"
+PROPERTIES = "proofs/prover/properties.py"
+RELATION = "proofs/prover/carrier/relation.py"
+CANDIDATES = "proofs/prover/invariant/candidates.py"
+SAMPLES = "proofs/prover/invariant/samples.py"
+VOCABULARY = "proofs/prover/invariant/vocabulary.py"
 
 CLAIMING = (
     Mutant(

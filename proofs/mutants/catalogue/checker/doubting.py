@@ -5,8 +5,12 @@ from __future__ import annotations
 
 from confsync.proofs.mutants.mutant import Mutant
 
-CTI, TRIAGE, ALONE = "proofs/cti.py", "proofs/triage.py", "proofs/alone.py"
-REFINEMENT, SPECIFICATION = "proofs/refinement.py", "proofs/specification.py"
+CTI, TRIAGE, ALONE = (
+    "proofs/prover/counterexample/cti.py",
+    "proofs/prover/counterexample/triage.py",
+    "proofs/prover/alone.py",
+)
+REFINEMENT, SPECIFICATION = "proofs/libxl/refinement.py", "proofs/libxl/specification.py"
 DOES_NOT_REFINE = "test_refinement.py::test_a_design_that_does_not_refine_says_where"
 WRONG_SPECIFICATION = "test_refinement.py::test_a_wrong_specification_is_refused"
 PLAIN = "test_refinement.py::test_the_specification_runs_on_plain_values"

@@ -8,7 +8,7 @@ from confsync.proofs.mutants.mutant import Mutant
 FACTS = (
     Mutant(
         "facts-recovery-may-leave-a-wrong-template",
-        "model/search/recover.py",
+        "model/engine/search/recover.py",
         "return all_of(s.template[k] == s.attached[k], s.resources",
         "return all_of(s.resources",
         "recovery may leave a wrong template",
@@ -16,7 +16,7 @@ FACTS = (
     ),
     Mutant(
         "facts-memory-needs-no-agreement",
-        "model/search/recover.py",
+        "model/engine/search/recover.py",
         "    return s.granted == s.memory\n",
         "    return s.granted == s.granted\n",
         "memory needs no agreement",
@@ -24,7 +24,7 @@ FACTS = (
     ),
     Mutant(
         "facts-recovery-may-leave-the-domain-paused",
-        "model/search/recover.py",
+        "model/engine/search/recover.py",
         "neg(s.paused), neg(s.locked))",
         "neg(s.locked))",
         "recovery may leave the domain paused",
@@ -32,7 +32,7 @@ FACTS = (
     ),
     Mutant(
         "facts-recovery-may-leave-a-template-of-no-domain",
-        "model/search/recover.py",
+        "model/engine/search/recover.py",
         "return all_of(s.saved == s.alive, ",
         "return all_of(",
         "recovery may leave a template of no domain",
@@ -40,7 +40,7 @@ FACTS = (
     ),
     Mutant(
         "facts-a-whole-domain-may-be-destroyed",
-        "model/search/recover.py",
+        "model/engine/search/recover.py",
         "return all_of(s.alive, neg(runs(s)))",
         "return all_of(s.alive)",
         "a whole domain may be destroyed",
@@ -48,7 +48,7 @@ FACTS = (
     ),
     Mutant(
         "facts-a-domain-without-a-template-runs",
-        "model/search/recover.py",
+        "model/engine/search/recover.py",
         "return all_of(s.alive, s.saved, neg(s.paused))",
         "return all_of(s.alive, neg(s.paused))",
         "a domain without a template runs",
@@ -56,7 +56,7 @@ FACTS = (
     ),
     Mutant(
         "facts-search-exact-answer-compares-no-memory",
-        "model/search/alone.py",
+        "model/engine/search/alone.py",
         '            memory if self._keeps("draft_memory") else 0,',
         "            0,",
         "search: exact answer compares no memory",
@@ -64,7 +64,7 @@ FACTS = (
     ),
     Mutant(
         "facts-search-suspects-compare-devices-alone",
-        "model/search/exact.py",
+        "model/engine/search/exact.py",
         "if answer != alone.truth(pairs.shared.words[g]):",
         "if answer[0] != (alone.truth(pairs.shared.words[g]) or ((),))[0]:",
         "search: suspects compare devices alone",
@@ -72,7 +72,7 @@ FACTS = (
     ),
     Mutant(
         "facts-prover-exact-answer-compares-no-knobs",
-        "proofs/configuration.py",
+        "proofs/libxl/configuration.py",
         "*(answer.values[knob] != truth.values[PARTS[knob]] for knob in (name, memory)),",
         "*(answer.values[knob] != truth.values[PARTS[knob]] for knob in ()),",
         "prover: exact answer compares no knobs",
@@ -80,7 +80,7 @@ FACTS = (
     ),
     Mutant(
         "facts-prover-exact-answer-compares-no-devices",
-        "proofs/configuration.py",
+        "proofs/libxl/configuration.py",
         "        answer.values[draft](k) != truth.values[PARTS[draft]](k),\n        *(answer.values[knob]",
         "        *(answer.values[knob]",
         "prover: exact answer compares no devices",
@@ -88,7 +88,7 @@ FACTS = (
     ),
     Mutant(
         "facts-what-is-empty-stays-vouched",
-        "model/ghosts.py",
+        "model/libxl/ghosts.py",
         "gone = any_of(neg(s.xenstore[k].present), s.xenstore[k].empty)",
         "gone = any_of(neg(s.xenstore[k].present))",
         "what is empty stays vouched",
@@ -96,7 +96,7 @@ FACTS = (
     ),
     Mutant(
         "facts-a-death-tears-nothing",
-        "model/ghosts.py",
+        "model/libxl/ghosts.py",
         "s.torn = any_of(s.torn, s.granted != s.memory)",
         "s.torn = any_of(s.torn)",
         "a death tears nothing",
@@ -104,7 +104,7 @@ FACTS = (
     ),
     Mutant(
         "facts-an-error-withdraws-nothing",
-        "model/ghosts.py",
+        "model/libxl/ghosts.py",
         "    settle(signature, s, me)\n    if tore:",
         "    if tore:",
         "an error withdraws nothing",
@@ -112,7 +112,7 @@ FACTS = (
     ),
     Mutant(
         "facts-create-vouches-for-one-slot",
-        "model/ghosts.py",
+        "model/libxl/ghosts.py",
         "                s.vouched = s.template\n",
         "                pass\n",
         "create vouches for one slot",
@@ -120,7 +120,7 @@ FACTS = (
     ),
     Mutant(
         "facts-drive-forgotten-in-template-is-faithful",
-        "model/properties.py",
+        "model/libxl/properties.py",
         "            lambda s, k: implies(_has_medium(s, k), _agrees(s, k)),\n            _has_medium,",
         "            lambda s, k: implies(all_of(neg(k.ejectable), _has_medium(s, k)), _agrees(s, k)),\n"
         "            _has_medium,",
@@ -129,7 +129,7 @@ FACTS = (
     ),
     Mutant(
         "facts-medium-agrees-of-devices-too",
-        "model/properties.py",
+        "model/libxl/properties.py",
         "return all_of(k.ejectable, _has_medium(s, k))",
         "return all_of(_has_medium(s, k))",
         "medium_agrees: of devices too",
@@ -137,7 +137,7 @@ FACTS = (
     ),
     Mutant(
         "facts-lock-file-without-a-death-is-fine",
-        "model/properties.py",
+        "model/libxl/properties.py",
         "left = all_of(s.lock_file, neg(s.locked), s.crashes == 0)",
         "left = all_of(s.lock_file, neg(s.locked), s.crashes == 0, s.saved)",
         "lock file without a death is fine",
@@ -145,7 +145,7 @@ FACTS = (
     ),
     Mutant(
         "facts-template-may-outlive-its-domain",
-        "model/properties.py",
+        "model/libxl/properties.py",
         "all_of(neg(s.saved), neg(left))",
         "all_of(neg(left))",
         "template may outlive its domain",
@@ -153,7 +153,7 @@ FACTS = (
     ),
     Mutant(
         "facts-no-lost-update-an-entry-is-enough",
-        "model/properties.py",
+        "model/libxl/properties.py",
         "implies(_vouched(s, k), s.template[k] == s.vouched[k])",
         "implies(_vouched(s, k), s.template[k] != ABSENT)",
         "no_lost_update: an entry is enough",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from confsync.proofs.mutants.mutant import Mutant
 
-PREDICATES = "model/properties.py"
+PREDICATES = "model/libxl/properties.py"
 FACT = "test_predicate_facts.py::test_a_property_over_the_stores"
 
 PROPERTIES = (

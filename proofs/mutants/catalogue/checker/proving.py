@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from confsync.proofs.mutants.mutant import Mutant
 
-PROOF = "proofs/proof.py"
-OBLIGATION = "proofs/obligation.py"
-STABILITY = "proofs/stability.py"
-HOUDINI = "proofs/houdini.py"
-INDUCTION = "proofs/induction.py"
-LEMMA = "proofs/lemma.py"
-TERMS = "proofs/terms.py"
-SOLVER = "proofs/solver.py"
+PROOF = "proofs/prover/proof.py"
+OBLIGATION = "proofs/prover/obligation.py"
+STABILITY = "proofs/prover/certificate/stability.py"
+HOUDINI = "proofs/prover/invariant/houdini.py"
+INDUCTION = "proofs/prover/invariant/induction.py"
+LEMMA = "proofs/prover/invariant/lemma.py"
+TERMS = "proofs/prover/carrier/terms.py"
+SOLVER = "proofs/prover/carrier/solver.py"
 
 PROVING = (
     Mutant(

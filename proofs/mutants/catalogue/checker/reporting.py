@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from confsync.proofs.mutants.mutant import Mutant
 
-REPORT = "proofs/report.py"
-OUTPUT = "proofs/output.py"
-CLI = "proofs/cli.py"
-SMTLIB = "proofs/smtlib.py"
-SECOND = "proofs/second.py"
-SYSTEM = "proofs/system.py"
+REPORT = "proofs/prover/report.py"
+OUTPUT = "proofs/prover/output.py"
+CLI = "proofs/prover/cli.py"
+SMTLIB = "proofs/prover/certificate/smtlib.py"
+SECOND = "proofs/prover/certificate/second.py"
+SYSTEM = "proofs/prover/certificate/system.py"
 
 REPORTING = (
     Mutant(

@@ -5,10 +5,10 @@ from __future__ import annotations
 from confsync.proofs.mutants.mutant import Mutant
 
 BFS, FRONTIER, PAIRS, EXACT, RECOVER, CANONICAL, SYMMETRY, MONITOR, ALONE = (
-    f"model/search/{name}.py"
+    f"model/engine/search/{name}.py"
     for name in ("bfs", "frontier", "pairs", "exact", "recover", "canonical", "symmetry", "monitor", "alone")
 )
-SLICE, CHECK = "model/slice.py", "model/check.py"
+SLICE, CHECK = "model/engine/slice.py", "model/engine/check.py"
 PARTS = "test_search_parts.py::"
 ORBIT, RENAMED, ANSWER = (
     f"{PARTS}{name}"

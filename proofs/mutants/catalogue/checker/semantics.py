@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from confsync.proofs.mutants.mutant import Mutant
 
-STEPS, GHOSTS, ENVIRONMENT = "model/steps.py", "model/ghosts.py", "model/environment.py"
+STEPS, GHOSTS, ENVIRONMENT = "model/libxl/steps.py", "model/libxl/ghosts.py", "model/libxl/environment.py"
 PROGRAM, STEP, FOOTPRINT, CONCRETE = (f"model/{name}.py" for name in ("program", "step", "footprint", "concrete"))
 A_STEP = "test_step_facts.py::test_a_step"
 LEADS_TO = "test_search_parts.py::test_what_a_point_leads_to"

@@ -7,7 +7,7 @@ from confsync.proofs.mutants.mutant import Mutant
 VERDICT, MANIFEST, CLAIMS, TRACE, VIOLATION, CONTRACT = (
     f"model/{name}.py" for name in ("verdict", "manifest", "claims", "trace", "violation", "contract")
 )
-OBSERVED, TRANSACTION = "model/observed/design.py", "model/observed/transaction.py"
+OBSERVED, TRANSACTION = "model/libxl/observed/design.py", "model/libxl/observed/transaction.py"
 LIMIT = "test_limits.py::test_a_limit_leaves_open_what_is_not_refuted"
 TOKEN = "test_search_parts.py::test_a_token_replays_its_own_run_and_no_other"
 

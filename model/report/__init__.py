@@ -1,0 +1,1 @@
+"""What is told of verdicts: stories, tables, JSON, JUnit, manifests."""

@@ -1,0 +1,1 @@
+"""What is proved of libxl's protocol alone: configurations, recovery, refinement."""

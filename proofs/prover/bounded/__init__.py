@@ -1,0 +1,1 @@
+"""Bounded model checking and k-induction: a second engine, for fixed bounds."""

@@ -1,0 +1,1 @@
+"""Where a proof fails: counterexamples to induction, and what a proof lacks."""

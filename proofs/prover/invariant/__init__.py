@@ -1,0 +1,1 @@
+"""The search for an inductive invariant: vocabulary, candidates, induction, Houdini."""

@@ -1,10 +1,9 @@
 """The same program for spin: a Promela model printed from the very step functions, and a run of its search.
 
-A step runs on a carrier whose values are expressions, and what it does becomes one `d_step`. Each point is a
-label; a map is one variable for each slot, so that bits pack; where a step asks which slot it was asked about,
-there is an alternative for each. The reachable states are those of `confsync.model.engine.program`, one for one, so spin's
-count of stored states is the count of product states, without any reduction.
-"""
+A step runs on a carrier whose values are expressions, and what it does becomes one `d_step`. Each point is a label; a
+map is one variable for each slot, so that bits pack; where a step asks which slot it was asked about, there is an
+alternative for each. The reachable states are those of `confsync.model.engine.program`, one for one, so spin's count of
+stored states is the count of product states, without any reduction."""
 
 from __future__ import annotations
 
@@ -17,14 +16,15 @@ from pathlib import Path
 
 from benchmarks.promela_carrier import Known, Plain, Script, ScriptCells, raw, variable
 from confsync.model.engine.concrete import Layout
+from confsync.model.engine.environment import die
 from confsync.model.engine.program import IDLE, Kind, Program
-from confsync.model.language import Field, Sort
-from confsync.model.language.step import SIGNATURES
+from confsync.model.language import COUNT, LOCATION, WATCH, Field
 from confsync.model.libxl import ghosts
-from confsync.model.libxl.environment import die
-from confsync.model.libxl.state import Local, Shared
+from confsync.model.libxl.operations import SIGNATURES
+from confsync.model.libxl.protocol import LIBXL
+from confsync.model.libxl.state import SLOT, Bounds, Local, Shared
 
-ENGINE = (Sort.LOCATION, Sort.WATCH)
+ENGINE = (LOCATION, WATCH)
 
 
 def places(layout: Layout, names: set[str] | None = None) -> Iterator[tuple[Field, int]]:
@@ -53,7 +53,7 @@ class _Generator:
             self.starts.setdefault(name, []).append(self._arguments(word))
         written = {name: self._written(name) for name in self.starts}
         self.known = {name: self._constants(name, local) for name, (_, local) in written.items()}
-        changing = {f.name for f, _ in places(self.shared) if f.ghost or f.sort is Sort.COUNT}
+        changing = {f.name for f, _ in places(self.shared) if f.ghost or f.sort == COUNT}
         changing |= {n for shared, _ in written.values() for n in shared}
         self.globals = {n for n in changing if self.shared.places[n].bits}
         changing = {f.name for f, k in places(self.local) if any((f.name, k) not in c for c in self.known.values())}
@@ -86,7 +86,7 @@ class _Generator:
         live = {n for n in self.locals if self.program.live[to] & self.local.places[n].mask} if to else set()
         for f, k in places(self.local, self.locals):
             place = f.name, k
-            zero = place in me.known and raw(me.known[place]) == 0 and (starting or f.sort is not Sort.SLOT)
+            zero = place in me.known and raw(me.known[place]) == 0 and (starting or f.sort != SLOT)
             held = place in me.written or (not starting and self.program.live[here] & self.local.places[f.name].mask)
             if f.name not in live and held and not zero:
                 script.assign(variable(f, k), 0)
@@ -99,7 +99,8 @@ class _Generator:
         point, script = self.program.points[here], Script()
         s, me = self._cells(script, known)
         if not point.cleaning_up:
-            ghosts.gives_up(SIGNATURES[point.operation], Shared(s), Local(me), tore=self.program.tore(here))
+            gives_up = ghosts.gives_up(SIGNATURES[point.operation], self.program.written(here))
+            gives_up(Shared(s), Local(me))
         to = self.program._gives_up(kind, here, self.program.initial, IDLE).goes_to
         return Alternative(when, self._leave(script, me, here, to, starting), to)
 
@@ -130,12 +131,13 @@ class _Generator:
 
     def _crash(self, here: int, known: Known) -> Iterator[Alternative]:
         """The death of a process at a point."""
-        if not self.program.bounds.crashes:
+        crashes = Bounds.of(self.program.bounds).crashes
+        if not crashes:
             return
         script, bounded = Script(), "crashes" in self.globals
         s, me = self._cells(script, known)
-        die(self.program.signature(here), Shared(s), Local(me))
-        when = (f"crashes < {self.program.bounds.crashes}",) if bounded else ()
+        die(LIBXL, self.program.signature(here))(Shared(s), Local(me))
+        when = (f"crashes < {crashes}",) if bounded else ()
         yield Alternative(when, self._leave(script, me, here, IDLE, False), IDLE)
 
     def idle(self) -> list[Alternative]:
@@ -153,7 +155,7 @@ class _Generator:
         name = self.program.points[here].operation
         slots: list[Plain] = list(dict.fromkeys(arguments["slot", 0] for arguments in self.starts[name]))
         if "slot" in self._written(name)[1]:
-            slots = list(self.local.slots)
+            slots = list(self.local.elements(SLOT))
         cases = [self._alternatives(here, {**self.known[name], ("slot", 0): k}) for k in slots]
         same = [a for a in cases[0] if all(a in case for case in cases)]
         return _distinct(

@@ -11,22 +11,23 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from confsync.model.engine.concrete import Layout
-from confsync.model.language import Bool, ConcreteSlot, Config, Field, LanguageError, Slot, Term, neg
+from confsync.model.language import Bool, Element, Field, LanguageError, Term, neg
+from confsync.model.libxl.state import SLOT, Config, Slot
 
 Location = tuple[str, int]
-Plain = bool | int | ConcreteSlot
+Plain = bool | int | Element
 Known = dict[Location, Plain]
 """Places whose value is the same in every state in which the code at hand runs."""
 OPPOSITE = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
 
 
 def variable(field: Field, k: int) -> str:
-    return f"{field.name}_{k}" if field.per_slot else field.name
+    return f"{field.name}_{k}" if field.over else field.name
 
 
 def raw(value: Plain) -> int:
     """The number that a plain value is in Promela."""
-    return value.index if isinstance(value, ConcreteSlot) else int(value)
+    return value.index if isinstance(value, Element) else int(value)
 
 
 class Expression(Term):
@@ -175,7 +176,7 @@ class ScriptCells:
         self._write(field, 0, value)
 
     def _index(self, slot: Slot) -> int:
-        if not isinstance(slot, ConcreteSlot):
+        if not isinstance(slot, Element):
             raise LanguageError("a slot that is computed from the state has no place in the Promela model")
         return slot.index
 
@@ -189,7 +190,7 @@ class ScriptCells:
         self._write(field, self._index(slot), value)
 
     def write_all(self, field: Field, at: Callable[[Slot], Any]) -> None:
-        for k, value in [(k.index, at(k)) for k in self.layout.slots]:
+        for k, value in [(k.index, at(k)) for k in self.layout.elements(SLOT)]:
             self._write(field, k, value)
 
     def wait_until(self, condition: Bool) -> None:

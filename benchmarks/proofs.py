@@ -16,6 +16,7 @@ from confsync.model.engine.verdict import Verdict
 from confsync.model.libxl.designs import DESIGNS
 from confsync.model.libxl.properties import PROPERTIES
 from confsync.model.libxl.state import Bounds
+from confsync.proofs.libxl.arguments import ARGUMENTS
 from confsync.proofs.prover.report import Asked, Report, run
 
 PHASES = ("small states", "candidates", "strengthening", "obligations", "counterexamples")
@@ -38,7 +39,7 @@ def main(names: list[str]) -> None:
     for column in table.columns[1:]:
         column.justify = "right"
     began = time.perf_counter()
-    reports = list(run(Asked(designs, tuple(PROPERTIES), Bounds(), jobs=cores())))
+    reports = list(run(Asked(designs, tuple(PROPERTIES), Bounds(), jobs=cores(), arguments=ARGUMENTS)))
     seconds = time.perf_counter() - began
     for r in reports:
         table.add_row(*row(r))

@@ -22,24 +22,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from confsync.model.command.design_file import DesignFileError, load
+    from confsync.model.command.design_file import DesignFileError
     from confsync.model.engine.verdict import Cell, Verdict
-    from confsync.model.language import LanguageError
-    from confsync.model.language.step import Design, Operation, once, order, step
+    from confsync.model.language import Design, LanguageError, Operation, once, order, step
     from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
     from confsync.model.libxl.properties import PROPERTIES
     from confsync.model.libxl.state import Bounds
-    from confsync.questions import Conformance, check, conform, prove, story
+    from confsync.questions import Conformance, check, conform, load, prove, story
 
 _FROM = {
-    "confsync.model.command.design_file": ("DesignFileError", "load"),
+    "confsync.model.command.design_file": ("DesignFileError",),
     "confsync.model.libxl.designs": ("DESIGNS", "RECOMMENDED"),
-    "confsync.model.language": ("LanguageError",),
+    "confsync.model.language": ("Design", "LanguageError", "Operation", "once", "order", "step"),
     "confsync.model.libxl.properties": ("PROPERTIES",),
     "confsync.model.libxl.state": ("Bounds",),
-    "confsync.model.language.step": ("Design", "Operation", "once", "order", "step"),
     "confsync.model.engine.verdict": ("Cell", "Verdict"),
-    "confsync.questions": ("Conformance", "check", "conform", "prove", "story"),
+    "confsync.questions": ("Conformance", "check", "conform", "load", "prove", "story"),
 }
 """Where each name is: the same as above, for when it is looked up."""
 

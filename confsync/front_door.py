@@ -23,6 +23,9 @@ from confsync.terminal.streams import protect
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
+    from confsync.model.command.registry import Registry
+    from confsync.proofs.prover.properties import Arguments
+
 COMMANDS = {
     "audit": "confsync.impl.audit.cli:audit",
     "check": "confsync.model.command.cli:check",
@@ -34,7 +37,7 @@ COMMANDS = {
     "mutants": "confsync.proofs.mutants.cli:mutants",
     "properties": "confsync.model.command.cli:list_properties",
     "prove": "confsync.proofs.prover.cli:prove",
-    "refine": "confsync.proofs.prover.cli:refine",
+    "refine": "confsync.proofs.libxl.cli:refine",
     "replay": "confsync.model.command.cli:replay_token",
     "retrieve": "confsync.impl.audit.retrieve_cli:retrieve",
 }
@@ -190,7 +193,26 @@ def _say(what: str) -> int:
     return EXIT_FAILED
 
 
-@click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class Libxl:
+    """What the commands are about. It is imported where a command asks for it."""
+
+    @property
+    def registry(self) -> Registry:
+        """The protocol with its designs."""
+        found: Registry = import_module("confsync.model.libxl.registry").REGISTRY
+        return found
+
+    @property
+    def arguments(self) -> Arguments:
+        """What its properties follow from, for the prover."""
+        found: Arguments = import_module("confsync.proofs.libxl.arguments").ARGUMENTS
+        return found
+
+
+@click.group(
+    cls=Lazy,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100, "obj": Libxl()},
+)
 @click.version_option(package_name="confsync")
 def main() -> None:
     """Check and prove how a domain's configuration is kept in step in two places, its template and xenstore.

@@ -7,13 +7,17 @@ on to its end.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
+from confsync.model.command import design_file
 from confsync.model.engine import check as checker
 from confsync.model.engine.search.bfs import Limits
 from confsync.model.engine.verdict import Cell
-from confsync.model.language.step import SIGNATURES, Design
+from confsync.model.language import Design
 from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
+from confsync.model.libxl.operations import SIGNATURES
 from confsync.model.libxl.properties import PROPERTIES
+from confsync.model.libxl.registry import REGISTRY
 from confsync.model.libxl.state import Bounds
 from confsync.model.report.output import replay_command
 from confsync.model.report.story import story_text
@@ -21,11 +25,17 @@ from confsync.proofs.conformance.run import Report as Conformance
 from confsync.proofs.conformance.run import explore
 from confsync.proofs.conformance.schedule import MOST_PROCESSES
 from confsync.proofs.conformance.scope import Scope
+from confsync.proofs.libxl.arguments import ARGUMENTS
 from confsync.proofs.prover.carrier.solver import RLIMIT
 from confsync.proofs.prover.report import Asked, report_on
 from confsync.terminal.text import unknown
 
-__all__ = ["Conformance", "check", "conform", "prove", "story"]
+__all__ = ["Conformance", "check", "conform", "load", "prove", "story"]
+
+
+def load(path: Path) -> dict[str, Design]:
+    """The designs of libxl's protocol in a file, by name. DesignFileError names the file, the line and the way out."""
+    return design_file.load(path, REGISTRY)
 
 
 def check(
@@ -44,7 +54,7 @@ def check(
     ('REFUTED', 8)
     """
     bounds = bounds or Bounds()
-    for name, least in Bounds.LEAST.items():
+    for name, least in Bounds.least().items():
         _within(name, getattr(bounds, name), least)
     _within("max_states", max_states, 1)
     limits = Limits(max_states)
@@ -61,7 +71,7 @@ def prove(design: Design, *properties: str, rlimit: int = RLIMIT, max_states: in
     _within("rlimit", rlimit, 1)
     _within("max_states", max_states, 1)
     names = _known("property", properties, PROPERTIES)
-    asked = Asked((design,), names, Bounds(), rlimit=rlimit, max_states=max_states)
+    asked = Asked((design,), names, Bounds(), rlimit=rlimit, max_states=max_states, arguments=ARGUMENTS)
     return {cell.property_name: cell for cell in report_on(asked, design).cells}
 
 

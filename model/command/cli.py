@@ -13,7 +13,7 @@ from confsync.model.command.options import (
     PATH,
     STORIES,
     AskedWrong,
-    bounds_options,
+    WithBounds,
     chosen,
     chosen_properties,
     console_of,
@@ -24,25 +24,20 @@ from confsync.model.command.options import (
     limits_options,
     request_of,
 )
+from confsync.model.command.registry import Observed, registry
 from confsync.model.engine.program import Program
 from confsync.model.engine.trace import TokenError, read_token, replay
 from confsync.model.engine.verdict import EXIT_OK, exit_code
-from confsync.model.libxl.claims import CLAIMS, needed
-from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
-from confsync.model.libxl.observed import read, to_design
-from confsync.model.libxl.properties import PROPERTIES
 from confsync.model.report import output, tables
+from confsync.model.report.claims import needed
 from confsync.terminal.text import quoted, unknown
 
 
-@click.command()
+@click.command(cls=WithBounds)
 @DESIGN_ARGUMENTS
 @DESIGN_FILE
-@click.option(
-    "--observed", type=PATH, multiple=True, help="Traces of a real toolstack, or a folder of them, as a design."
-)
+@click.option("--observed", type=PATH, multiple=True, help="Traces of a real system, or a folder of them, as a design.")
 @click.option("--property", "asked", multiple=True, help="Only this property. May be repeated.")
-@bounds_options
 @limits_options
 @click.option("--coverage", is_flag=True, help="How often each transition was taken, and the values of each guard.")
 @STORIES
@@ -63,7 +58,7 @@ def check(
     DESIGN is a registered design's name (see `confsync designs`), or a file with designs of your own; without one, all
     are checked, or only those of --design-file and --observed.
     """
-    seen = to_design(read(observed), DESIGNS[RECOMMENDED]) if observed else None
+    seen = _seen(observed)
     if seen and not seen.taken:
         raise AskedWrong(f"no operation could be read from {', '.join(map(str, observed))}:\n{seen.describe()}")
     wanted, files = chosen(designs, files, seen)
@@ -87,18 +82,18 @@ def check(
     return exit_code(cells)
 
 
-@click.command()
-@bounds_options
+@click.command(cls=WithBounds)
 @limits_options
 @guarded
 def claims(**options: object) -> int:
-    """What became of each claim of the 2014 discussion."""
-    wanted = needed()
-    designs = tuple(DESIGNS[d] for d in dict.fromkeys(d for d, _ in wanted))
-    request = request_of(designs, tuple(p for p in PROPERTIES if p in {p for _, p in wanted}), options)
+    """What became of each claim of the discussion that the designs come from."""
+    of = registry()
+    wanted = needed(of.claims.values())
+    designs = tuple(of.designs[d] for d in dict.fromkeys(d for d, _ in wanted))
+    request = request_of(designs, tuple(p for p in of.protocol.properties if p in {p for _, p in wanted}), options)
     cells = {(c.design, c.property_name): c for e in examine_all(request) for c in e.cells}
     console = console_of()
-    tables.claims(CLAIMS, cells, console)
+    tables.claims(of.claims, cells, console)
     return exit_code([c for c in cells.values() if c.stopped])
 
 
@@ -113,14 +108,15 @@ def replay_token(token: str, files: tuple[Path, ...], observed: tuple[Path, ...]
     Exit codes: 0 it does not end in a violation of the token's property; 1 it still does; 2 bad input; 4 the token no
     longer means anything: the design, or its steps, have changed since it was made.
     """
-    wanted = read_token(token)
-    known = known_designs(files, to_design(read(observed), DESIGNS[RECOMMENDED]) if observed else None)
+    protocol = registry().protocol
+    wanted = read_token(token, protocol.bounds)
+    known = known_designs(files, _seen(observed))
     if wanted.design not in known:
         raise TokenError(
             f"the token is of design {quoted(wanted.design)}: name its file with --design-file (or --observed)"
         )
-    if wanted.property_name and wanted.property_name not in PROPERTIES:
-        said = unknown("property", wanted.property_name, PROPERTIES, "`confsync properties`")
+    if wanted.property_name and wanted.property_name not in protocol.properties:
+        said = unknown("property", wanted.property_name, protocol.properties, "`confsync properties`")
         raise TokenError(f"in the token: {said}")
     trace = replay(Program(known[wanted.design], wanted.bounds), wanted)
     return tables.retell(trace, wanted.property_name, console_of(), given_options(files, observed))
@@ -145,8 +141,16 @@ def list_designs(designs: tuple[str, ...], files: tuple[Path, ...]) -> int:
 @guarded
 def list_properties() -> int:
     """The properties there are, in words."""
-    console_of().print(tables.properties())
+    console_of().print(tables.properties(registry().protocol.properties.values()))
     return EXIT_OK
+
+
+def _seen(paths: tuple[Path, ...]) -> Observed | None:
+    """The design that traces show, if some are given."""
+    read = registry().observed
+    if paths and read is None:
+        raise AskedWrong(f"--observed: there is no reader of traces for {registry().protocol.name}")
+    return read(paths) if paths and read else None
 
 
 COMMANDS: list[click.Command] = [check, claims, replay_token, list_designs, list_properties]

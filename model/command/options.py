@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shlex
 import signal
@@ -15,18 +16,14 @@ from typing import NamedTuple, ParamSpec
 import click
 
 from confsync.model.command.design_file import DesignFileError, load
-from confsync.model.command.runner import Request, run
+from confsync.model.command.registry import Observed, registry
 from confsync.model.engine.check import Examined
 from confsync.model.engine.memory import default_limit
 from confsync.model.engine.parallel import WorkerDied, cores
+from confsync.model.engine.runner import Request, run
 from confsync.model.engine.trace import MOST, StaleToken, TokenError
 from confsync.model.engine.verdict import EXIT_BAD_INPUT, EXIT_OPEN, EXIT_STALE
-from confsync.model.language import LanguageError
-from confsync.model.language.step import Design
-from confsync.model.libxl.designs import DESIGNS
-from confsync.model.libxl.observed import Observed, ObservedError
-from confsync.model.libxl.properties import PROPERTIES
-from confsync.model.libxl.state import Bounds
+from confsync.model.language import Design, LanguageError
 from confsync.model.report.manifest import ManifestError
 from confsync.model.report.progress import showing
 from confsync.terminal.streams import SafeConsole
@@ -43,7 +40,6 @@ BAD_INPUT = (
     AskedWrong,
     DesignFileError,
     LanguageError,
-    ObservedError,
     TokenError,
     ManifestError,
 )
@@ -84,13 +80,14 @@ def guarded(command: Callable[P, int]) -> Callable[P, None]:
 
     @wraps(command)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> None:
+        bad_input: tuple[type[Exception], ...] = (*BAD_INPUT, *registry().errors)
         try:
             with _ended_by_signals():
                 code = command(*args, **kwargs)
         except StaleToken as error:
             click.echo(f"confsync: {error}", err=True)
             code = EXIT_STALE
-        except BAD_INPUT as error:
+        except bad_input as error:
             click.echo(f"confsync: {error}", err=True)
             code = EXIT_BAD_INPUT
         except WorkerDied as error:
@@ -129,28 +126,26 @@ def _ended_by_signals() -> Iterator[None]:
             signal.signal(one, signal.SIG_DFL)
 
 
-def bounds_options(command: Callable[..., None]) -> Callable[..., None]:
-    """The options that say how many of everything."""
-    words = {
-        "slots": "ordinary slots",
-        "ejectable": "ejectable drives",
-        "configs": "configurations or media",
-        "names": "names",
-        "amounts": "memory targets",
-        "processes": "processes at once",
-        "crashes": "processes that die, in all",
-    }
-    default = Bounds()
-    for name, what in reversed(words.items()):
-        least = Bounds.LEAST[name]
-        command = click.option(
-            f"--{name}",
-            type=click.IntRange(least, MOST),
-            default=getattr(default, name),
-            show_default=True,
-            help=f"How many {what}.",
-        )(command)
-    return command
+class WithBounds(click.Command):
+    """A command with an option for each bound of the protocol: how many of everything."""
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """The command's own options and, before those that say how to search, the bounds."""
+        with ctx.scope(cleanup=False):
+            bounds = registry().protocol.bounds
+        own = super().get_params(ctx)
+        before = next((i for i, p in enumerate(own) if p.name == "jobs"), len(own))
+        return [*own[:before], *map(_bound_option, bounds.declared().values()), *own[before:]]
+
+
+def _bound_option(bound: dataclasses.Field[int]) -> click.Option:
+    return click.Option(
+        [f"--{bound.name}"],
+        type=click.IntRange(bound.metadata["least"], MOST),
+        default=bound.default,
+        show_default=True,
+        help=f"How many {bound.metadata['words']}.",
+    )
 
 
 def limits_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -161,7 +156,11 @@ def limits_options(command: Callable[..., None]) -> Callable[..., None]:
         ),
         MAX_MEMORY,
         click.option("--max-states", type=click.IntRange(1), help="Stop a search at so many states."),
-        click.option("--no-symmetry", is_flag=True, help="Tell slots, drives, configurations and processes apart."),
+        click.option(
+            "--no-symmetry",
+            is_flag=True,
+            help="Tell elements, values and processes apart that only differ in their names.",
+        ),
     ):
         command = option(command)
     return command
@@ -178,8 +177,8 @@ DESIGN_FILE = click.option(
 
 def known_designs(files: Iterable[Path], observed: Observed | None = None) -> dict[str, Design]:
     """All designs by name: those that are registered, those of the files, the observed one."""
-    known = dict(DESIGNS)
-    more = [(str(path), load(path)) for path in dict.fromkeys(files)]
+    known = dict(registry().designs)
+    more = [(str(path), load(path, registry())) for path in dict.fromkeys(files)]
     if observed:
         more.append(("--observed", {observed.design.name: observed.design}))
     for where, found in more:
@@ -204,10 +203,10 @@ def chosen(arguments: Iterable[str], files: tuple[Path, ...], observed: Observed
     known = known_designs(files, observed)
     own = dict.fromkeys(Path(a) for a in arguments if a not in known and _is_path(a))
     files = tuple(dict.fromkeys((*files, *own)))
-    of_file = {path: tuple(load(path)) for path in own}
+    of_file = {path: tuple(load(path, registry())) for path in own}
     known = known_designs(files, observed)
     if not arguments:
-        names = [n for n in known if n not in DESIGNS] or [*known]
+        names = [n for n in known if n not in registry().designs] or [*known]
         return Chosen(tuple(known[n] for n in names), files)
     wanted = [name for a in arguments for name in of_file.get(Path(a), (a,))]
     return Chosen(tuple(design_named(n, known) for n in dict.fromkeys(wanted)), files)
@@ -232,15 +231,18 @@ def given_options(files: tuple[Path, ...], observed: tuple[Path, ...]) -> str:
 
 
 def chosen_properties(names: tuple[str, ...]) -> tuple[str, ...]:
+    """The properties of these names, or all. AskedWrong says which were perhaps meant."""
+    known = registry().protocol.properties
     for name in names:
-        if name not in PROPERTIES:
-            raise AskedWrong(unknown("property", name, PROPERTIES, "`confsync properties`"))
-    return tuple(dict.fromkeys(names)) or tuple(PROPERTIES)
+        if name not in known:
+            raise AskedWrong(unknown("property", name, known, "`confsync properties`"))
+    return tuple(dict.fromkeys(names)) or tuple(known)
 
 
 def request_of(designs: tuple[Design, ...], names: tuple[str, ...], options: dict[str, object]) -> Request:
-    counts = {k: v for k, v in options.items() if k in Bounds.LEAST}
-    bounds = Bounds(**counts)  # type: ignore[arg-type]
+    """What to examine, by what the options say."""
+    of = registry().protocol.bounds
+    bounds = of(**{name: count for name, count in options.items() if name in of.declared()})
     jobs = int(options["jobs"])  # type: ignore[call-overload]
     return Request(
         designs,

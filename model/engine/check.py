@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from confsync.model.engine.footprint import probe
 from confsync.model.engine.memory import LimitReached
 from confsync.model.engine.program import Program
 from confsync.model.engine.search.alone import Answer
@@ -22,60 +21,17 @@ from confsync.model.engine.search.lookouts import first_unseen
 from confsync.model.engine.search.monitor import Monitor
 from confsync.model.engine.search.pairs import Pairs
 from confsync.model.engine.search.rebuild import rebuild
-from confsync.model.engine.search.recover import Recovery
-from confsync.model.engine.slice import cone, configurations_are_alike
+from confsync.model.engine.search.recover import Recoveries
+from confsync.model.engine.slice import cone, values_are_alike
 from confsync.model.engine.verdict import Cell, Verdict
-from confsync.model.language.step import Design
-from confsync.model.libxl.properties import BIT, PROPERTIES, Decided
-from confsync.model.libxl.state import RESULT, Bounds
+from confsync.model.language import Bounds, Design, Linearizable, Recoverable, Slice
 
 AGAIN = 3
 """How many times as many states there must be before it is asked again what takes more than a look at each."""
 
 
-@dataclass(frozen=True, slots=True)
-class Slice:
-    """Properties that are decided together, and the fields they are about. `which`: it matters which
-    configuration stands at a slot, and not only whether one does."""
-
-    name: str
-    properties: tuple[str, ...]
-    seeds: frozenset[str]
-    which: bool
-
-
-def _over_stores() -> frozenset[str]:
-    overs = [f for p in PROPERTIES.values() for f in (p.holds, p.met) if f]
-    return frozenset(x for o in overs for x in probe(lambda s, me, o=o: o(s, me.slot), "", ghosts=True).reads_shared)  # type: ignore[misc]
-
-
-SLICES = (
-    Slice("processes", ("lock_is_exclusive", "lock_order_is_acyclic", "every_operation_ends"), frozenset(), False),
-    Slice(
-        "devices",
-        tuple(n for n, p in PROPERTIES.items() if p.decided is not Decided.PROCESSES and n != "knobs_are_reflected"),
-        _over_stores() | {"draft"},
-        True,
-    ),
-    Slice(
-        "knobs",
-        ("retrieve_is_exact", "knobs_are_reflected", "retrieve_is_a_fixed_point"),
-        frozenset({"alive", "saved", "name", "memory", "granted", "torn", *RESULT}) - {"draft"},
-        False,
-    ),
-    Slice(
-        "memory",
-        ("always_recoverable",),
-        frozenset({"alive", "saved", "paused", "memory", "granted"}),
-        False,
-    ),
-)
-"""A whole configuration is a fixed point, or in agreement, if its devices are and its knobs are. It is exact if both
-are at the instant when the last part is read; else see JOINTLY."""
-
-
-JOINTLY = Slice("jointly", ("retrieve_is_exact",), frozenset(), True)
-"""Where a slice leaves it in doubt, whether a result is exact is decided on everything at once."""
+JOINTLY = "jointly"
+"""The slice that is the whole: where a slice leaves it in doubt, whether an answer is exact is decided there."""
 
 
 @dataclass(slots=True)
@@ -109,14 +65,15 @@ class Examination:
         self,
         design: Design,
         bounds: Bounds,
-        names: Iterable[str],
+        names: Iterable[str] | None = None,
         *,
         symmetric: bool = True,
         limits: Limits | None = None,
     ) -> None:
         """LanguageError if the design is no design."""
         self.whole = Program(design, bounds)
-        self.names = tuple(names)
+        self.protocol, self._bit = design.protocol, design.protocol.bits
+        self.names = tuple(self.protocol.properties if names is None else names)
         self.symmetric, self.limits = symmetric, limits or Limits()
         self._searches: dict[str, tuple[Search, _Open]] = {}
         self._seconds: dict[str, float] = {}
@@ -126,13 +83,13 @@ class Examination:
 
     def run(self) -> Examined:
         """Decide all properties asked for."""
-        for part in SLICES:
+        for part in self.protocol.slices:
             asked = [n for n in part.properties if n in self.names]
             if asked:
                 began = time.perf_counter()
                 self._search(part, asked)
                 self._seconds[part.name] = time.perf_counter() - began
-        if "retrieve_is_exact" in self.names and self._doubtful:
+        if self._doubtful:
             self._search_jointly()
         taken, guards = self._coverage()
         searches = [s for s, _ in self._searches.values()]
@@ -151,20 +108,20 @@ class Examination:
 
     def _search(self, part: Slice, asked: list[str]) -> None:
         bounds = self.whole.bounds
-        if not part.which and configurations_are_alike(self.whole):
-            bounds = replace(bounds, configs=1)
+        if part.alike and values_are_alike(self.whole):
+            bounds = replace(bounds, **{sort.bound: 1 for sort in part.alike})  # type: ignore[type-var]
         program = Program(self.whole.design, bounds, only=cone(self.whole, part.seeds))
         pairs = Pairs(program)
         search = Search(program, pairs, Monitor(program, pairs.shared, pairs.local, asked), symmetric=self.symmetric)
         known = {n: self._shortest_so_far(n) for n in asked}
         state, limits = _Open(), self._limits()
         self._searches[part.name] = (search, state)
-        by_search = [n for n in asked if PROPERTIES[n].decided not in (Decided.GRAPH, Decided.WATCH)]
-        others = [n for n in asked if n not in by_search]
+        others = [n for n in asked if isinstance(self.protocol.properties[n], Recoverable | Linearizable)]
+        by_search = [n for n in asked if n not in others]
         tried = 0
 
         def settled(name: str, level: int) -> bool:
-            found = BIT[name] in search.found.first or name in state.refuted
+            found = self._bit[name] in search.found.first or name in state.refuted
             length = known[name]
             return found or (length is not None and level >= length)
 
@@ -175,55 +132,60 @@ class Examination:
             left = [n for n in others if not settled(n, level)]
             if left and search.found.states >= AGAIN * tried:
                 tried = search.found.states
-                self._decide(search, state, left, level)
+                self._decide(part, left, level)
             if not all(settled(n, level) for n in others):
                 return False
             # What another slice refuted may have a shorter trace among what was covered here.
-            self._decide(search, state, [n for n in others if n not in state.refuted], level)
+            self._decide(part, [n for n in others if n not in state.refuted], level)
             return True
 
         search.run(limits, enough)
         if not search.found.stopped:
-            self._decide(search, state, [n for n in others if not settled(n, search.found.depth)], None)
+            self._decide(part, [n for n in others if not settled(n, search.found.depth)], None)
         for n in by_search:
-            if BIT[n] in search.found.first:
-                level, target = search.found.first[BIT[n]]
+            if self._bit[n] in search.found.first:
+                level, target = search.found.first[self._bit[n]]
                 state.refuted[n] = (level, search, target)
         state.met |= search.found.met
 
-    def _decide(self, search: Search, state: _Open, names: list[str], level: int | None) -> None:
+    def _decide(self, part: Slice, names: list[str], level: int | None) -> None:
         """Decide what takes more than a look at each state; `level` is the last one covered, None if all are."""
-        if "always_recoverable" in names:
-            self._decide_recovery(search, state)
-        if "retrieve_is_exact" in names and (suspected := suspects(search.pairs)):
-            self._doubtful = True
-            self._decide_exactness(search, state, suspected, level)
+        search, state = self._searches[part.name]
+        for name in names:
+            p = self.protocol.properties[name]
+            if isinstance(p, Recoverable):
+                recoveries = Recoveries(search, part.recovery or p.recovery, replace(self._limits(), max_states=None))
+                self._decide_recovery(name, search, state, recoveries)
+            elif suspected := suspects(search.pairs):
+                self._doubtful = True
+                self._decide_exactness(name, search, state, suspected, level)
 
-    def _decide_recovery(self, search: Search, state: _Open) -> None:
-        name = "always_recoverable"
+    def _decide_recovery(self, name: str, search: Search, state: _Open, recoveries: Recoveries) -> None:
         try:
-            first, met = Recovery(search, replace(self._limits(), max_states=None)).first_hopeless()
+            first, met = recoveries.first_hopeless()
         except LimitReached as limit:
             state.stopped[name] = str(limit)
             return
         state.stopped[name] = ""
-        state.met |= BIT[name] if met else 0
+        state.met |= self._bit[name] if met else 0
         if first:
             state.refuted[name] = (first[0], search, first[1])
 
-    def _decide_exactness(self, search: Search, state: _Open, suspected: set[Answer], level: int | None) -> None:
-        """Whether a retrieve returns one of these answers where it was never true; `level` as in `_decide`."""
-        name, limits = "retrieve_is_exact", replace(self._limits(), max_states=None)
+    def _decide_exactness(
+        self, name: str, search: Search, state: _Open, suspected: set[Answer], level: int | None
+    ) -> None:
+        """Whether the observer returns one of these answers where it was never true; `level` as in `_decide`."""
+        limits = replace(self._limits(), max_states=None)
         found = first_unseen(search, suspected, limits, level)
         stopped, depth = found.stopped, found.depth
         if found.answer is not None:
             # A trace is looked for among states that are on the look-out for this answer alone.
             watch = watching(search.program, {found.answer}, symmetric=self.symmetric)
-            told = watch.run(limits, lambda n: BIT[name] in watch.found.first or n == depth)
+            told = watch.run(limits, lambda n: self._bit[name] in watch.found.first or n == depth)
             stopped = told.stopped
             if not stopped:
-                at, target = told.first[BIT[name]]
-                assert at == depth, "two ways to decide `retrieve_is_exact` do not agree"
+                at, target = told.first[self._bit[name]]
+                assert at == depth, f"two ways to decide `{name}` do not agree"
                 state.refuted[name] = (at, watch, target)
         state.stopped[name] = stopped
 
@@ -238,25 +200,30 @@ class Examination:
         return replace(self.limits, held=held, go_on=go_on)
 
     def _search_jointly(self) -> None:
-        """`retrieve_is_exact` on the whole state: each part of a result may have been true at an instant, and no
-        instant be that of all. As deep as a shorter trace than the slices' could be."""
+        """Whether answers are exact, on the whole state: each part of an answer may have been true at an instant, and
+        no instant be that of all. As deep as a shorter trace than the slices' could be."""
         began = time.perf_counter()
-        shortest = self._shortest_so_far("retrieve_is_exact")
+        (name,) = (n for n in self.names if isinstance(self.protocol.properties[n], Linearizable))
+        shortest = self._shortest_so_far(name)
         pairs = Pairs(self.whole)
         search = Search(self.whole, pairs, Monitor(self.whole, pairs.shared, pairs.local, []), symmetric=self.symmetric)
-        state, limits = _Open(), self._limits()
-        self._searches[JOINTLY.name] = (search, state)
+        limits = self._limits()
+        part = Slice(JOINTLY, (name,), frozenset())
+        self._searches[JOINTLY] = (search, _Open())
         search.run(limits, lambda level: shortest is not None and level >= shortest - 1)
         if not search.found.stopped:
-            self._decide(search, state, ["retrieve_is_exact"], None if shortest is None else shortest - 1)
-        self._seconds[JOINTLY.name] = time.perf_counter() - began
+            self._decide(part, [name], None if shortest is None else shortest - 1)
+        self._seconds[JOINTLY] = time.perf_counter() - began
 
     def _cell(self, name: str) -> Cell:
-        found = [(s, o, part) for part, (s, o) in self._searches.items() if name in _slice(part).properties]
+        slices = {part.name for part in self.protocol.slices if name in part.properties}
+        if isinstance(self.protocol.properties[name], Linearizable):
+            slices.add(JOINTLY)
+        found = [(s, o, part) for part, (s, o) in self._searches.items() if part in slices]
         refuted = [o.refuted[name] for _, o, _ in found if name in o.refuted]
         reached = (s.found.stopped or o.stopped.get(name, "") for s, o, _ in found)
         stopped = next((limit for limit in reached if limit), "")
-        met = any(o.met & BIT[name] for _, o, _ in found)
+        met = any(o.met & self._bit[name] for _, o, _ in found)
         seconds = sum(self._seconds[part] for _, _, part in found)
         verdict = Verdict.BOUNDED if stopped else Verdict.EXHAUSTED
         trace, depth = None, max(s.found.depth for s, _, _ in found)
@@ -276,6 +243,8 @@ class Examination:
             vacuous=verdict is Verdict.EXHAUSTED and not met,
             stopped="" if refuted else stopped,
             trace=trace,
+            statement=self.protocol.properties[name].statement,
+            sometimes=self.protocol.properties[name].sometimes,
         )
 
     def _coverage(self) -> tuple[dict[tuple[str, str, str], int], dict[tuple[str, str, int], frozenset[bool]]]:
@@ -291,17 +260,14 @@ class Examination:
         return taken, {k: frozenset(v) for k, v in guards.items()}
 
 
-def _slice(name: str) -> Slice:
-    return next(s for s in (*SLICES, JOINTLY) if s.name == name)
-
-
 def check(
     design: Design,
     bounds: Bounds,
-    names: Iterable[str] = PROPERTIES,
+    names: Iterable[str] | None = None,
     *,
     symmetric: bool = True,
     limits: Limits | None = None,
 ) -> Examined:
-    """Decide properties of a design within bounds. LanguageError if the design is no design."""
+    """Decide properties of a design within bounds; all of its protocol's, if none is named. LanguageError if the design
+    is no design."""
     return Examination(design, bounds, names, symmetric=symmetric, limits=limits).run()

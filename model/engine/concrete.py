@@ -8,23 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from confsync.model.language import (
-    ABSENT,
-    EMPTY,
-    FIRST_CONFIG,
-    MADE_UP,
+    BOOL,
     Bool,
-    ConcreteSlot,
+    Bounds,
+    Element,
     Field,
+    Index,
+    IndexSort,
     Record,
-    Slot,
     Sort,
     Term,
+    ValueSort,
 )
-from confsync.model.libxl.state import Bounds
 
-Plain = bool | int | ConcreteSlot | tuple[bool | int, ...]
+Plain = bool | int | Element | tuple[bool | int, ...]
 
 
 class Blocked(Exception):
@@ -54,62 +54,73 @@ class Layout:
     """Where each field of a record stands, for given bounds."""
 
     def __init__(
-        self, record: type[Record], bounds: Bounds, extra: dict[Sort, int], only: frozenset[str] | None = None
+        self, record: type[Record], bounds: Bounds, engine: dict[Sort, int], only: frozenset[str] | None = None
     ) -> None:
-        """`extra`: the number of values of the sorts that bounds do not size (LOCATION, WATCH). `only`: the fields
-        to keep; any other takes no bits, and reads as its first value whatever is written."""
+        """`engine`: the number of values of the engine's sorts that bounds do not size (LOCATION, WATCH). `only`: the
+        fields to keep; any other takes no bits, and reads as its first value whatever is written."""
         self.record, self.bounds = record, bounds
-        self.slots = bounds.all_slots()
         self.places: dict[str, Place] = {}
+        self._elements: dict[IndexSort[Any], tuple[Element, ...]] = {}
         offset = 0
         for name, field in record.fields().items():
-            size = extra[field.sort] if field.sort in extra else bounds.size(field.sort)
-            count = len(self.slots) if field.per_slot else 1
-            bits = max(0, (size - 1).bit_length()) if only is None or name in only else 0
+            for sort in (field.over, field.sort):
+                if isinstance(sort, IndexSort):
+                    self._elements[sort] = bounds.elements(sort)
+            count = len(self._elements[field.over]) if field.over else 1
+            bits = max(0, (self._size(field, engine) - 1).bit_length()) if only is None or name in only else 0
             self.places[name] = Place(field, offset, bits, count)
             offset += self.places[name].bits * count
         self.width = offset
+
+    def _size(self, field: Field, engine: dict[Sort, int]) -> int:
+        """How many values a field has."""
+        return engine[field.sort] if field.sort in engine else self.bounds.size_of(field)
+
+    def elements(self, sort: IndexSort[Any]) -> tuple[Element, ...]:
+        """The elements of an index sort that some field is of, or over."""
+        return self._elements[sort]
 
     def mask(self, names: frozenset[str] | set[str]) -> int:
         """The bits of these fields."""
         return sum(self.places[n].mask for n in names)
 
     def get(self, word: int, name: str) -> Plain:
-        """A field's value: a bool, an int, a slot, or a tuple over the slots."""
+        """A field's value: a bool, an int, an element, or a tuple over the elements."""
         p = self.places[name]
-        if p.field.per_slot:
-            return tuple(self.at(word, p, k.index) for k in self.slots)
+        if p.field.over:
+            return tuple(self.at(word, p, k.index) for k in self._elements[p.field.over])
         raw = self.at(word, p, 0)
-        return self.slots[raw] if p.field.sort is Sort.SLOT and self.slots else raw
+        return self._element(p.field, raw)
+
+    def _element(self, field: Field, raw: bool | int) -> bool | int | Element:
+        """A field's value by its bits; where there is no element at all, a number."""
+        elements = self._elements[field.sort] if isinstance(field.sort, IndexSort) else ()
+        return elements[raw] if elements else raw
 
     @staticmethod
     def at(word: int, p: Place, k: int) -> bool | int:
         raw = word >> (p.offset + k * p.bits) & ((1 << p.bits) - 1)
-        return bool(raw) if p.field.sort is Sort.BOOL else raw
+        return bool(raw) if p.field.sort == BOOL else raw
 
     def put(self, word: int, name: str, value: Plain) -> int:
-        """The word with a field's value replaced; a map's as a tuple over the slots."""
+        """The word with a field's value replaced; a map's as a tuple over the elements."""
         p = self.places[name]
         values = value if isinstance(value, tuple) else (value,)
         raw = 0
         for i, v in enumerate(values):
-            raw |= ((v.index if isinstance(v, ConcreteSlot) else int(v)) & ((1 << p.bits) - 1)) << i * p.bits
+            raw |= ((v.index if isinstance(v, Element) else int(v)) & ((1 << p.bits) - 1)) << i * p.bits
         return word & ~p.mask | raw << p.offset
 
-    def show(self, name: str, value: bool | int | ConcreteSlot) -> str:
+    def show(self, name: str, value: bool | int | Element) -> str:
         """A value in words, as traces print it."""
         sort = self.places[name].field.sort
-        if isinstance(value, ConcreteSlot):
-            return slot_name(value)
-        if sort is Sort.CONFIG:
-            return {ABSENT: "absent", EMPTY: "empty", MADE_UP: "made up"}.get(value, f"c{value - FIRST_CONFIG + 1}")
-        if sort is Sort.BOOL:
+        if isinstance(value, Element):
+            return str(value)
+        if isinstance(sort, ValueSort):
+            return sort.show(value)
+        if sort == BOOL:
             return "yes" if value else "no"
-        return {Sort.NAME: "name{}", Sort.AMOUNT: "mem{}"}.get(sort, "{}").format(value)
-
-
-def slot_name(k: ConcreteSlot) -> str:
-    return f"{'drive' if k.ejectable else 'slot'}{k.index}"
+        return str(value)
 
 
 class WordCells:
@@ -120,37 +131,38 @@ class WordCells:
     def __init__(self, layout: Layout, word: int, guards: list[bool]) -> None:
         self.layout, self.word, self.written, self.guards = layout, word, 0, guards
 
-    def read(self, field: Field) -> bool | int | ConcreteSlot:
+    def read(self, field: Field) -> bool | int | Element:
         p = self.layout.places[field.name]
         raw = self.layout.at(self.word, p, 0)
-        return self.layout.slots[raw] if field.sort is Sort.SLOT else raw
+        return self.layout.elements(field.sort)[raw] if isinstance(field.sort, IndexSort) else raw
 
-    def read_at(self, field: Field, slot: Slot) -> bool | int:
-        assert isinstance(slot, ConcreteSlot)
+    def read_at(self, field: Field, k: Index) -> bool | int:
+        assert isinstance(k, Element)
         place = self.layout.places[field.name]
-        if slot.index >= place.count:  # where there are no slots at all, a property still speaks of one
-            return False if field.sort is Sort.BOOL else ABSENT
-        return self.layout.at(self.word, place, slot.index)
+        if k.index >= place.count:  # where there are no elements at all, a property still speaks of one
+            return False if field.sort == BOOL else 0
+        return self.layout.at(self.word, place, k.index)
 
     look_behind = read_at
 
-    def _put(self, p: Place, k: int, value: bool | int | ConcreteSlot) -> None:
+    def _put(self, p: Place, k: int, value: bool | int | Element) -> None:
         shift = p.offset + k * p.bits
         mask = ((1 << p.bits) - 1) << shift
-        raw = value.index if isinstance(value, ConcreteSlot) else int(value)
+        raw = value.index if isinstance(value, Element) else int(value)
         self.word = self.word & ~mask | raw << shift & mask
         self.written |= mask
 
-    def write(self, field: Field, value: bool | int | ConcreteSlot) -> None:
+    def write(self, field: Field, value: bool | int | Element) -> None:
         self._put(self.layout.places[field.name], 0, value)
 
-    def write_at(self, field: Field, slot: Slot, value: bool | int) -> None:
-        assert isinstance(slot, ConcreteSlot)
-        self._put(self.layout.places[field.name], slot.index, value)
+    def write_at(self, field: Field, k: Index, value: bool | int) -> None:
+        assert isinstance(k, Element)
+        self._put(self.layout.places[field.name], k.index, value)
 
-    def write_all(self, field: Field, at: Callable[[Slot], bool | int]) -> None:
+    def write_all(self, field: Field, at: Callable[[Index], bool | int]) -> None:
+        assert field.over
         p = self.layout.places[field.name]
-        for k, value in [(k.index, at(k)) for k in self.layout.slots]:
+        for k, value in [(k.index, at(k)) for k in self.layout.elements(field.over)]:
             self._put(p, k, value)
 
     def wait_until(self, condition: Bool) -> None:

@@ -13,9 +13,27 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from confsync.model.language import FIRST_CONFIG, Bool, ConcreteSlot, Entry, Field, LanguageError, Slot, Sort, Term
-from confsync.model.language.step import Step
-from confsync.model.libxl.state import Local, Shared
+from confsync.model.language import (
+    BOOL,
+    COUNT,
+    LOCATION,
+    WATCH,
+    Bool,
+    Element,
+    Field,
+    Index,
+    IndexSort,
+    LanguageError,
+    LocalRecord,
+    Opaque,
+    Protocol,
+    Record,
+    Sort,
+    Step,
+    Term,
+    ValueSort,
+)
+from confsync.model.language.records import opaque_map
 
 
 class Probe(Term):
@@ -23,6 +41,17 @@ class Probe(Term):
 
     def __init__(self, sort: Sort | None, of: frozenset[str], compared: list[bool]) -> None:
         self.sort, self.of, self.compared = sort, of, compared
+
+    def __getattr__(self, name: str) -> Probe:
+        """A predicate of an index sort's element."""
+        if name.startswith("__"):
+            raise AttributeError(name)
+        if not isinstance(self.sort, IndexSort):
+            raise LanguageError(f"{self!r} has no `{name}`: only an element of an index sort can be asked for its kind")
+        if name not in self.sort.predicates:
+            there = f"it is {' or '.join(self.sort.predicates)}" if self.sort.predicates else "all are of one kind"
+            raise LanguageError(f"{self!r} has no `{name}`: {there}")
+        return self._made(BOOL)
 
     def __repr__(self) -> str:
         made_from = " and ".join(f"`{f}`" for f in sorted(self.of))
@@ -36,33 +65,27 @@ class Probe(Term):
 
     def both(self, other: Bool) -> Probe:
         for c in (self, other):
-            if not fits(c, Sort.BOOL):
+            if not fits(c, BOOL):
                 raise LanguageError(f"a condition is needed, not {c!r}")
-        return self._made(Sort.BOOL, other)
+        return self._made(BOOL, other)
 
     def either(self, a: Any, b: Any) -> Probe:
-        if not fits(self, Sort.BOOL):
+        if not fits(self, BOOL):
             raise LanguageError(f"a condition is needed, not {self!r}")
-        sort = next((p.sort for p in (a, b) if isinstance(p, Probe)), Sort.BOOL if isinstance(a, bool) else None)
+        sort = next((p.sort for p in (a, b) if isinstance(p, Probe)), BOOL if isinstance(a, bool) else None)
         if not (fits(a, sort) and fits(b, sort)):
             raise LanguageError(f"a choice is between values of one sort, not between {a!r} and {b!r}")
         return self._made(sort, a, b)
 
     def one_more(self) -> Probe:
-        return self._made(Sort.COUNT)
-
-    @property
-    def ejectable(self) -> Probe:
-        if self.sort is not Sort.SLOT:
-            raise LanguageError(f"only a slot is ejectable or not, not {self!r}")
-        return self._made(Sort.BOOL)
+        return self._made(COUNT)
 
     def _compare(self, other: object) -> Probe:
         if not fits(other, self.sort):
             raise LanguageError(f"{self!r} is never equal to {other!r}: compare values of one sort")
         if isinstance(other, Probe):
             self.compared.append(True)
-        return self._made(Sort.BOOL, other)
+        return self._made(BOOL, other)
 
     def _refuse(self, _: object) -> Probe:
         raise LanguageError(f"{self!r}: a step can ask of values only whether they are equal")
@@ -73,22 +96,25 @@ class Probe(Term):
 
 
 def a_value(sort: Sort | None) -> str:
-    kind = sort.value if sort else "number"
-    return f"{'an' if kind[0] == 'A' else 'a'} {kind}"
+    name = sort.name if sort else "number"
+    return f"{'an' if name[0] in 'AEIOU' else 'a'} {name}"
 
 
 def fits(value: object, sort: Sort | None) -> bool:
-    """True where a value can be of the sort. A configuration written as a number is one of those with a name."""
-    if isinstance(value, Entry):
+    """True where a value can be of the sort (None: a number). A value sort's constants can be written as numbers."""
+    if isinstance(value, Opaque):
         value.refuse()
     if isinstance(value, Probe):
-        numbers = (None, Sort.CONFIG, Sort.NAME, Sort.AMOUNT, Sort.COUNT, Sort.LOCATION, Sort.WATCH)
-        return value.sort is sort or (None in (sort, value.sort) and sort in numbers and value.sort in numbers)
-    if isinstance(value, bool) or sort is Sort.BOOL:
-        return isinstance(value, bool) and sort is Sort.BOOL
-    if sort is Sort.SLOT:
-        return isinstance(value, ConcreteSlot)
-    return isinstance(value, int) and (sort is not Sort.CONFIG or value in range(FIRST_CONFIG))
+        return value.sort == sort or (None in (sort, value.sort) and _is_number(sort) and _is_number(value.sort))
+    if isinstance(value, bool) or sort == BOOL:
+        return isinstance(value, bool) and sort == BOOL
+    if isinstance(sort, IndexSort):
+        return isinstance(value, Element) and value.sort == sort
+    return isinstance(value, int) and (not isinstance(sort, ValueSort) or value in range(sort.first))
+
+
+def _is_number(sort: Sort | None) -> bool:
+    return sort != BOOL and not isinstance(sort, IndexSort)
 
 
 def sources(value: object) -> frozenset[str]:
@@ -139,18 +165,21 @@ class _ProbeCells:
                 f"{field!r} is a ghost: no process can see it or write it; it follows by itself from what a step "
                 "touches, so leave it out"
             )
-        if field.sort in (Sort.LOCATION, Sort.COUNT, Sort.WATCH):
+        if field.sort in (LOCATION, COUNT, WATCH):
             raise LanguageError(f"{field!r} is the engine's: a step neither reads nor writes it")
 
-    def _check_slot(self, field: Field, slot: object) -> None:
+    def _check_element(self, field: Field, k: object) -> None:
         self._check(field)
-        if not fits(slot, Sort.SLOT):
-            raise LanguageError(f"{field!r} is a map on slots: {slot!r} is no slot")
+        assert field.over
+        if not fits(k, field.over):
+            one = field.over.name.lower()
+            raise LanguageError(f"{field!r} is a map on {one}s: {k!r} is no {one}")
 
     def _check_value(self, field: Field, value: object) -> None:
         self._check(field)
         if not fits(value, field.sort):
-            named = " (those with a name are ABSENT, EMPTY, MADE_UP)" if field.sort is Sort.CONFIG else ""
+            constants = field.sort.constants if isinstance(field.sort, ValueSort) else ()
+            named = f" (those with a name are {', '.join(constants)})" if len(constants) > 1 else ""
             raise LanguageError(f"{field!r} holds {a_value(field.sort)}, not {value!r}{named}")
 
     def _read(self, field: Field) -> frozenset[str]:
@@ -166,30 +195,33 @@ class _ProbeCells:
     def read(self, field: Field) -> Probe:
         return Probe(field.sort, self._read(field), self.compared)
 
-    def read_at(self, field: Field, slot: Slot) -> Probe:
-        self._check_slot(field, slot)
-        return Probe(field.sort, self._read(field) | sources(slot), self.compared)
+    def read_at(self, field: Field, k: Index) -> Probe:
+        self._check_element(field, k)
+        return Probe(field.sort, self._read(field) | sources(k), self.compared)
 
-    def look_behind(self, field: Field, slot: Slot) -> Probe:
+    def look_behind(self, field: Field, k: Index) -> Probe:
         if not self.may_see_ghosts:
+            assert isinstance(field, opaque_map)
+            view = field.view
             raise LanguageError(
-                f"no process can see the configuration behind an entry of {field!r} (it can't be rebuilt from "
-                "xenstore): ask whether it is `.present` or `.empty`"
+                f"no process can see what is behind an entry of {field!r} ({view.reason}): ask whether it is "
+                f"{view.asks()}"
             )
-        return self.read_at(field, slot)
+        return self.read_at(field, k)
 
     def write(self, field: Field, value: object) -> None:
         self._check_value(field, value)
         self._write(field, value)
         self.replaces.add(field.name)
 
-    def write_at(self, field: Field, slot: Slot, value: object) -> None:
-        self._check_slot(field, slot)
+    def write_at(self, field: Field, k: Index, value: object) -> None:
+        self._check_element(field, k)
         self._check_value(field, value)
-        self._write(field, value, slot)
+        self._write(field, value, k)
 
     def write_all(self, field: Field, at: Callable[[Any], object]) -> None:
-        value = at(Probe(Sort.SLOT, frozenset(), self.compared))
+        assert field.over
+        value = at(Probe(field.over, frozenset(), self.compared))
         self._check_value(field, value)
         self._write(field, value)
         self.replaces.add(field.name)
@@ -203,7 +235,7 @@ class _ProbeCells:
         self.refuses = True
 
     def _guard(self, condition: Bool) -> None:
-        if not fits(condition, Sort.BOOL):
+        if not fits(condition, BOOL):
             raise LanguageError(f"a guard needs a condition, not {condition!r}")
         if self.writes or (self.also and self.also.writes):
             raise LanguageError("a guard comes before any update: a step that is refused has done nothing")
@@ -217,13 +249,20 @@ def _where(error: BaseException, run: Callable[..., object]) -> str:
     return f"{Path(code.co_filename).name}:{lines[-1] if lines else code.co_firstlineno}"
 
 
-def probe(run: Callable[[Shared, Local], object], name: str, *, ghosts: bool = False) -> Footprint:
-    """Run a function of the two records on the probe. LanguageError if it is not a step (or, with `ghosts`, not a
+def probe(
+    run: Callable[[Any, Any], object],
+    name: str,
+    shared: type[Record],
+    local: type[LocalRecord],
+    *,
+    ghosts: bool = False,
+) -> Footprint:
+    """Run a function of these two records on the probe. LanguageError if it is not a step (or, with `ghosts`, not a
     property): a branch on state, a guard after an update, a ghost touched, a field that does not exist."""
     s, me = _ProbeCells(name, ghosts), _ProbeCells(name, ghosts)
     me.also = s
     try:
-        result = run(Shared(s), Local(me))
+        result = run(shared(s), local(me))
     except LanguageError as error:
         raise LanguageError(f"step `{name}` ({_where(error, run)}): {error}") from None
     except (TypeError, AttributeError, NameError, ValueError, IndexError, KeyError) as error:
@@ -248,12 +287,22 @@ def probe(run: Callable[[Shared, Local], object], name: str, *, ghosts: bool = F
     )
 
 
-def footprint(step: Step) -> Footprint:
-    """What a step touches."""
-    return _touched(step.run, step.name)
+def footprint(step: Step, protocol: Protocol) -> Footprint:
+    """What a step of a protocol touches."""
+    return _touched(step.run, step.name, protocol)
 
 
 @lru_cache(maxsize=1024)
-def _touched(run: Callable[[Shared, Local], object], name: str) -> Footprint:
+def _touched(run: Callable[[Any, Any], object], name: str, protocol: Protocol) -> Footprint:
     """One for each function: steps of one name are alike, and need not be the same."""
-    return probe(run, name)
+    return probe(run, name, protocol.shared, protocol.local)
+
+
+def reads_of(predicate: Callable[[Any, Any], object], protocol: Protocol) -> frozenset[str]:
+    """The shared fields that a predicate of the two records reads; it may see ghosts."""
+    return probe(predicate, "predicate", protocol.shared, protocol.local, ghosts=True).reads_shared
+
+
+def any_element(sort: IndexSort[Any]) -> Probe:
+    """Some element of an index sort, to run a predicate of one on the probe."""
+    return Probe(sort, frozenset(), [])

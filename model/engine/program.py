@@ -18,20 +18,30 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from confsync.model.engine import environment
 from confsync.model.engine.concrete import Blocked, Layout, Plain, Refused, WordCells
 from confsync.model.engine.footprint import Footprint, footprint
-from confsync.model.language import ConcreteSlot, LanguageError, Sort
-from confsync.model.language.step import SIGNATURES, Design, Operation, Signature, Step
-from confsync.model.libxl import ghosts
-from confsync.model.libxl.environment import die, may_be_asked, touched_by_death
-from confsync.model.libxl.state import LOCKS, RESULT, Bounds, Local, Shared
+from confsync.model.language import (
+    BOOL,
+    LOCATION,
+    WATCH,
+    Bounds,
+    Design,
+    Element,
+    Field,
+    IndexSort,
+    LanguageError,
+    Operation,
+    Signature,
+    Step,
+)
 
 IDLE = 0
 """The local word of an idle process: it remembers nothing."""
 
 
 MOST_STARTS = 100_000
-"""The most whole configurations that `create` is tried with."""
+"""The most values of a map that an operation is tried with."""
 
 
 class Kind(Enum):
@@ -104,12 +114,13 @@ class Program:
         """`only`: the fields to keep (see `confsync.model.engine.slice`), all by default. `watches`: how many values
         `Local.watch` has (see `confsync.model.engine.search.exact`)."""
         self.design, self.bounds, self.only = design, bounds, only
+        self.protocol = protocol = design.protocol
         self.footprints: dict[Step, Footprint] = {}
         runs: dict[str, Step] = {}
         for name, operation in design.operations():
             for s in (*operation.steps, *(s for u in operation.clean_up for s in u.steps)):
                 if s not in self.footprints:
-                    self.footprints[s] = footprint(s)
+                    self.footprints[s] = footprint(s, protocol)
                     runs[s.name] = s
                 elif (runs[s.name].run, runs[s.name].may_fail) != (s.run, s.may_fail):
                     raise LanguageError(
@@ -126,58 +137,61 @@ class Program:
         """Where the operation goes on when the step at a point fails, or is refused (in a clean-up: fails)."""
         for name, operation in design.operations():
             self._number_points(name, operation)
-        extra = {Sort.LOCATION: len(self.points), Sort.WATCH: watches}
-        self.shared_layout = Layout(Shared, bounds, extra, only)
-        self.local_layout = Layout(Local, bounds, extra, only)
-        self._whole_local = self.local_layout if only is None else Layout(Local, bounds, extra)
+        engine = {LOCATION: len(self.points), WATCH: watches}
+        self.shared_layout = Layout(protocol.shared, bounds, engine, only)
+        self.local_layout = Layout(protocol.local, bounds, engine, only)
+        self._whole_local = self.local_layout if only is None else Layout(protocol.local, bounds, engine)
         self._at = self.local_layout.places["at"]
         self.live_locals = self._liveness()
         """Per point, the locals that some later step may read: the rest is forgotten at once."""
         self.live = [self.local_layout.mask(names) for names in self.live_locals]
         self.initial = 0
-        """The initial shared word: no domain, no file, nothing held."""
+        """The initial shared word: every field has its first value."""
         self.starts = list(dict.fromkeys(w for name in self.first for w in self._starts(name)))
 
     def _validate(self, name: str, operation: Operation) -> None:
         where = f"design `{self.design.name}`, operation `{name}`"
+        signature = self.protocol.operations[name]
         if not operation.steps:
-            raise LanguageError(f"{where}: it has no steps: write order(...) with those that {SIGNATURES[name].words}")
+            raise LanguageError(f"{where}: it has no steps: write order(...) with those that {signature.words}")
         touched = {f for s in operation.steps for f in self.footprints[s].writes_shared}
-        missing = [f for f in SIGNATURES[name].writes if f not in touched]
+        missing = [f for f in signature.writes if f not in touched]
         if missing:
             raise LanguageError(
                 f"{where}: no step of it writes `{'`, `'.join(missing)}`: it would return success without doing "
-                f"what its name says ({SIGNATURES[name].words})"
+                f"what its name says ({signature.words})"
             )
-        if name == "retrieve":
-            last = self.footprints[operation.steps[-1]]
-            if not any(self.footprints[s].writes_local & set(RESULT) for s in operation.steps):
-                raise LanguageError(
-                    f"{where}: no step of it reads anything into the result: write for example read_template"
-                )
-            if last.writes_local & set(RESULT) or last.refuses or last.waits or operation.steps[-1].may_fail:
-                raise LanguageError(
-                    f"{where}: its last step, `{operation.steps[-1]}`, changes the result or can still fail: "
-                    "end it with `answer`"
-                )
-        given = {*SIGNATURES[name].takes, *(("slot",) if SIGNATURES[name].slot else ())}
-        given |= set(RESULT) if "draft" in given else set()
-        known = given | {"holds", "holds_device_lock"}
+        if self.protocol.observer and name == self.protocol.observer.operation:
+            self._validate_observer(where, operation)
+        known = signature.known | set(self.protocol.held)
         for i, s in enumerate(operation.steps):
             for part in operation.clean_up_after(i):
-                so_far = set(known)
+                so_far = known
                 for undo in part:
-                    self._check_known(f"{where}: clean-up of step {i + 1},", undo, so_far, name, given)
+                    self._check_known(f"{where}: clean-up of step {i + 1},", undo, so_far, name)
                     if not (self.footprints[undo].refuses or undo.may_fail):
-                        so_far |= self.footprints[undo].writes_local
-            self._check_known(f"{where}: step {i + 1},", s, known, name, given)
-            known |= self.footprints[s].writes_local
+                        so_far = so_far | self.footprints[undo].writes_local
+            self._check_known(f"{where}: step {i + 1},", s, known, name)
+            known = known | self.footprints[s].writes_local
 
-    def _check_known(self, where: str, s: Step, known: set[str], name: str, given: set[str]) -> None:
-        """A step reads no local that nothing has set; writing a map at one slot keeps what it holds at the others."""
+    def _validate_observer(self, where: str, operation: Operation) -> None:
+        """LanguageError unless the operation reads something into its answer, and ends with a step that returns it."""
+        answer, last = set(self.protocol.answer), self.footprints[operation.steps[-1]]
+        if not any(self.footprints[s].writes_local & answer for s in operation.steps):
+            raise LanguageError(f"{where}: no step of it reads anything into the result: {', '.join(sorted(answer))}")
+        if last.writes_local & answer or last.refuses or last.waits or operation.steps[-1].may_fail:
+            raise LanguageError(
+                f"{where}: its last step, `{operation.steps[-1]}`, changes the result or can still fail: "
+                "end it with a step that does neither"
+            )
+
+    def _check_known(self, where: str, s: Step, known: frozenset[str], name: str) -> None:
+        """A step reads no local that nothing has set; writing a map at one element keeps what it holds at the
+        others."""
         touched = self.footprints[s]
         lacking = sorted((touched.reads_local | touched.writes_local - touched.replaces_local) - known)
         if lacking:
+            given = self.protocol.operations[name].known
             raise LanguageError(
                 f"{where} `{s.name}`, uses `me.{lacking[0]}`, which nothing has given a value: "
                 f"{name} is given {', '.join(sorted(given)) or 'nothing'}, and no earlier step sets it"
@@ -215,65 +229,96 @@ class Program:
         return here
 
     def _liveness(self) -> list[set[str]]:
-        always = {"at", *LOCKS.values(), "watch"}
+        always = {"at", *self.protocol.held, "watch"}
         live: list[set[str]] = [set() for _ in self.points]
         for here in sorted(self.next, key=lambda p: len(self.points[p].remaining)):
             point = self.points[here]
             touched = self.footprints[point.step]
             after = live[self.next[here]] - touched.replaces_local
             live[here] = set(touched.reads_local) | after | live[self.failed[here]] | always
-            if SIGNATURES[point.operation].slot:
-                live[here].add("slot")
-            if point.operation == "retrieve" and not point.cleaning_up and self._answered(point):
-                live[here] |= set(RESULT)
+            live[here] |= self._named(point.operation)
+            if self._observes(point) and self._answered(point):
+                live[here] |= set(self.protocol.answer)
         return live
 
+    def _named(self, operation: str) -> set[str]:
+        """The elements that an operation is asked about: ghosts ask for them as long as it is at work."""
+        fields = self.protocol.local_fields
+        return {f for f in self.protocol.operations[operation].takes if isinstance(fields[f].sort, IndexSort)}
+
+    def _observes(self, point: Point) -> bool:
+        """True at a point of the observer that is not of its clean-up."""
+        observer = self.protocol.observer
+        return observer is not None and point.operation == observer.operation and not point.cleaning_up
+
     def _answered(self, point: Point) -> bool:
-        """True where the result has begun: some step before has written it."""
-        done = self.design.retrieve.steps[: point.done]
-        return any(self.footprints[s].writes_local & set(RESULT) for s in done)
+        """True where the answer has begun: some step before has written it."""
+        done = self.design[point.operation].steps[: point.done]
+        return any(self.footprints[s].writes_local & set(self.protocol.answer) for s in done)
 
     def _starts(self, name: str) -> Iterator[int]:
-        """The local words with which an operation can begin: one for each choice of arguments. Which arguments there
-        are is asked of whole words: a field that is not kept would read as a value that nobody can give."""
-        sig, put, whole = SIGNATURES[name], self.local_layout.put, self._whole_local.put
-        word = put(IDLE, "at", self.first[name])
-        anywhere = self.shared_layout.slots or (ConcreteSlot(0, ejectable=False),)
+        """The local words with which an operation can begin: one for each choice of arguments."""
+        word = self.local_layout.put(IDLE, "at", self.first[name])
+        for given in self._choices(name):
+            w = word
+            for argument, value in given.items():
+                w = self.local_layout.put(w, argument, value)
+            yield w
 
-        def allowed(given: dict[str, Plain], k: ConcreteSlot) -> bool:
-            asked = IDLE
-            for field, value in given.items():
-                asked = whole(asked, field, value)
-            return bool(may_be_asked(sig, Local(WordCells(self._whole_local, asked, [])), k))
+    def _choices(self, name: str) -> Iterator[dict[str, Plain]]:
+        """The arguments with which an operation may be asked."""
+        fields = {a: self.protocol.local_fields[a] for a in self.protocol.operations[name].takes}
+        single = {a: self._values(f) for a, f in fields.items() if not f.over}
+        maps = {a: f for a, f in fields.items() if f.over}
+        for values in itertools.product(*single.values()):
+            given = dict(zip(single, values, strict=True))
+            if not maps:
+                if self._allowed(name, given, self.protocol.elements_or_one(self.bounds)):
+                    yield given
+                continue
+            found = [self._maps(name, given, argument) for argument in maps]
+            for chosen in itertools.product(*found):
+                whole = given | dict(zip(maps, chosen, strict=True))
+                if len(maps) == 1 or all(self._allowed(name, whole, self._elements(f)) for f in maps.values()):
+                    yield whole
 
-        if "draft" in sig.takes:
-            each = [
-                [c for c in range(self.bounds.size(Sort.CONFIG)) if allowed({"draft": self._alike(c)}, k)]
-                for k in self.shared_layout.slots
+    def _values(self, field: Field) -> Sequence[Plain]:
+        """All values of a field that is no map."""
+        if isinstance(field.sort, IndexSort):
+            return self.local_layout.elements(field.sort)
+        return (False, True) if field.sort == BOOL else range(self.bounds.size(field.sort))
+
+    def _elements(self, field: Field) -> tuple[Element, ...]:
+        assert field.over
+        return self.local_layout.elements(field.over)
+
+    def _maps(self, name: str, given: dict[str, Plain], argument: str) -> list[tuple[int, ...]]:
+        """The maps that an operation may be given for an argument beside these. LanguageError if there are too many."""
+        field = self.protocol.local_fields[argument]
+        elements = self._elements(field)
+        each = [
+            [
+                value
+                for value in range(self.bounds.size(field.sort))
+                if self._allowed(name, given | {argument: (value,) * len(elements)}, (k,))
             ]
-            if (many := math.prod(map(len, each))) > MOST_STARTS:
-                raise LanguageError(
-                    f"a domain can be created in {many:,} ways with so many slots and configurations: the most that "
-                    f"is searched is {MOST_STARTS:,}, so take fewer"
-                )
-            yield from (put(word, "draft", drafts) for drafts in itertools.product(*each))
-            return
-        fields = [*(["slot"] if sig.slot else []), *sig.takes]
-        sorts = [Local.fields()[f].sort for f in fields]
-        values: list[Sequence[Plain]] = [
-            self.shared_layout.slots if sort is Sort.SLOT else range(self.bounds.size(sort)) for sort in sorts
+            for k in elements
         ]
-        for given in itertools.product(*values):
-            arguments = dict(zip(fields, given, strict=True))
-            if allowed(arguments, anywhere[0]):
-                w = word
-                for field, value in arguments.items():
-                    w = put(w, field, value)
-                yield w
+        if (many := math.prod(map(len, each))) > MOST_STARTS:
+            raise LanguageError(
+                f"operation `{name}` can be asked with {many:,} different {argument}s within these bounds: the most "
+                f"that is searched is {MOST_STARTS:,}, so take smaller bounds"
+            )
+        return list(itertools.product(*each))
 
-    def _alike(self, config: int) -> tuple[int, ...]:
-        """The map that has the same configuration at every slot."""
-        return (config,) * len(self.shared_layout.slots)
+    def _allowed(self, name: str, given: dict[str, Plain], elements: Sequence[Element | None]) -> bool:
+        """Whether an operation may be asked with these arguments, as far as these elements are concerned. That is asked
+        of whole words: a field that is not kept would read as a value that nobody can give."""
+        word, signature = IDLE, self.protocol.operations[name]
+        for argument, value in given.items():
+            word = self._whole_local.put(word, argument, value)
+        me = self.protocol.local(WordCells(self._whole_local, word, []))
+        return all(bool(environment.may_be_asked(self.protocol, signature, me, k)) for k in elements)
 
     def point_of(self, local: int) -> int:
         """The number of the point a process is at; 0 if it is idle."""
@@ -287,49 +332,62 @@ class Program:
         return (locals_ >> np.uint64(shift) & np.uint64(mask)).astype(np.int64)
 
     def answers(self, point: int) -> bool:
-        """True at the point where a retrieve has its result and is about to return it."""
+        """True at the point where the observer has its answer and is about to return it."""
         p = self.points[point]
-        return p.operation == "retrieve" and len(p.remaining) == 1 and not p.cleaning_up
+        return self._observes(p) and len(p.remaining) == 1
 
-    def tore(self, point: int) -> bool:
-        """True where the operation has granted a memory target: a step that is done did."""
+    def observing(self, point: int) -> bool:
+        """True at a point of the observer where it can still answer."""
+        return self._observes(self.points[point])
+
+    def last_read(self) -> int:
+        """The point of the observer whose step reads the last part of the answer."""
+        assert self.protocol.observer
+        answer = set(self.protocol.answer)
+        steps = self.design[self.protocol.observer.operation].steps
+        last = max(i for i, s in enumerate(steps) if self.footprints[s].writes_local & answer)
+        return next(n for n, p in enumerate(self.points) if p.remaining and self._observes(p) and p.done == last)
+
+    def written(self, point: int) -> frozenset[str]:
+        """The shared fields that the operation's steps before a point write."""
         p = self.points[point]
-        done = getattr(self.design, p.operation).steps[: max(p.done, 0)]
-        return any("granted" in self.footprints[s].writes_shared for s in done)
+        done = self.design[p.operation].steps[: max(p.done, 0)]
+        return frozenset().union(*(self.footprints[s].writes_shared for s in done))
 
     def signature(self, point: int) -> Signature:
-        return SIGNATURES[self.points[point].operation]
+        return self.protocol.operations[self.points[point].operation]
 
     def reads(self, point: int) -> tuple[int, int]:
         """The bits of the shared and of the local word on which the outcomes of the step at a point depend."""
-        p = self.points[point]
+        p, signature = self.points[point], self.signature(point)
         touched = self.footprints[p.step]
-        after = ghosts.touched_after(SIGNATURES[p.operation], touched.writes_shared)
-        settled = ghosts.touched_by_giving_up(SIGNATURES[p.operation])
+        after = environment.touched_after(self.protocol, signature, touched.writes_shared)
+        settled = environment.touched_by_giving_up(self.protocol, signature, self.written(point))
         shared = touched.reads_shared | (after.reads_shared - touched.writes_shared) | settled.reads_shared
-        partly = {f for f in touched.writes_shared if Shared.fields()[f].per_slot} & after.reads_shared
+        partly = {f for f in touched.writes_shared if self.protocol.shared_fields[f].over} & after.reads_shared
         local = touched.reads_local | after.reads_local | settled.reads_local
         return self.shared_layout.mask(shared | partly), self.local_layout.mask(local)
 
     def crash_reads(self, point: int) -> tuple[int, int]:
         """As `reads`, for the death of a process at the point."""
-        touched = touched_by_death(self.signature(point))
+        touched = environment.touched_by_death(self.protocol, self.signature(point))
         return self.shared_layout.mask(touched.reads_shared), self.local_layout.mask(touched.reads_local)
 
     def outcomes(self, point: int, shared: int, local: int, seen: set[tuple[int, int, bool]]) -> list[Effect] | None:
         """What the step at a point can come to, None if it is blocked. Guards' values are added to `seen` as
         (point, which guard, value)."""
-        p = self.points[point]
+        p, protocol = self.points[point], self.protocol
         s, me = WordCells(self.shared_layout, shared, []), WordCells(self.local_layout, local, [])
         try:
-            p.step.run(Shared(s), Local(me))
+            p.step.run(protocol.shared(s), protocol.local(me))
         except Blocked:
             return None
         except Refused:
             return [self._gives_up(Kind.REFUSED, point, shared, local)]
         finally:
             seen.update((point, i, bool(g)) for i, g in enumerate(me.guards))
-        ghosts.follow(SIGNATURES[p.operation], self.footprints[p.step].writes_shared)(Shared(s), Local(me))
+        follow = protocol.ghosts.follow(self.signature(point), self.footprints[p.step].writes_shared)
+        follow(protocol.shared(s), protocol.local(me))
         effects = [Effect(Kind.STEP, s.written, s.word & s.written, me.written, me.word & me.written, self.next[point])]
         if p.step.may_fail:
             effects.append(self._gives_up(Kind.FAILS, point, shared, local))
@@ -338,7 +396,8 @@ class Program:
     def _gives_up(self, kind: Kind, point: int, shared: int, local: int) -> Effect:
         s, me = WordCells(self.shared_layout, shared, []), WordCells(self.local_layout, local, [])
         if not self.points[point].cleaning_up:
-            ghosts.gives_up(self.signature(point), Shared(s), Local(me), tore=self.tore(point))
+            gives_up = self.protocol.ghosts.gives_up(self.signature(point), self.written(point))
+            gives_up(self.protocol.shared(s), self.protocol.local(me))
         return Effect(kind, s.written, s.word & s.written, 0, 0, self.leads_to(kind, point))
 
     def leads_to(self, kind: Kind, point: int) -> int:
@@ -350,11 +409,12 @@ class Program:
 
     def crash(self, point: int, shared: int, local: int) -> Effect | None:
         """The death of a process at a point. None if the bound on crashes is reached."""
-        layout = self.shared_layout
-        if layout.get(shared, "crashes") == self.bounds.crashes:
+        layout, counter = self.shared_layout, self.protocol.crashes
+        if layout.get(shared, counter) == getattr(self.bounds, counter):
             return None
         s, me = WordCells(layout, shared, []), WordCells(self.local_layout, local, [])
-        die(self.signature(point), Shared(s), Local(me))
+        die = environment.die(self.protocol, self.signature(point))
+        die(self.protocol.shared(s), self.protocol.local(me))
         return Effect(Kind.CRASH, s.written, s.word & s.written, 0, 0, self.leads_to(Kind.CRASH, point))
 
     def apply(self, effect: Effect, point: int, shared: int, local: int, started: int = IDLE) -> Transition:

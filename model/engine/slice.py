@@ -9,10 +9,8 @@ same length.
 
 from __future__ import annotations
 
+from confsync.model.engine import environment
 from confsync.model.engine.program import Program
-from confsync.model.language.step import SIGNATURES
-from confsync.model.libxl import ghosts
-from confsync.model.libxl.state import LOCKS
 
 
 def value_flows(program: Program) -> tuple[set[str], dict[str, set[str]]]:
@@ -22,8 +20,9 @@ def value_flows(program: Program) -> tuple[set[str], dict[str, set[str]]]:
     for touched in program.footprints.values():
         found = [touched]
         decides |= touched.decides
-        for sig in SIGNATURES.values():
-            found += [ghosts.touched_after(sig, touched.writes_shared), ghosts.touched_by_death(sig)]
+        for signature in program.protocol.operations.values():
+            found.append(environment.touched_after(program.protocol, signature, touched.writes_shared))
+            found.append(environment.ghosts_touched_by_death(program.protocol, signature))
         for f in found:
             for target, made_from in f.flows.items():
                 flows.setdefault(target, set()).update(made_from)
@@ -33,7 +32,9 @@ def value_flows(program: Program) -> tuple[set[str], dict[str, set[str]]]:
 def cone(program: Program, seeds: frozenset[str]) -> frozenset[str]:
     """The fields that can have a say in a property which reads `seeds`."""
     decides, flows = value_flows(program)
-    inside = {"at", "slot", "watch", "crashes", *LOCKS, *LOCKS.values(), *seeds} | decides
+    protocol = program.protocol
+    locks = {field for lock in protocol.locks for field in (lock.taken, lock.held)}
+    inside = {"at", "watch", protocol.crashes, *protocol.element_fields, *locks, *seeds} | decides
     while True:
         more = set().union(*(flows.get(f, set()) for f in inside)) - inside
         if not more:
@@ -41,8 +42,8 @@ def cone(program: Program, seeds: frozenset[str]) -> frozenset[str]:
         inside |= more
 
 
-def configurations_are_alike(program: Program) -> bool:
-    """True if no step compares two values of the state: then it is nowhere asked which configuration stands at a
-    slot, only whether one does, and a slice whose properties do not ask either can do with one configuration
-    (data independence; Wolper 1986)."""
+def values_are_alike(program: Program) -> bool:
+    """True if no step compares two values of the state: then it is nowhere asked which value stands at a place, only
+    whether it is one of the constants, and a slice whose properties do not ask either can do with one value of a sort
+    beside the constants (data independence; Wolper 1986)."""
     return not any(touched.compares for touched in program.footprints.values())

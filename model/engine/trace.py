@@ -13,19 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from confsync.model.engine.program import Program, Transition
-from confsync.model.libxl.state import Bounds
-
-LETTERS = {
-    "s": "slots",
-    "e": "ejectable",
-    "c": "configs",
-    "n": "names",
-    "a": "amounts",
-    "p": "processes",
-    "k": "crashes",
-}
-"""How a token writes each bound."""
-
+from confsync.model.language import Bounds
 
 MOST = 16
 """The most of anything that a token can be for."""
@@ -71,7 +59,8 @@ class Trace:
 
     def token(self, property_name: str) -> str:
         """The token that replays this trace as a counterexample to a property ("" for none)."""
-        bounds = "".join(f"{letter}{getattr(self.program.bounds, name)}" for letter, name in LETTERS.items())
+        given = self.program.bounds
+        bounds = "".join(f"{letter}{getattr(given, name)}" for letter, name in given.letters().items())
         choices = "-".join(f"{m.process}.{m.choice}" for m in self.moves)
         return f"{self.program.design.name}:{property_name}:{bounds}:{choices}:{checksum(self.moves)}"
 
@@ -103,20 +92,22 @@ class Token:
     checksum: str
 
 
-def read_token(text: str) -> Token:
-    """Read a token. TokenError if it is none."""
+def read_token(text: str, bounds_of: type[Bounds]) -> Token:
+    """Read a token of a protocol with such bounds. TokenError if it is none."""
     parts = text.strip().split(":")
     if len(parts) != 5:
         raise TokenError(f"`{text[:60]}` is no replay token: it should be design:property:bounds:choices:sum")
     design, property_name, bounds, choices, checksum_ = parts
-    counts = re.fullmatch("".join(rf"{letter}(\d{{1,3}})" for letter in LETTERS), bounds)
+    letters = bounds_of.letters()
+    counts = re.fullmatch("".join(rf"{letter}(\d{{1,3}})" for letter in letters), bounds)
     if not counts:
-        raise TokenError(f"`{bounds[:60]}` in the token does not say the bounds, such as s1e1c2n2a2p2k1")
+        such = "".join(f"{letter}{bounds_of.declared()[name].default}" for letter, name in letters.items())
+        raise TokenError(f"`{bounds[:60]}` in the token does not say the bounds, such as {such}")
     if not re.fullmatch(r"(\d{1,3}\.\d{1,6}(-\d{1,3}\.\d{1,6})*)?", choices):
         raise TokenError(f"`{choices[:60]}` in the token are no choices, such as 0.3-1.12")
     pairs = tuple((int(p), int(n)) for p, n in (c.split(".") for c in choices.split("-") if c))
-    given = Bounds(**{name: int(n) for name, n in zip(LETTERS.values(), counts.groups(), strict=True)})
-    for name, least in Bounds.LEAST.items():
+    given = bounds_of(**{name: int(n) for name, n in zip(letters.values(), counts.groups(), strict=True)})
+    for name, least in bounds_of.least().items():
         if not least <= getattr(given, name) <= MOST:
             raise TokenError(f"the token is for {name}={getattr(given, name)}: from {least} to {MOST} it can be")
     return Token(design, property_name, given, pairs, checksum_)

@@ -8,7 +8,7 @@ from enum import Enum
 
 from confsync.model.engine.memory import INTERRUPT
 from confsync.model.engine.trace import Trace
-from confsync.model.libxl.state import Bounds
+from confsync.model.language import Bounds
 
 
 class Verdict(Enum):
@@ -50,6 +50,10 @@ class Cell:
     stopped: str = ""
     trace: Trace | None = None
     proof: Verdict | None = None
+    statement: str = ""
+    """What the property says."""
+    sometimes: str = ""
+    """The case that makes it interesting."""
 
     @property
     def token(self) -> str:

@@ -8,29 +8,30 @@ from confsync.model.engine.search.alone import Alone
 from confsync.model.engine.search.bfs import Search
 from confsync.model.engine.search.monitor import Monitor
 from confsync.model.engine.search.pairs import Pairs
-from confsync.model.engine.search.recover import Recovery
+from confsync.model.engine.search.recover import Recoveries
 from confsync.model.engine.trace import Trace, initial
-from confsync.model.libxl.properties import BIT, PROPERTIES, Decided
+from confsync.model.language import Linearizable, Recoverable
 
 
 def violates(trace: Trace, name: str) -> bool:
-    """Whether the last state of a trace violates a property. For `retrieve_is_exact`, whether a retrieve is about to
-    return what the domain was at no instant since its call."""
-    if PROPERTIES[name].decided is Decided.WATCH:
-        return _inexact(trace)
+    """Whether the last state of a trace violates a property; of one about the observer's exactness, whether an observer
+    is about to return what was so at no instant since its call."""
     program = trace.program
+    p = program.protocol.properties[name]
+    if isinstance(p, Linearizable):
+        return _inexact(trace)
     pairs = Pairs(program)
     search = Search(program, pairs, Monitor(program, pairs.shared, pairs.local, [name]), symmetric=False)
     shared = np.array([pairs.shared(trace.last.shared)], np.int64)
     local = [np.array([pairs.local(word)], np.int64) for word in trace.last.local]
-    if PROPERTIES[name].decided is Decided.GRAPH:
+    if isinstance(p, Recoverable):
         search.visited.add_level(search.packing.pack(shared, local))
         quiet = all(word == 0 for word in trace.last.local)
-        return quiet and bool(Recovery(search).hopeless()[0].size)
+        return quiet and bool(Recoveries(search, p.recovery).hopeless()[0].size)
     indices = [pairs.index(column, shared) for column in local]
     can_move = [pairs.can_move.array[i] for i in indices]
     violated, _ = search.monitor.judge(shared, local, can_move)
-    return bool(violated[0] & BIT[name])
+    return bool(violated[0] & program.protocol.bits[name])
 
 
 def _inexact(trace: Trace) -> bool:

@@ -1,15 +1,15 @@
-"""Steps, operations and designs: a step is written once, a design is an order of steps."""
+"""Steps and operations: a step is written once, an operation is an order of steps."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, fields, replace
-from typing import overload
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, overload
 
-from confsync.model.language import Bool, LanguageError, Slot
-from confsync.model.libxl.state import Local, Shared
+from confsync.model.language.terms import LanguageError
 
-StepFunction = Callable[[Shared, Local], None]
+StepFunction = Callable[[Any, Any], None]
+"""A function of the shared record and of the process's own: those of the step's protocol."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ def step(run: StepFunction, /) -> Step: ...
 def step(*, may_fail: bool = False) -> Callable[[StepFunction], Step]: ...
 def step(run: StepFunction | None = None, /, *, may_fail: bool = False) -> Step | Callable[[StepFunction], Step]:
     """Make a function a step. Say `@step(may_fail=True)` where the real thing can be refused by the outside:
-    a file write, a transaction's commit, a hotplug script."""
+    a file write, a transaction's commit, a script."""
     if run is not None:
         return Step(run.__name__, run)
     return lambda f: Step(f.__name__, f, may_fail)
@@ -112,91 +112,3 @@ def order(*steps: Step, on_failure: tuple[Undo, ...] = ()) -> Operation:
         if not isinstance(u, Undo):
             raise LanguageError(f"`{u}` is no part of a clean-up: write once(the step it undoes, {u})")
     return Operation(steps, on_failure)
-
-
-@dataclass(frozen=True, slots=True)
-class GivenLemma:
-    """What a design's author says is always so, for a proof to try: of every slot, and every process that is at a
-    location such as `attach 5 enter_xenstore` ("": wherever it is). It is shown like any lemma, never believed."""
-
-    words: str
-    holds: Callable[[Shared, Local, Slot], Bool] = field(compare=False)
-    at: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Design:
-    """A choice of operations: the unit that is checked. `says` is its page, read aloud."""
-
-    name: str
-    says: str
-    create: Operation
-    attach: Operation
-    detach: Operation
-    insert: Operation
-    eject: Operation
-    swap: Operation
-    set_memory_target: Operation
-    rename: Operation
-    retrieve: Operation
-    destroy: Operation
-    lemmas: tuple[GivenLemma, ...] = ()
-
-    def operations(self) -> Iterator[tuple[str, Operation]]:
-        """Name and order of each, in the order of a domain's life."""
-        for f in fields(self):
-            if f.name in SIGNATURES:
-                yield f.name, getattr(self, f.name)
-
-    def but(self, name: str, says: str, **changed: Operation) -> Design:
-        """A variant: this design with some operations changed."""
-        unknown = sorted(set(changed) - set(SIGNATURES))
-        if unknown:
-            raise LanguageError(
-                f"design `{name}`: no such operation: {', '.join(unknown)}; there are {', '.join(SIGNATURES)}"
-            )
-        return replace(self, name=name, says=says, **changed)  # type: ignore[arg-type]
-
-    def without(self, name: str, says: str, *dropped: Step) -> Design:
-        """A variant: this design with these steps left out of every operation."""
-        for s in dropped:
-            if not any(s in o.steps for _, o in self.operations()):
-                raise LanguageError(f"design `{name}`: `{s}` is no step of `{self.name}`, so it can't be left out")
-        return self.but(name, says, **{n: o.without(*dropped) for n, o in self.operations()})
-
-
-@dataclass(frozen=True, slots=True)
-class Signature:
-    """What an operation is asked with, and what it must touch to do what its name says."""
-
-    words: str
-    slot: str = ""
-    """`ordinary` or `ejectable`: the kind of slot it names, if any."""
-    takes: tuple[str, ...] = ()
-    """Which of `config`, `new_name`, `amount`, `draft` (a whole configuration) it is given."""
-    writes: tuple[str, ...] = ()
-    """Shared fields that its steps must write: an operation that does not is no such operation."""
-
-
-SIGNATURES = {
-    "create": Signature(
-        "create the domain with a whole configuration",
-        takes=("draft",),
-        writes=("alive", "saved", "template", "xenstore", "resources"),
-    ),
-    "attach": Signature(
-        "attach a device", slot="ordinary", takes=("config",), writes=("template", "xenstore", "resources")
-    ),
-    "detach": Signature("detach a device", slot="ordinary", writes=("xenstore", "resources")),
-    "insert": Signature(
-        "insert a medium into an empty drive", slot="ejectable", takes=("config",), writes=("template", "xenstore")
-    ),
-    "eject": Signature("eject the medium", slot="ejectable", writes=("xenstore",)),
-    "swap": Signature(
-        "replace the medium by another", slot="ejectable", takes=("config",), writes=("template", "xenstore")
-    ),
-    "set_memory_target": Signature("set the memory target", takes=("amount",), writes=("granted", "memory")),
-    "rename": Signature("rename the domain", takes=("new_name",), writes=("name",)),
-    "retrieve": Signature("read the domain's configuration back"),
-    "destroy": Signature("destroy the domain", writes=("alive", "saved", "xenstore", "resources")),
-}

@@ -6,23 +6,71 @@ them is any number of copies. A *slot* is a guest-visible index; the last ones h
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import ClassVar
+from dataclasses import dataclass
+from typing import Protocol
 
+from confsync.model import language
 from confsync.model.language import (
-    FIRST_CONFIG,
     Bool,
-    ConcreteSlot,
+    Element,
+    IndexSort,
+    Kind,
+    LocalRecord,
+    Opaque,
     Record,
-    Sort,
+    Term,
+    ValueSort,
     behind,
-    config_map,
-    entry_map,
+    bound,
+    count,
+    element,
     flag,
     flag_map,
-    slot,
+    opaque_map,
     value,
+    value_map,
 )
+
+
+class Slot(Protocol):
+    """A guest-visible index (vdev, devid): where a device can be. Ejectable ones hold a drive for a medium."""
+
+    @property
+    def ejectable(self) -> Bool: ...
+
+
+SLOT = IndexSort[Slot]("Slot", (Kind("ordinary", "slots", "slot{}"), Kind("ejectable", "ejectable", "drive{}")))
+CONFIG = ValueSort("Config", ("ABSENT", "EMPTY", "MADE_UP"), "configs", shown="c{}")
+"""A slot's configuration: ABSENT (nothing there), EMPTY (a drive without a medium), MADE_UP (what a degraded
+retrieve invents), or one of the configurations a user may give."""
+NAME = ValueSort("Name", ("name0",), "names", counted=1, shown="name{}")
+"""A domain's name; `name0` is the one that it is created with."""
+AMOUNT = ValueSort("Amount", ("mem0",), "amounts", counted=1, shown="mem{}")
+"""A memory target; `mem0` is the one that a domain is created with."""
+ABSENT, EMPTY, MADE_UP = range(3)
+FIRST_CONFIG = CONFIG.first
+Config = int | Term
+
+
+def slot_at(index: int, ejectable: bool = False) -> Element:
+    """A slot by its number."""
+    return SLOT.element(index, "ejectable" if ejectable else "ordinary")
+
+
+class Entry(Opaque):
+    """What a process can learn of a device in xenstore: that it is there, and whether it is empty (J3)."""
+
+    __slots__ = ()
+    questions = ("present", "empty")
+    reason = "a configuration can't be rebuilt from xenstore"
+
+    @property
+    def present(self) -> Bool:
+        return self._value != ABSENT
+
+    @property
+    def empty(self) -> Bool:
+        return self._value == EMPTY
 
 
 class Shared(Record):
@@ -31,90 +79,57 @@ class Shared(Record):
     alive = flag("the hypervisor has a domain under this domid")
     paused = flag("it is not running: its creation has not ended, or its destruction has begun")
     saved = flag("there is a template file")
-    template = config_map("the template: what stands at each slot")
-    template_name = value("the name in the template", Sort.NAME)
-    template_memory = value("the memory target in the template", Sort.AMOUNT)
-    xenstore = entry_map("/libxl/<domid>/device: what exists")
-    closing = flag_map("the backend's state says the device is going away (online = 0, state = 5)")
-    name = value("/local/domain/<domid>/name", Sort.NAME)
-    memory = value("/local/domain/<domid>/memory/target", Sort.AMOUNT)
-    resources = flag_map("host and guest hold something for the device: backend, script, QEMU")
-    granted = value("the memory limit the hypervisor enforces", Sort.AMOUNT)
+    template = value_map("the template: what stands at each slot", SLOT, CONFIG)
+    template_name = value("the name in the template", NAME)
+    template_memory = value("the memory target in the template", AMOUNT)
+    xenstore = opaque_map("/libxl/<domid>/device: what exists", SLOT, CONFIG, Entry)
+    closing = flag_map("the backend's state says the device is going away (online = 0, state = 5)", SLOT)
+    name = value("/local/domain/<domid>/name", NAME)
+    memory = value("/local/domain/<domid>/memory/target", AMOUNT)
+    resources = flag_map("host and guest hold something for the device: backend, script, QEMU", SLOT)
+    granted = value("the memory limit the hypervisor enforces", AMOUNT)
     locked = flag("the lock file that is at its path is held (flock)")
     lock_file = flag("there is a lock file at the path, held or left behind")
     device_locked = flag("libxl's second lock, libxl-device-changes-lock, is held")
-    crashes = value("how many processes have died", Sort.COUNT)
+    crashes = count("how many processes have died")
     attached = behind(xenstore)
     """Ghost: the very configuration that was attached. No step can see it, as none can in reality."""
-    vouched = config_map("what the last operation that names the slot wrote into the template for it", ghost=True)
+    vouched = value_map(
+        "what the last operation that names the slot wrote into the template for it", SLOT, CONFIG, ghost=True
+    )
     torn = flag("a memory target is granted and not yet in xenstore", ghost=True)
 
 
-class Local(Record):
-    """A process's own: where it is, what it was asked, what it has read, what it holds."""
+class Local(LocalRecord):
+    """A process's own: what it was asked, what it has read, what it holds."""
 
-    at = value("the location: which step comes next; 0 is idle", Sort.LOCATION)
-    slot = slot("the slot it was asked about")
-    config = value("the configuration or medium it was given", Sort.CONFIG)
-    new_name = value("the name it was given", Sort.NAME)
-    amount = value("the memory target it was given", Sort.AMOUNT)
-    draft = config_map("its copy of the whole template; for `create` what it was asked, for `retrieve` the result")
-    draft_name = value("the name in its copy", Sort.NAME)
-    draft_memory = value("the memory target in its copy", Sort.AMOUNT)
+    slot = element("the slot it was asked about", SLOT)
+    config = value("the configuration or medium it was given", CONFIG)
+    new_name = value("the name it was given", NAME)
+    amount = value("the memory target it was given", AMOUNT)
+    draft = value_map(
+        "its copy of the whole template; for `create` what it was asked, for `retrieve` the result", SLOT, CONFIG
+    )
+    draft_name = value("the name in its copy", NAME)
+    draft_memory = value("the memory target in its copy", AMOUNT)
     holds = flag("it holds the lock")
     holds_device_lock = flag("it holds libxl's second lock")
-    watch = value("which answer it is on the look-out for, if any (0: none)", Sort.WATCH, ghost=True)
-
-    def waits_until(self, condition: Bool) -> None:
-        """Guard: the step is not enabled until the condition holds."""
-        self.cells.wait_until(condition)
-
-    def fails_if(self, condition: Bool) -> None:
-        """Guard: where the condition holds the operation gives up here and cleans up."""
-        self.cells.fail_if(condition)
-
-
-RESULT = ("draft", "draft_name", "draft_memory")
-"""The locals that `retrieve` returns."""
-LOCKS = {"locked": "holds", "device_locked": "holds_device_lock"}
-"""Each lock, and the local that says a process holds it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class Bounds(language.Bounds):
     """How many of everything. Every verdict but a proof is for such bounds."""
 
-    slots: int = 1
-    ejectable: int = 1
-    configs: int = 2
-    names: int = 2
-    amounts: int = 2
-    processes: int = 2
-    crashes: int = 1
+    slots: int = bound(1, "ordinary slots", least=0, letter="s")
+    ejectable: int = bound(1, "ejectable drives", least=0, letter="e")
+    configs: int = bound(2, "configurations or media", least=1, letter="c")
+    names: int = bound(2, "names", least=1, letter="n")
+    amounts: int = bound(2, "memory targets", least=1, letter="a")
+    processes: int = bound(2, "processes at once", least=1, letter="p")
+    crashes: int = bound(1, "processes that die, in all", least=0, letter="k")
 
-    LEAST: ClassVar[dict[str, int]] = {
-        "slots": 0,
-        "ejectable": 0,
-        "configs": 1,
-        "names": 1,
-        "amounts": 1,
-        "processes": 1,
-        "crashes": 0,
-    }
-
-    def __str__(self) -> str:
-        return " ".join(f"{f.name}={getattr(self, f.name)}" for f in fields(self))
-
-    def all_slots(self) -> tuple[ConcreteSlot, ...]:
-        return tuple(ConcreteSlot(k, k >= self.slots) for k in range(self.slots + self.ejectable))
-
-    def size(self, sort: Sort) -> int:
-        """How many values a sort has, LOCATION and WATCH excepted."""
-        return {
-            Sort.BOOL: 2,
-            Sort.CONFIG: FIRST_CONFIG + self.configs,
-            Sort.NAME: self.names,
-            Sort.AMOUNT: self.amounts,
-            Sort.SLOT: max(1, self.slots + self.ejectable),
-            Sort.COUNT: self.crashes + 1,
-        }[sort]
+    @classmethod
+    def of(cls, bounds: language.Bounds) -> Bounds:
+        """Bounds of a program of this protocol, as what they are."""
+        assert isinstance(bounds, Bounds)
+        return bounds

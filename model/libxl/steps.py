@@ -7,9 +7,8 @@ its own, or fails so, has done nothing.
 
 from __future__ import annotations
 
-from confsync.model.language import ABSENT, EMPTY, MADE_UP, Config, Slot, all_of, any_of, either, neg, pointwise
-from confsync.model.language.step import once, step
-from confsync.model.libxl.state import Local, Shared
+from confsync.model.language import all_of, any_of, either, neg, once, pointwise, step
+from confsync.model.libxl.state import ABSENT, EMPTY, MADE_UP, Config, Local, Shared, Slot
 
 
 def _store(s: Shared, me: Local) -> None:

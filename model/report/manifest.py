@@ -8,12 +8,11 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
 from confsync.model.engine.verdict import Cell, Verdict
-from confsync.model.libxl.state import Bounds
+from confsync.model.language import Bounds
 from confsync.terminal.text import near_file, value
 
 
@@ -48,7 +47,7 @@ def of(cells: Iterable[Cell], bounds: Bounds) -> str:
     designs: dict[str, dict[str, Expected]] = {}
     for c in cells:
         designs.setdefault(c.design, {})[c.property_name] = expected_of(c)
-    return json.dumps({"bounds": asdict(bounds), "designs": designs}, indent=1) + "\n"
+    return json.dumps({"bounds": bounds.counts(), "designs": designs}, indent=1) + "\n"
 
 
 def write(path: Path, text: str) -> None:
@@ -65,8 +64,8 @@ def write(path: Path, text: str) -> None:
         new.replace(path)
 
 
-def read(path: Path) -> Manifest:
-    """Read a manifest. ManifestError names the file and the place."""
+def read(path: Path, bounds: type[Bounds]) -> Manifest:
+    """Read a manifest of a protocol with such bounds. ManifestError names the file and the place."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -76,7 +75,7 @@ def read(path: Path) -> Manifest:
         raise ManifestError(f"{value(path)}: is no JSON: {error}") from None
     if not isinstance(data, dict) or set(data) != {"bounds", "designs"}:
         raise ManifestError(f"{path}: should be an object with `bounds` and `designs`")
-    _check(f"{path}: bounds", data["bounds"], dict.fromkeys(Bounds.LEAST, int))
+    _check(f"{path}: bounds", data["bounds"], dict.fromkeys(bounds.declared(), int))
     for design, cells in _object(f"{path}: designs", data["designs"]).items():
         for name, cell in _object(f"{path}: {design}", cells).items():
             _check(f"{path}: {design} {name}", cell, _CELL)
@@ -107,8 +106,8 @@ def _check(where: str, data: object, types: dict[str, type]) -> None:
 def differences(manifest: Manifest, cells: Iterable[Cell], bounds: Bounds) -> list[str]:
     """In what the cells differ from the manifest, a sentence each; cells that only one of them has included. Where no
     proof was tried, its word is not looked at."""
-    if manifest["bounds"] != asdict(bounds):
-        return [f"the manifest is for the bounds {manifest['bounds']}, and these are {asdict(bounds)}"]
+    if manifest["bounds"] != bounds.counts():
+        return [f"the manifest is for the bounds {manifest['bounds']}, and these are {bounds.counts()}"]
     found = {(c.design, c.property_name): expected_of(c) for c in cells}
     wanted = {(d, p): e for d, each in manifest["designs"].items() for p, e in each.items()}
     out = []

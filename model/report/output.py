@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
 from enum import Enum
 from importlib.resources import files
 from io import BytesIO
@@ -19,7 +18,6 @@ from rich.text import Text
 
 from confsync.model.engine.trace import Trace
 from confsync.model.engine.verdict import Cell, Verdict
-from confsync.model.libxl.properties import PROPERTIES
 from confsync.model.report.events import events
 from confsync.model.report.story import shell_lines, story, story_text
 from confsync.model.report.wrong import wrong
@@ -57,7 +55,7 @@ def _object(c: Cell) -> dict[str, object]:
         "transitions": c.transitions,
         "depth": c.depth,
         "seconds": round(c.seconds, 3),
-        "bounds": asdict(c.bounds),
+        "bounds": c.bounds.counts(),
         "stopped": c.stopped,
         "trace": list(_entries(c.trace)) if c.trace else [],
         "token": c.token,
@@ -127,7 +125,7 @@ def _stopped(c: Cell) -> str:
 
 
 def _vacuous(c: Cell) -> list[str]:
-    return [f"vacuous: it was never so that {PROPERTIES[c.property_name].sometimes}"] if c.vacuous else []
+    return [f"vacuous: it was never so that {c.sometimes}"] if c.vacuous else []
 
 
 def replay_command(token: str, given: str = "") -> str:
@@ -210,7 +208,7 @@ def _table(design: str, cells: Sequence[Cell], width: int) -> Table:
 
 
 def _row(c: Cell, numbers: bool, statements: bool) -> Iterator[RenderableType]:
-    statement = PROPERTIES[c.property_name].statement
+    statement = c.statement
     figures = [f"{c.depth} steps" if c.verdict is Verdict.REFUTED else "", f"{c.states:,}", f"{c.seconds:.2f}"]
     verdict = Text(c.verdict.value, style=STYLE[c.verdict])
     if c.vacuous:

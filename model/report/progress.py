@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from rich.progress import Progress as Bar
 from rich.progress import SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
-from confsync.model.command.runner import OnProgress, Request
+from confsync.model.engine.runner import OnProgress, Request
 from confsync.model.engine.search.bfs import Progress
 from confsync.terminal.streams import SafeConsole
 

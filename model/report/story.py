@@ -15,12 +15,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from confsync.model.engine.concrete import slot_name
 from confsync.model.engine.program import Kind, Program
 from confsync.model.engine.trace import Trace
-from confsync.model.language import FIRST_CONFIG
-from confsync.model.libxl.properties import PROPERTIES
-from confsync.model.report.events import Event, asked, configuration, events
+from confsync.model.language import Property
+from confsync.model.report.events import Event, answer_words, asked, events
 from confsync.model.report.wrong import wrong
 
 STYLE = {Kind.STEP: "", Kind.REFUSED: "yellow", Kind.FAILS: "red", Kind.CRASH: "bold red"}
@@ -40,7 +38,7 @@ def story(trace: Trace, property_name: str, *, width: int, command: str) -> Grou
         Text(_legend(trace.program), style="dim"),
         Text(),
         _table(trace.program, told, width),
-        *(_ending(property_name, found) if property_name else ()),
+        *(_ending(trace, property_name, found) if property_name else ()),
         Text(),
         Text("Replay it:"),
         Text("\n".join(shell_lines(command, width))),
@@ -71,17 +69,11 @@ def shell_lines(command: str, width: int) -> list[str]:
 
 def _legend(program: Program) -> str:
     """What the names in the table stand for."""
-    layout, configs = program.shared_layout, range(FIRST_CONFIG, FIRST_CONFIG + program.bounds.configs)
-    devices, drives = ([slot_name(k) for k in layout.slots if k.ejectable == e] for e in (False, True))
-    shown = [layout.show("template", c) for c in configs]
-    said = [f"{', '.join(devices)}: where a device can be"] if devices else []
-    said += [f"{', '.join(drives)}: a drive for a medium"] if drives else []
-    said += [f"{', '.join(shown)}: what users gave"] if said else []
-    return "; ".join(said)
+    return "; ".join(program.protocol.words.legend(program.bounds))
 
 
-def _ending(property_name: str, found: Sequence[str]) -> Iterator[RenderableType]:
-    p = PROPERTIES[property_name]
+def _ending(trace: Trace, property_name: str, found: Sequence[str]) -> Iterator[RenderableType]:
+    p = trace.program.protocol.properties[property_name]
     yield Text()
     if not found:
         yield Text(f"Nothing in the last state violates {property_name}.", style="bold")
@@ -89,8 +81,12 @@ def _ending(property_name: str, found: Sequence[str]) -> Iterator[RenderableType
         yield Text(found[0], style="bold red")
         yield from map(Text, found[1:])
     yield Text.assemble(
-        "That violates " if found else "It says: ", (property_name, "bold"), f" [{', '.join(p.claims)}]: {p.statement}."
+        "That violates " if found else "It says: ", (property_name, "bold"), f"{_claims(p)}: {p.statement}."
     )
+
+
+def _claims(p: Property) -> str:
+    return f" [{', '.join(p.claims)}]" if p.claims else ""
 
 
 def _table(program: Program, told: Sequence[Event], width: int) -> Table:
@@ -157,12 +153,12 @@ class _Cell:
         e = self.event
         if e.starts:
             who = "a new process: " if e.reborn else ""
-            yield 0, Text(f"{who}{asked(e.point.operation, e.arguments)}:", style="bold")
+            yield 0, Text(f"{who}{asked(self.program, e.point.operation, e.arguments)}:", style="bold")
         yield 0, self._did()
         if e.kind is not Kind.CRASH:
             yield 2, Text(e.point.step.words, style="dim")
         if e.returns:
-            yield 0, Text(f"retrieve returns {configuration(self.program, e.returns)}", style="bold")
+            yield 0, Text(f"{e.point.operation} returns {answer_words(self.program, e.returns)}", style="bold")
         elif e.ends:
             failed = e.point.cleaning_up or e.kind is not Kind.STEP
             yield 0, Text(f"{e.point.operation} {'returns an error' if failed else 'succeeds'}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from rich.console import Console, Group
 from rich.table import Table
@@ -13,9 +13,8 @@ from confsync.model.engine.program import Kind, Program
 from confsync.model.engine.trace import Trace
 from confsync.model.engine.verdict import EXIT_OK, EXIT_REFUTED, Cell, Verdict
 from confsync.model.engine.violation import violates
-from confsync.model.language.step import SIGNATURES, Design
-from confsync.model.libxl.claims import Claim, judge
-from confsync.model.libxl.properties import PROPERTIES
+from confsync.model.language import Design, Property
+from confsync.model.report.claims import Claim, judge
 from confsync.model.report.output import replay_command
 from confsync.model.report.story import story
 
@@ -46,7 +45,7 @@ def matrix(designs: list[str], cells: Iterable[Cell], width: int) -> Group:
     table.add_column("property", no_wrap=True)
     for n, _ in enumerate(designs):
         table.add_column(f"[{n + 1}]", justify="center", no_wrap=True)
-    for name in PROPERTIES:
+    for name in dict.fromkeys(name for _, name in found):
         table.add_row(Text(name), *(_verdicts(found[d, name], full=full) for d in designs))
     legend = [Text(f"[{n + 1}] {d}") for n, d in enumerate(designs)]
     used = {v for c in found.values() for v in _words(c)}
@@ -124,17 +123,22 @@ def coverage(design: Design, examined: Examined) -> Group:
         count = examined.taken.get(key, 0)
         transitions.add_row(*key, Text(f"{count:,}", style="" if count else "yellow"))
     guards = Table("operation", "step", "guard", "seen", title=f"{design.name}: guards", title_justify="left")
-    for (operation, at, which), seen in sorted(examined.guards.items(), key=_by_step):
+    for (operation, at, which), seen in sorted(examined.guards.items(), key=_by_step(design)):
         said = " and ".join(str(v).lower() for v in sorted(seen, reverse=True))
         guards.add_row(operation, at, str(which + 1), Text(said, style="" if len(seen) == 2 else "yellow"))
     return Group(transitions, guards)
 
 
-def _by_step(item: tuple[tuple[str, str, int], frozenset[bool]]) -> tuple[int, int, str, int]:
-    """Operations in the order of a domain's life, steps in theirs, the clean-up last."""
-    (operation, at, which), _ = item
-    number = at.split()[0]
-    return list(SIGNATURES).index(operation), int(number) if number.isdigit() else len(at) + 1000, at, which
+def _by_step(design: Design) -> Callable[[tuple[tuple[str, str, int], frozenset[bool]]], tuple[int, int, str, int]]:
+    """Operations in the order of the protocol, steps in theirs, the clean-up last."""
+    operations = list(design.protocol.operations)
+
+    def key(item: tuple[tuple[str, str, int], frozenset[bool]]) -> tuple[int, int, str, int]:
+        (operation, at, which), _ = item
+        number = at.split()[0]
+        return operations.index(operation), int(number) if number.isdigit() else len(at) + 1000, at, which
+
+    return key
 
 
 def retell(trace: Trace, property_name: str, console: Console, given: str = "") -> int:
@@ -151,20 +155,22 @@ def design(one: Design, *, orders: bool) -> Group:
         table = Table("operation", "steps", "on failure", show_lines=True)
         for name, operation in one.operations():
             clean_up = "\n".join(map(str, operation.clean_up))
-            table.add_row(f"{name}\n({SIGNATURES[name].words})", ", ".join(map(str, operation.steps)), clean_up)
+            table.add_row(
+                f"{name}\n({one.protocol.operations[name].words})", ", ".join(map(str, operation.steps)), clean_up
+            )
         parts.append(table)
     return Group(*parts)
 
 
-def properties() -> Group:
+def properties(all_of_them: Iterable[Property]) -> Group:
     """Every property: what it states, of which claims, and its sometimes twin."""
     parts = []
-    for p in PROPERTIES.values():
+    for p in all_of_them:
         parts.append(
             Text.assemble(
                 (p.name, "bold"),
                 f"  [{', '.join(p.claims)}]\n    {p.statement}\n    sometimes: {p.sometimes}\n    "
-                f"decided: {p.decided.value}\n",
+                f"decided: {p.decided}\n",
             )
         )
     return Group(*parts)

@@ -17,8 +17,8 @@ from confsync.impl.embedded.host import Claim, Guest
 from confsync.impl.errors import MalformedConfiguration
 from confsync.impl.operations import paths
 from confsync.model.engine.program import Program
-from confsync.model.language import ABSENT, EMPTY, MADE_UP, ConcreteSlot
-from confsync.model.libxl.state import Shared
+from confsync.model.language import Element
+from confsync.model.libxl.state import ABSENT, EMPTY, MADE_UP, SLOT, Bounds, Shared
 from confsync.proofs.conformance.asked import amount, config_of, device, name
 from confsync.proofs.conformance.stores import DOMAIN, DOMID
 
@@ -73,12 +73,12 @@ class Abstraction:
     """The abstraction for a program's bounds."""
 
     def __init__(self, program: Program) -> None:
-        self._layout = program.shared_layout
+        self._layout, bounds = program.shared_layout, Bounds.of(program.bounds)
         ghosts = {field for field, f in Shared.fields().items() if f.ghost}
         self._compared = frozenset(self._layout.places) - ghosts - UNCOMPARED
-        self._names = {name(n): n for n in range(program.bounds.names)}
-        self._amounts = {amount(n): n for n in range(program.bounds.amounts)}
-        self._devices = {k: device(k, program.bounds) for k in self._layout.slots}
+        self._names = {name(n): n for n in range(bounds.names)}
+        self._amounts = {amount(n): n for n in range(bounds.amounts)}
+        self._devices = {k: device(k, bounds) for k in self._layout.elements(SLOT)}
         self._where = {k: paths.existing(DOMAIN, what) for k, what in self._devices.items()}
         self._claims = [
             Claim(DOMAIN.domid, DOMAIN.uuid, what.kind.folder, what.index) for what in self._devices.values()
@@ -95,7 +95,7 @@ class Abstraction:
 
     def _view(self, seen: Seen) -> View:
         guest, text = seen.guest(), seen.text
-        slots = self._layout.slots
+        slots = self._layout.elements(SLOT)
         nothing = ((ABSENT,) * len(slots), 0, 0)
         template, template_name, template_memory = nothing if text is None else self._says(text)
         values: dict[str, bool | int | tuple[bool | int, ...]] = {
@@ -128,38 +128,38 @@ class Abstraction:
 
     def reads(self) -> list[str]:
         """The nodes that are looked at."""
-        each = [self.existing(k) for k in self._layout.slots]
+        each = [self.existing(k) for k in self._layout.elements(SLOT)]
         return [_NAME, _TARGET, *each, *(f"{e}/online" for e in each), *(f"{e}/params" for e in each)]
 
     def _says(self, text: bytes) -> tuple[tuple[int, ...], int, int]:
         """What a template file says: what is at each slot, the name, the memory target."""
         if text not in self._saved:
             template = Template.parse(text, "the template")
-            entries = tuple(self.entry(template, k) for k in self._layout.slots)
+            entries = tuple(self.entry(template, k) for k in self._layout.elements(SLOT))
             self._saved[text] = entries, self._names[template.name or ""], self._amounts[template.target_memkb or 0]
         return self._saved[text]
 
-    def _exists(self, seen: Seen, k: ConcreteSlot) -> int:
+    def _exists(self, seen: Seen, k: Element) -> int:
         if seen.node(self.existing(k)) is None:
             return ABSENT
         medium = seen.node(f"{self.existing(k)}/params") or ""
         return EMPTY if k.ejectable and says_empty(medium) else config_of(medium.removeprefix("aio:"))
 
-    def existing(self, k: ConcreteSlot) -> str:
+    def existing(self, k: Element) -> str:
         """The node by which the device in a slot exists."""
         return self._where[k]
 
     def answer(self, template: Template) -> tuple[tuple[int, ...], int, int]:
         """What a retrieve's answer is in the model: what is at each slot, the name, the memory target. STRAY for what
         stands for nothing there: no answer of the model's has that."""
-        slots = tuple(self.entry(template, k) for k in self._layout.slots)
+        slots = tuple(self.entry(template, k) for k in self._layout.elements(SLOT))
         called, target = (
             self._names.get(template.name or "", STRAY),
             self._amounts.get(template.target_memkb or 0, STRAY),
         )
         return slots, called, target
 
-    def entry(self, template: Template, k: ConcreteSlot) -> int:
+    def entry(self, template: Template, k: Element) -> int:
         """What the template says of a slot."""
         found = template.find(self._devices[k])
         if found is None:

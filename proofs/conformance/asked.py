@@ -16,15 +16,15 @@ from confsync.impl.operations.retrieve import retrieve
 from confsync.impl.ports import Toolstack
 from confsync.impl.vdev import device_number
 from confsync.model.engine.program import IDLE, Program
-from confsync.model.language import ABSENT, EMPTY, FIRST_CONFIG, ConcreteSlot
-from confsync.model.libxl.state import Bounds
+from confsync.model.language import Element
+from confsync.model.libxl.state import ABSENT, EMPTY, FIRST_CONFIG, SLOT, Bounds
 from confsync.proofs.conformance.stores import DOMAIN, UUID
 
 LIMIT_KB = 1 << 20
 Work = Callable[[Toolstack], Coroutine[object, object, object]]
 
 
-def device(slot: ConcreteSlot, bounds: Bounds) -> Device:
+def device(slot: Element, bounds: Bounds) -> Device:
     """The device in a slot: the first disks for the ordinary ones, then the drives."""
     vdev = f"hd{'cd'[slot.index - bounds.slots]}" if slot.ejectable else f"xvd{chr(ord('a') + slot.index)}"
     return Device(DISK, str(device_number(vdev)))
@@ -49,7 +49,7 @@ def amount(number: int) -> int:
     return (number + 1) * 1024
 
 
-def entry(slot: ConcreteSlot, config: int, bounds: Bounds) -> dict[str, Json]:
+def entry(slot: Element, config: int, bounds: Bounds) -> dict[str, Json]:
     """The template's entry for a configuration in a slot."""
     found: dict[str, Json] = {"pdev_path": path(config) if config != EMPTY else "", "format": "raw"}
     found["vdev"] = device(slot, bounds).kind.to_key(device(slot, bounds).index)["vdev"]
@@ -81,7 +81,7 @@ class Asked:
         put = program.local_layout.put
         word = put(IDLE, "at", program.first[self.operation])
         if self.slot is not None:
-            word = put(word, "slot", program.shared_layout.slots[self.slot])
+            word = put(word, "slot", program.shared_layout.elements(SLOT)[self.slot])
         if self.config is not None:
             word = put(word, "config", self.config)
         if self.draft is not None:
@@ -95,9 +95,9 @@ class Asked:
         return _WORKS[self.operation](self, bounds)
 
 
-def _slot(asked: Asked, bounds: Bounds) -> ConcreteSlot:
+def _slot(asked: Asked, bounds: Bounds) -> Element:
     assert asked.slot is not None
-    return bounds.all_slots()[asked.slot]
+    return bounds.elements(SLOT)[asked.slot]
 
 
 def _image(asked: Asked) -> str:
@@ -119,7 +119,7 @@ def _attach(asked: Asked, bounds: Bounds) -> Work:
 def _create(asked: Asked, bounds: Bounds) -> Work:
     assert asked.draft is not None
     disks: list[Json] = [
-        entry(k, c, bounds) for k, c in zip(bounds.all_slots(), asked.draft, strict=True) if c != ABSENT
+        entry(k, c, bounds) for k, c in zip(bounds.elements(SLOT), asked.draft, strict=True) if c != ABSENT
     ]
     value: dict[str, Json] = {
         "c_info": {"type": "pv", "name": name(0), "uuid": UUID},

@@ -24,7 +24,7 @@ from enum import Enum
 from confsync.impl.errors import ToolstackError
 from confsync.model.engine.program import Program
 from confsync.model.engine.search.alone import Answer
-from confsync.model.language import ABSENT, EMPTY
+from confsync.model.libxl.state import ABSENT, EMPTY
 from confsync.proofs.conformance.asked import Asked
 from confsync.proofs.conformance.steps import Place
 
@@ -56,7 +56,7 @@ class Stands(Enum):
 class Did:
     """An operation has happened. `result`: what a success returns, or the name of the refusal, or `ERROR`."""
 
-    result: Answer | str | None
+    result: Domain | str | None
 
 
 ERROR = "an error that is no refusal"
@@ -71,7 +71,7 @@ Configurations = frozenset[Configuration]
 """Empty: no order of the operations explains what they returned."""
 
 
-def observed(place: Place, answer: Answer | None) -> Answer | str | None:
+def observed(place: Place, answer: Domain | None) -> Domain | str | None:
     """The result of an operation that has returned. `answer`: what its `retrieve` returned."""
     if not isinstance(place.outcome, ToolstackError):
         return answer
@@ -115,7 +115,7 @@ class Atomic:
                 found |= {(s, over) for s in _cut(self._asked[process].operation, spec)}
         return frozenset(found)
 
-    def end(self, configurations: Configurations, process: int, result: Answer | str | None) -> Configurations:
+    def end(self, configurations: Configurations, process: int, result: Domain | str | None) -> Configurations:
         """The operation of a process returns this (see `observed`)."""
         return frozenset(
             (spec, _with(stands, process, Stands.OVER))
@@ -187,12 +187,19 @@ def _cut(operation: str, spec: Spec) -> tuple[Spec, ...]:
 def _set(spec: Domain, slot: int | None, to: int | None) -> Domain:
     assert slot is not None
     assert to is not None
-    return (*spec[0][:slot], to, *spec[0][slot + 1 :]), spec[1], spec[2]
+    slots = _slots(spec)
+    return (*slots[:slot], to, *slots[slot + 1 :]), spec[1], spec[2]
+
+
+def _slots(spec: Domain) -> tuple[int, ...]:
+    slots = spec[0]
+    assert isinstance(slots, tuple)
+    return slots
 
 
 def _at(asked: Asked, spec: Domain) -> int:
     assert asked.slot is not None
-    return spec[0][asked.slot]
+    return _slots(spec)[asked.slot]
 
 
 def _attach(asked: Asked, spec: Domain) -> Domain | str:

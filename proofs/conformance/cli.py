@@ -22,8 +22,9 @@ from confsync.model.command.options import (
 )
 from confsync.model.engine.parallel import cores
 from confsync.model.engine.verdict import EXIT_OK, EXIT_OPEN, EXIT_REFUTED, EXIT_STALE
-from confsync.model.language.step import SIGNATURES, Design
+from confsync.model.language import Design
 from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
+from confsync.model.libxl.operations import SIGNATURES
 from confsync.model.report.progress import Lines
 from confsync.proofs.conformance import output
 from confsync.proofs.conformance.external.messages import ProtocolBroken

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from confsync.model.language.step import Design, Operation, Step, Undo
+from confsync.model.language import Design, Operation, Step, Undo
 from confsync.model.libxl import steps
 
 CAN_FAIL_TOO = (steps.close_devices, steps.release_devices, steps.kill_domain)

@@ -6,6 +6,7 @@ from confsync.impl.errors import ToolstackError
 from confsync.impl.operations.retrieve import Retrieved
 from confsync.model.engine.program import Program
 from confsync.model.engine.search.alone import Answer
+from confsync.model.libxl.state import Bounds
 from confsync.proofs.conformance.abstraction import Abstraction, View
 from confsync.proofs.conformance.asked import Asked
 from confsync.proofs.conformance.matching import Outcome
@@ -19,7 +20,7 @@ class Embedded(Steps):
     def __init__(self, stores: Stores, program: Program, grain: Grain = Grain.COMMIT) -> None:
         super().__init__(stores, grain)
         self._grain = grain
-        self._bounds = program.bounds
+        self._bounds = Bounds.of(program.bounds)
         self._abstraction = Abstraction(program)
         self._views: dict[object, View] = {}
         """By what is visible: nothing that a transaction has not committed counts."""

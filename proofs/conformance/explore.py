@@ -15,8 +15,8 @@ from confsync.impl.errors import ToolstackError
 from confsync.model.engine.memory import Meter
 from confsync.model.engine.program import Program
 from confsync.model.engine.search.alone import Answer
-from confsync.model.engine.search.monitor import StoresJudge
-from confsync.model.libxl.properties import BIT
+from confsync.model.engine.search.monitor import InvariantJudge
+from confsync.model.libxl.protocol import BIT
 from confsync.proofs.conformance.abstraction import View
 from confsync.proofs.conformance.asked import Asked
 from confsync.proofs.conformance.matching import Matching, Outcome, State
@@ -98,7 +98,7 @@ class Explorer:
         """How much memory may be taken."""
         self.steps, self.program = steps, program
         self.matching = Matching(program)
-        self._judge = StoresJudge(program, properties)
+        self._judge = InvariantJudge(program, properties)
         self._begun: dict[tuple[int, Asked], Place] = {}
         self._sets: list[frozenset[State]] = []
         self._set_numbers: dict[frozenset[State], int] = {}

@@ -12,7 +12,7 @@ from enum import Enum
 
 from confsync.model.engine.program import IDLE, Kind, Program, Transition
 from confsync.model.engine.search.alone import Answer
-from confsync.model.libxl.state import RESULT
+from confsync.model.libxl.operations import RESULT
 from confsync.proofs.conformance.abstraction import View
 
 DEAD = IDLE

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from confsync.impl.shim.daemon import running
 from confsync.model.engine.memory import INTERRUPT, LimitReached, Meter
-from confsync.model.language.step import Design
+from confsync.model.language import Design
 from confsync.proofs.conformance.asked import Asked
 from confsync.proofs.conformance.explore import Explorer, Start
 from confsync.proofs.conformance.minimise import carried_on

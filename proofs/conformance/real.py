@@ -25,6 +25,7 @@ from confsync.impl.templates.lock import HeldLock, abandon
 from confsync.impl.templates.store import TemplateStore
 from confsync.impl.xenstore.client import Client
 from confsync.impl.xenstore.memory import MemoryStore
+from confsync.model.libxl.state import Bounds
 from confsync.proofs.conformance.abstraction import Abstraction, View
 from confsync.proofs.conformance.calls import Answer, Call, asking
 from confsync.proofs.conformance.explore import Explorer, Start
@@ -212,7 +213,7 @@ def _is_locked(path: Path) -> bool:
 
 async def replay(explorer: Explorer, real: RealStores, start: Start, schedule: Schedule) -> Different | None:
     """Take a schedule on the real stores. None if all was as on the embedded ones."""
-    bounds, abstraction = explorer.program.bounds, Abstraction(explorer.program)
+    bounds, abstraction = Bounds.of(explorer.program.bounds), Abstraction(explorer.program)
     await real.reset()
     for asked in start.before:
         await _alone(real, asked.work(bounds)(asking()))

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from textwrap import indent
 
 from confsync.model.engine.trace import TokenError
-from confsync.model.language import ABSENT, EMPTY, FIRST_CONFIG
-from confsync.model.language.step import SIGNATURES, Design
+from confsync.model.language import Design
 from confsync.model.libxl.designs import RECOMMENDED
-from confsync.model.libxl.state import Bounds
+from confsync.model.libxl.operations import SIGNATURES
+from confsync.model.libxl.state import ABSENT, EMPTY, FIRST_CONFIG, Bounds
 from confsync.proofs.conformance.explore import CannotPrepare, Choice, Explorer, Start
 from confsync.proofs.conformance.minimise import carried_on, judge
 from confsync.proofs.conformance.run import Told, tell
@@ -101,7 +101,7 @@ def _require_asked(schedule: Schedule, bounds: Bounds) -> None:
         most = bounds.names if "new_name" in signature.takes else bounds.amounts
         whole = asked.draft is not None and len(asked.draft) == bounds.slots + bounds.ejectable
         good = (
-            asked.slot in kinds[signature.slot] if signature.slot else asked.slot is None,
+            asked.slot in kinds[signature.kind("slot")] if signature.kind("slot") else asked.slot is None,
             asked.config in configs if "config" in signature.takes else asked.config is None,
             asked.number in range(most) if {"new_name", "amount"} & {*signature.takes} else asked.number is None,
             whole and set(asked.draft or ()) <= {ABSENT, EMPTY, *configs}

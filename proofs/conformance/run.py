@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from confsync.model.engine.memory import INTERRUPT, LimitReached, Meter
 from confsync.model.engine.parallel import Reporter, side_by_side
-from confsync.model.language.step import Design
+from confsync.model.language import Design
 from confsync.proofs.conformance.coverage import Coverage, coverage
 from confsync.proofs.conformance.explore import CannotPrepare, Divergence, Explored, Explorer, Start
 from confsync.proofs.conformance.matching import Taken

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from confsync.model.engine.memory import INTERRUPT, LimitReached, Meter
-from confsync.model.language.step import Design
+from confsync.model.language import Design
 from confsync.proofs.conformance.run import OnProgress, Told, tell
 from confsync.proofs.conformance.schedulers import Scheduler
 from confsync.proofs.conformance.schedulers.pct import Pct

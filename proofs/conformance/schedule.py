@@ -15,7 +15,7 @@ from itertools import groupby, repeat
 
 from confsync.impl.errors import ToolstackError
 from confsync.model.engine.trace import TokenError
-from confsync.model.language.step import SIGNATURES
+from confsync.model.libxl.operations import SIGNATURES
 from confsync.proofs.conformance.asked import Asked
 from confsync.proofs.conformance.calls import Answer, Call
 from confsync.proofs.conformance.explore import Choice, Explorer, Start

@@ -11,10 +11,10 @@ from confsync.model.engine.check import check
 from confsync.model.engine.program import Program
 from confsync.model.engine.search.bfs import Limits
 from confsync.model.engine.verdict import Verdict
-from confsync.model.language import ABSENT, EMPTY, FIRST_CONFIG
-from confsync.model.language.step import SIGNATURES, Design
-from confsync.model.libxl.properties import PROPERTIES, Decided
-from confsync.model.libxl.state import Bounds
+from confsync.model.language import Design, Invariant
+from confsync.model.libxl.operations import SIGNATURES
+from confsync.model.libxl.properties import PROPERTIES
+from confsync.model.libxl.state import ABSENT, EMPTY, FIRST_CONFIG, Bounds
 from confsync.proofs.conformance.asked import Asked
 from confsync.proofs.conformance.design import as_it_can_fail
 from confsync.proofs.conformance.embedded import Embedded
@@ -60,7 +60,7 @@ def begin(design: Design, scope: Scope, grain: Grain = Grain.COMMIT) -> Explorer
 @cache
 def holding(design: Design) -> tuple[str, ...]:
     """The properties over the stores that the design holds, by a search within small bounds."""
-    names = [n for n, p in PROPERTIES.items() if p.decided is Decided.STORES]
+    names = [n for n, p in PROPERTIES.items() if isinstance(p, Invariant)]
     cells = check(as_it_can_fail(design), SMALL, names, limits=Limits()).cells
     return tuple(c.property_name for c in cells if c.verdict is Verdict.EXHAUSTED)
 

@@ -7,9 +7,8 @@ both the same, and in one of them that is not what the domain has. What is left 
 and to say that it did: a degraded report.
 
 Such a pair is searched for within bounds. That there is none in any size follows where `template_is_faithful` is
-proved, or that a design refines the specification (`confsync.proofs.libxl.refinement` shows that what is seen is what was
-attached): then what is attached is a function of the template and of what can be seen in xenstore.
-"""
+proved, or that a design refines the specification (`confsync.proofs.libxl.refinement` shows that what is seen is what
+was attached): then what is attached is a function of the template and of what can be seen in xenstore."""
 
 from __future__ import annotations
 
@@ -25,12 +24,11 @@ from confsync.model.engine.search.monitor import Monitor
 from confsync.model.engine.search.pairs import Pairs
 from confsync.model.engine.search.rebuild import rebuild
 from confsync.model.engine.trace import Trace
-from confsync.model.language import Sort
-from confsync.model.language.step import Design
-from confsync.model.libxl.state import Bounds, Shared
+from confsync.model.language import COUNT, Design
+from confsync.model.libxl.state import SLOT, Bounds, Shared
 from confsync.proofs.libxl.specification import runs
 
-VISIBLE = frozenset(n for n, f in Shared.fields().items() if not f.ghost and f.sort is not Sort.COUNT)
+VISIBLE = frozenset(n for n, f in Shared.fields().items() if not f.ghost and f.sort != COUNT)
 """All that any process can see. How many have died nobody counts but the engine."""
 
 
@@ -90,7 +88,7 @@ class _Looking:
         s = Shared(WordCells(layout, word, []))
         if not runs(s):
             return
-        entries = [(s.xenstore[k].present, s.xenstore[k].empty) for k in layout.slots]
+        entries = [(s.xenstore[k].present, s.xenstore[k].empty) for k in layout.elements(SLOT)]
         looks = (*(layout.get(word, name) for name in self.seen), *(bool(x) for entry in entries for x in entry))
         attached = self._first.setdefault(looks, {})
         others = [there for config, there in attached.items() if config != layout.get(word, "xenstore")]

@@ -26,14 +26,14 @@ from typing import Any
 
 import z3
 
-from confsync.model.engine.search.recover import may_be_destroyed, memory_agrees, runs, slot_agrees, whole_agrees
-from confsync.model.language import Bool, all_of, any_of, implies, neg
-from confsync.model.language.step import SIGNATURES, Signature
+from confsync.model.language import Bool, Signature, all_of, any_of, implies, neg
 from confsync.model.libxl.ghosts import names_every_slot
+from confsync.model.libxl.operations import SIGNATURES
+from confsync.model.libxl.recovery import may_be_destroyed, memory_agrees, runs, slot_agrees, whole_agrees
 from confsync.model.libxl.state import Shared
 from confsync.proofs.prover.alone import asked_with, quiescent, run
 from confsync.proofs.prover.carrier.relation import Relation, View
-from confsync.proofs.prover.carrier.terms import SLOT, Z3Cells, Z3Term, formula
+from confsync.proofs.prover.carrier.terms import Z3Cells, Z3Term, formula
 from confsync.proofs.prover.invariant.induction import Claim, Induction
 
 LONGEST = 2
@@ -95,8 +95,8 @@ def parts(ind: Induction) -> tuple[Part, ...]:
         return slot_agrees(s, Z3Term(ind.k))
 
     return (
-        Part("a slot", agrees, lambda signature: signature.slot == "ordinary", {"slot": ind.k}),
-        Part("a drive", agrees, lambda signature: signature.slot == "ejectable", {"slot": ind.k}),
+        Part("a slot", agrees, lambda signature: signature.kind("slot") == "ordinary", {"slot": ind.k}),
+        Part("a drive", agrees, lambda signature: signature.kind("slot") == "ejectable", {"slot": ind.k}),
         Part("the memory target", memory_agrees, lambda signature: "amount" in signature.takes),
     )
 
@@ -117,7 +117,7 @@ def _asked(ind: Induction, about: About, arguments: Mapping[str, Any]) -> dict[s
     """What is known of the operations' arguments."""
     relation, found = ind.relation, dict[str, Bool]()
     for name in operations(about):
-        view = View(relation.shared, asked_with(relation, name, arguments))
+        view = View(relation.protocol, relation.shared, asked_with(relation, name, arguments))
         known = relation.asked(relation.program.first[name], view, Z3Term(ind.k))
         found[f"what {name} is asked with"] = Z3Term(known)
     return found
@@ -151,7 +151,7 @@ def _mended(ind: Induction, part: Part) -> Claim:
     """Where a domain runs, a part of it agrees, or some sequence mends it and breaks nothing else."""
     s, mended = Shared(ind.relation.shared), list[Bool]()
     for q in sequences(ind.relation, part.about, part.arguments):
-        other = Z3Term(z3.Const(f"slot that [{', '.join(q.operations)}] leaves in peace", SLOT))
+        other = Z3Term(z3.Const(f"slot that [{', '.join(q.operations)}] leaves in peace", ind.relation.index))
         peace = (
             implies(slot_agrees(s, other), slot_agrees(q.after, other)),
             implies(memory_agrees(s), memory_agrees(q.after)),

@@ -22,10 +22,10 @@ from typing import Any
 import z3
 
 from confsync.model.engine.program import IDLE, Kind
-from confsync.model.engine.search.exact import last_read
 from confsync.model.engine.verdict import Verdict
-from confsync.model.language.step import SIGNATURES, Design
-from confsync.model.libxl.state import RESULT, Local, Shared
+from confsync.model.language import Design
+from confsync.model.libxl.operations import RESULT, SIGNATURES
+from confsync.model.libxl.state import Local, Shared
 from confsync.proofs.libxl.specification import (
     SEEN,
     SPECIFICATION,
@@ -142,14 +142,14 @@ def _remembered(ind: Induction, vocabulary: Iterable[Atom]) -> Iterator[Clause]:
     for n, point in enumerate(program.points):
         if n != IDLE and not point.cleaning_up:
             dead = arguments(point.operation) - program.live_locals[n]
-            case = ((mine, False),) if program.signature(n).slot else ()
+            case = ((mine, False),) if program.signature(n).kind("slot") else ()
             yield from (Clause(n, ((a, True), *case)) for a in known if a.shared and a.local and a.local <= dead)
 
 
 def arguments(operation: str) -> frozenset[str]:
     """The locals that an operation is asked with."""
     signature = SIGNATURES[operation]
-    slot = ("slot",) if signature.slot else ()
+    slot = ("slot",) if signature.kind("slot") else ()
     return frozenset((*slot, *signature.takes, *(RESULT if "draft" in signature.takes else ())))
 
 
@@ -224,12 +224,12 @@ class _Simulation:
     def _differ(self, a: Z3Cells, b: Z3Cells) -> Any:
         """Two abstract states differ: at the slot `k`, which can be any, or otherwise."""
         k = self.ind.k
-        values = [(a.values[n], b.values[n], f.per_slot) for n, f in Domain.fields().items()]
+        values = [(a.values[n], b.values[n], f.over) for n, f in Domain.fields().items()]
         return any_of([x(k) != y(k) if per_slot else x != y for x, y, per_slot in values])
 
     def _at_first(self) -> Claim:
         nothing = self.relation.cells(
-            {n: (lambda _, f=f: first(f.sort)) if f.per_slot else first(f.sort) for n, f in Domain.fields().items()}
+            {n: (lambda _, f=f: first(f.sort)) if f.over else first(f.sort) for n, f in Domain.fields().items()}
         )
         given = (*self.ind.axioms, *((f"initially, {n}", f) for n, f in self.ind.initially(self.ind.me)))
         fails = z3.Or(self._differ(self.before, nothing), negation(self.true))
@@ -250,7 +250,7 @@ class _Simulation:
         change.run(Domain(domain), Local(told))
         after = self._seen(t.after.shared)
         guard = any_of([z3.BoolVal(False), *(negation(g.passes) for g in told.guards)])
-        if signature.slot:  # what it says of the operation's slot is asked of `k`, which can be that slot
+        if signature.kind("slot"):  # what it says of the operation's slot is asked of `k`, which can be that slot
             guard = z3.And(self.ind.k == told.values["slot"], guard)
         wrong = z3.Or(guard, self._differ(domain, after), *self._misses(told, t))
         if change.of_a_domain:
@@ -261,7 +261,7 @@ class _Simulation:
         """What the change tells the process is not what the transition does."""
         for name in sorted(told.written):
             says, does = told.values[name], t.after.local.values[name]
-            yield says(self.ind.k) != does(self.ind.k) if Local.fields()[name].per_slot else says != does
+            yield says(self.ind.k) != does(self.ind.k) if Local.fields()[name].over else says != does
 
     def _tells(self, change: Change) -> bool:
         told = self.relation.cells.any(Local)
@@ -281,7 +281,7 @@ class _Simulation:
 
     def _linearized(self, moving: list[Step]) -> dict[str, Change]:
         """By transition, the change that it is. One that is none is refused."""
-        read = last_read(self.program)
+        read = self.program.last_read()
         tried: list[tuple[Step, Change, Claim]] = []
         for step in self.found.steps:
             label = step.transition.label
@@ -315,7 +315,7 @@ class _Simulation:
         for s in self.found.steps:
             kind, point, operation = s.transition.label.kind, s.transition.label.point, self._operation(s)
             slot = s.transition.before.local.values["slot"]
-            there = [self.ind.k == slot] if self.program.signature(point).slot else []
+            there = [self.ind.k == slot] if self.program.signature(point).kind("slot") else []
             if kind is Kind.STEP and operation in short:
                 of_a_domain = all(c.of_a_domain for c in self.specification[operation])
                 there += [self.before.values["runs"]] if of_a_domain else []
@@ -367,7 +367,7 @@ class _Simulation:
         """A change is the one that was asked for only if no step before it overwrites what was asked."""
         for operation in self.specification:
             asked = arguments(operation)
-            steps = getattr(self.relation.design, operation).steps
+            steps = self.relation.design[operation].steps
             changing = [self.program.points[n] for n in self._points_of(operation, made)]
             before = max((len(steps) if p.cleaning_up else p.done for p in changing), default=0)
             for step in steps[:before]:

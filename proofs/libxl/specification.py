@@ -24,32 +24,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from confsync.model.engine.footprint import probe
-from confsync.model.language import (
-    ABSENT,
-    EMPTY,
-    Bool,
-    Config,
-    Record,
-    Slot,
-    Sort,
-    all_of,
-    config_map,
-    either,
-    flag,
-    neg,
-    pointwise,
-    value,
-)
-from confsync.model.libxl.state import Local, Shared
+from confsync.model.language import Bool, Record, all_of, either, flag, neg, pointwise, value, value_map
+from confsync.model.libxl.state import ABSENT, AMOUNT, CONFIG, EMPTY, NAME, SLOT, Config, Local, Shared, Slot
 
 
 class Domain(Record):
     """The domain, as those who use it know it. Where none runs, everything has its first value."""
 
     runs = flag("there is a domain")
-    devices = config_map("what is at each slot: nothing, a device, a drive without or with a medium")
-    name = value("its name", Sort.NAME)
-    memory = value("its memory target", Sort.AMOUNT)
+    devices = value_map("what is at each slot: nothing, a device, a drive without or with a medium", SLOT, CONFIG)
+    name = value("its name", NAME)
+    memory = value("its memory target", AMOUNT)
 
 
 def runs(s: Shared) -> Bool:
@@ -72,7 +57,7 @@ def see(s: Shared, d: Domain) -> None:
     d.memory = either(runs(s), s.memory, 0)
 
 
-SEEN = probe(lambda s, me: see(s, Domain(me.cells)), "the abstraction function").reads_shared
+SEEN = probe(lambda s, me: see(s, Domain(me.cells)), "the abstraction function", Shared, Local).reads_shared
 """The fields that the abstraction function reads. Were one a ghost, or did it look behind an entry, that would be an
 error."""
 

@@ -23,7 +23,8 @@ class Mutant:
 
     id: str
     file: str
-    """The path of the file, from the checkout's folder: `impl/kinds.py`, `model/language/step.py`, `tests/support/naive.py`."""
+    """The path of the file, from the checkout's folder: `impl/kinds.py`, `model/language/step.py`,
+    `tests/support/naive.py`."""
     old: str
     """The text to replace. It must stand in the file exactly once."""
     new: str

@@ -1,7 +1,7 @@
 """What an operation does alone, on terms: its steps one after another, no failure, no death, nobody else.
 
 Guards become conditions. The state it begins in can be any quiescent one, and what comes out is a state again, so
-operations can be run one after another: a domain retrieved, created from that, and retrieved again.
+operations can be run one after another: something observed, made anew from that, and observed again.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from confsync.model.engine.program import IDLE
-from confsync.model.language import Sort
-from confsync.model.libxl.state import LOCKS, Local, Shared
+from confsync.model.language import BOOL
 from confsync.proofs.prover.carrier.relation import Relation, View
 from confsync.proofs.prover.carrier.terms import Z3Cells
 from confsync.proofs.prover.invariant.induction import Induction, Named, Use, first
@@ -21,7 +20,7 @@ from confsync.proofs.prover.invariant.induction import Induction, Named, Use, fi
 @dataclass(frozen=True, slots=True)
 class Ran:
     """An operation that was run alone. It succeeds where all of `passes` holds, and then leaves `shared`; `answer` is
-    what a retrieve's locals were as it returned."""
+    what the observer's locals were as it returned."""
 
     passes: tuple[Any, ...]
     shared: Z3Cells
@@ -37,30 +36,30 @@ def quiescent(ind: Induction) -> tuple[tuple[Named, ...], tuple[Use, ...]]:
 
 def asked_with(relation: Relation, operation: str, given: Mapping[str, Any]) -> Z3Cells:
     """The locals that an operation begins with: these arguments, and any others that it takes; it holds nothing."""
-    local = relation.cells.any(Local, tag=f" of {operation}")
-    local.values |= {held: first(Sort.BOOL) for held in LOCKS.values()} | dict(given)
+    local = relation.cells.any(relation.protocol.local, tag=f" of {operation}")
+    local.values |= {held: first(BOOL) for held in relation.protocol.held} | dict(given)
     return local
 
 
 def run(relation: Relation, operation: str, shared: Z3Cells, given: Mapping[str, Any]) -> Ran:
-    """Run an operation from a state, with these arguments (terms; for a map, a function from a slot)."""
+    """Run an operation from a state, with these arguments (terms; for a map, a function from an element)."""
     program, local = relation.program, asked_with(relation, operation, given)
-    view, passes, answer = View(shared.copy(), local), list[Any](), None
+    view, passes, answer = View(relation.protocol, shared.copy(), local), list[Any](), None
     point = program.first[operation]
     while point:
         if program.answers(point):
             answer = view.local
         taken = next(relation.outcomes(point, view))
         passes += [guard for _, guard in taken.guards]
-        view = View(taken.after.shared.copy(), taken.after.local.copy())
+        view = taken.after.copy()
         point = taken.goes_to
     return Ran(tuple(passes), view.shared, answer)
 
 
 def nothing(relation: Relation) -> Z3Cells:
-    """The initial state: no domain, no file, nothing held."""
-    cells = relation.cells.any(Shared)
-    for name, field in Shared.fields().items():
+    """The initial state: every field has its first value."""
+    cells = relation.cells.any(relation.protocol.shared)
+    for name, field in relation.protocol.shared_fields.items():
         value = first(field.sort)
-        cells.values[name] = (lambda _, v=value: v) if field.per_slot else value
+        cells.values[name] = (lambda _, v=value: v) if field.over else value
     return cells

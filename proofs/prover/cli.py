@@ -5,11 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import click
-from rich.console import Group
 from rich.text import Text
 
 from confsync.model.command.options import (
@@ -19,7 +18,7 @@ from confsync.model.command.options import (
     PATH,
     STORIES,
     AskedWrong,
-    bounds_options,
+    WithBounds,
     chosen,
     chosen_properties,
     console_of,
@@ -30,34 +29,27 @@ from confsync.model.command.options import (
     memory_for,
     request_of,
 )
-from confsync.model.command.runner import Request
+from confsync.model.command.registry import registry
 from confsync.model.engine.check import Examined
 from confsync.model.engine.memory import INTERRUPT, early
-from confsync.model.engine.parallel import Reporter, cores, side_by_side
+from confsync.model.engine.parallel import cores
+from confsync.model.engine.runner import Request
 from confsync.model.engine.verdict import EXIT_OK, EXIT_OPEN, EXIT_REFUTED, Cell, Verdict, exit_code, interrupted
-from confsync.model.libxl.designs import RECOMMENDED
-from confsync.model.libxl.properties import PROPERTIES
-from confsync.model.libxl.state import Bounds
 from confsync.model.report import manifest as manifests
 from confsync.model.report import tables
 from confsync.model.report.output import Stories
 from confsync.model.report.progress import Lines
-from confsync.proofs.libxl.indistinguishable import look_alike
-from confsync.proofs.libxl.refinement import refine as refinement_of
 from confsync.proofs.prover import output
 from confsync.proofs.prover.carrier.solver import RLIMIT
 from confsync.proofs.prover.certificate.certificate import CertificateError, may_write
 from confsync.proofs.prover.certificate.second import NoSecondSolver, require
+from confsync.proofs.prover.properties import Arguments
 from confsync.proofs.prover.report import Asked, OnProgress, Report, run
 from confsync.terminal.streams import SafeConsole
 
 MOST_STATES = 20_000_000
 """How many states the search for a counterexample looks at before it gives up: a design of one's own may have more than
 any memory."""
-
-
-LOOK_ALIKE = Bounds(slots=1, ejectable=0, configs=2, names=1, amounts=1, processes=1, crashes=1)
-"""Where two states that look alike are looked for: two configurations and a death are enough for that."""
 
 
 @click.command()
@@ -104,7 +96,7 @@ def prove(
     jobs: int,
     form: str,
 ) -> int:
-    """Prove designs for any number of slots, configurations, processes, operations and deaths; or refute them.
+    """Prove designs for any number of everything: elements, values, processes, operations and deaths; or refute them.
 
     DESIGN is a registered design's name, or a file with designs of your own; without one, all are proved. No invariant
     is written by hand. A property that has no proof gets its shortest counterexample; where there is none either, what
@@ -122,11 +114,13 @@ def prove(
     except (NoSecondSolver, CertificateError) as error:
         raise AskedWrong(str(error)) from None
     began = time.perf_counter()
+    of = registry()
     request = Asked(
         wanted,
         chosen_properties(asked),
-        Bounds(),
+        of.protocol.bounds(),
         rlimit=rlimit,
+        arguments=arguments(),
         second=second,
         seeds=seeds,
         certificates=certificate,
@@ -159,12 +153,22 @@ def _prove(asked: Asked) -> list[Report]:
         return list(run(asked, on_progress))
 
 
+def _all_properties() -> tuple[str, ...]:
+    return tuple(registry().protocol.properties)
+
+
+def arguments() -> Arguments:
+    """What the protocol's properties follow from, where the prover has no argument of its own."""
+    found: Arguments = click.get_current_context().obj.arguments
+    return found
+
+
 @contextmanager
 def _showing(asked: Asked) -> Iterator[OnProgress]:
     """What is being done for which design, on standard error: a display on a terminal, elsewhere lines now and then."""
     console = SafeConsole(stderr=True)
     if not console.is_terminal:
-        yield _in_lines("proving", Lines())
+        yield in_lines("proving", Lines())
         return
     doing: dict[str, str] = {}
     done = 0
@@ -183,7 +187,7 @@ def _showing(asked: Asked) -> Iterator[OnProgress]:
         yield tell
 
 
-def _in_lines(what: str, lines: Lines) -> OnProgress:
+def in_lines(what: str, lines: Lines) -> OnProgress:
     """As `OnProgress`: what is being done for a design, and for how long by now."""
     began: dict[str, float] = {}
 
@@ -195,10 +199,9 @@ def _in_lines(what: str, lines: Lines) -> OnProgress:
     return tell
 
 
-@click.command()
+@click.command(cls=WithBounds)
 @DESIGN_ARGUMENTS
 @DESIGN_FILE
-@bounds_options
 @limits_options
 @click.option("--no-proofs", is_flag=True, help="Search only: the verdicts are for the bounds.")
 @click.option("--manifest", type=PATH, help="The verdicts that are expected: any difference is a failure.")
@@ -218,10 +221,10 @@ def matrix(
 
     With --manifest the exit code is 0 if all is as expected, the refuted included, and 1 if not.
     """
-    expected = manifests.read(manifest) if manifest else None
+    expected = manifests.read(manifest, registry().protocol.bounds) if manifest else None
     if write_manifest and (write_manifest.is_dir() or not write_manifest.parent.is_dir()):
         raise AskedWrong(f"{write_manifest}: cannot be written: name a file in a folder that is there")
-    request = request_of(chosen(designs, files).designs, tuple(PROPERTIES), options)
+    request = request_of(chosen(designs, files).designs, _all_properties(), options)
     began = time.perf_counter()
     examined = examine_all(request)
     searched = time.perf_counter() - began
@@ -230,14 +233,14 @@ def matrix(
     if not no_proofs and not ended:
         cells, ended = _with_proofs(request, cells)
     console.print(tables.matrix([d.name for d in request.designs], cells, console.width))
-    _say(console, _figures(request, examined, searched, None if no_proofs else time.perf_counter() - began - searched))
+    say(console, _figures(request, examined, searched, None if no_proofs else time.perf_counter() - began - searched))
     contradicted = [c for c in cells if c.proof is Verdict.PROVED and c.verdict is Verdict.REFUTED]
     for c in contradicted:
-        _say(
+        say(
             console, f"the engines contradict each other, one of them is wrong: {c.design} {c.property_name}: {c.token}"
         )
     if ended:
-        _say(console, f"{early(ended)}: not all is decided, so this is held against no manifest, and none is written")
+        say(console, f"{early(ended)}: not all is decided, so this is held against no manifest, and none is written")
         return EXIT_OPEN
     if write_manifest:
         try:
@@ -248,13 +251,14 @@ def matrix(
         return exit_code(cells)
     different = manifests.differences(expected, cells, request.bounds)
     for line in different:
-        _say(console, f"unlike the manifest: {line}")
+        say(console, f"unlike the manifest: {line}")
     if not different:
-        _say(console, f"all {len(cells)} verdicts are as {manifest} expects")
+        say(console, f"all {len(cells)} verdicts are as {manifest} expects")
     return EXIT_REFUTED if different or contradicted else EXIT_OK
 
 
-def _say(console: SafeConsole, line: str) -> None:
+def say(console: SafeConsole, line: str) -> None:
+    """Print a line as it is."""
     console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
@@ -271,6 +275,7 @@ def _with_proofs(request: Request, cells: list[Cell]) -> tuple[list[Cell], str]:
         request.properties,
         request.bounds,
         refute=False,
+        arguments=arguments(),
         max_bytes=request.max_bytes,
         jobs=request.jobs,
     )
@@ -281,58 +286,4 @@ def _with_proofs(request: Request, cells: list[Cell]) -> tuple[list[Cell], str]:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Refined:
-    """What `refine` prints of a design."""
-
-    holds: bool
-    table: Group
-    lines: tuple[str, ...]
-
-
-@click.command()
-@DESIGN_ARGUMENTS
-@DESIGN_FILE
-@MAX_MEMORY
-@guarded
-def refine(designs: tuple[str, ...], files: tuple[Path, ...], max_memory: int | None) -> int:
-    """Whether designs refine the abstract specification: one map, every operation one atomic change, in every size.
-
-    DESIGN is a registered design's name, or a file with designs of your own; without one, the recommended
-    one. Where none can, for want of an abstraction function, two runs are told that look alike and differ.
-
-    Exit codes: 0 refines; 1 does not; 2 bad input; 3 not decided, for an interrupt or a limit of memory.
-    """
-    wanted, files = chosen(designs or (() if files else (RECOMMENDED,)), files)
-    console, given = console_of(), given_options(files, ())
-
-    def work(i: int, tell: Reporter[str, _Refined | str]) -> _Refined | str:
-        tell("one map, and what each operation does to it")
-        found = refinement_of(wanted[i])
-        tell("two runs that look alike")
-        pair = None if found.holds else look_alike(wanted[i], LOOK_ALIKE).pair
-        return _Refined(found.holds, output.refinement(found), tuple(output.alike(pair, given) if pair else ()))
-
-    codes = set()
-    told = _in_lines("refining", Lines())
-    each = side_by_side(
-        len(wanted),
-        1,
-        work,
-        lambda i, said: told(wanted[i].name, said),
-        unfinished=lambda _i, _so_far, stopped: stopped,
-        max_bytes=memory_for(max_memory, 1),
-    )
-    for design, found in zip(wanted, each, strict=True):
-        if isinstance(found, str):
-            _say(console, f"{design.name}: {early(found)}, and not decided")
-            codes.add(EXIT_OPEN)
-            continue
-        console.print(found.table)
-        for line in found.lines:
-            _say(console, line)
-        codes.add(EXIT_OK if found.holds else EXIT_REFUTED)
-    return EXIT_OPEN if EXIT_OPEN in codes else max(codes)
-
-
-COMMANDS: list[click.Command] = [prove, refine, matrix]
+COMMANDS: list[click.Command] = [prove, matrix]

@@ -6,13 +6,13 @@ is waited for is held by its owner, a ghost; where no owner waits, somebody can 
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import Any
 
 import z3
 
 from confsync.model.engine.program import IDLE, Kind, Program
 from confsync.model.language import LanguageError
-from confsync.model.libxl.state import LOCKS
 from confsync.proofs.prover.carrier.terms import any_of, negation
 from confsync.proofs.prover.invariant.induction import Claim, Induction, Use
 
@@ -26,7 +26,7 @@ def acyclic(ind: Induction) -> tuple[Claim, ...]:
             for n, p in enumerate(program.points)
             if _comes_to(program, n) and held in program.footprints[p.step].writes_local
         ]
-        for lock, held in LOCKS.items()
+        for lock, held in program.protocol.holders.items()
     }
     points = frozenset(n for each in about.values() for n in each)
     uses = (Use(ind.me, ind.k, points), Use(ind.p, ind.k, points))
@@ -36,16 +36,20 @@ def acyclic(ind: Induction) -> tuple[Claim, ...]:
 
     own = [
         Claim(f"nobody waits for `{x}` who holds it", (), z3.And(waits(ind.me, x), ind.holds(ind.me, x)), uses)
-        for x in LOCKS
+        for x in program.protocol.holders
     ]
-    one, two = LOCKS
-    each_other = Claim(
-        f"no two wait for each other's `{one}` and `{two}`",
-        (("another process", ind.p != ind.me),),
-        z3.And(waits(ind.me, one), ind.holds(ind.me, two), waits(ind.p, two), ind.holds(ind.p, one)),
-        uses,
-    )
-    return (*own, each_other)
+    each_other = [
+        Claim(
+            f"no two wait for each other's `{one}` and `{two}`",
+            (("another process", ind.p != ind.me),),
+            z3.And(waits(ind.me, one), ind.holds(ind.me, two), waits(ind.p, two), ind.holds(ind.p, one)),
+            uses,
+        )
+        for one, two in combinations(program.protocol.holders, 2)
+    ]
+    if len(program.protocol.locks) > 2:
+        raise LanguageError("that locks are waited for in no circle is proved for two locks at most")
+    return (*own, *each_other)
 
 
 def _comes_to(program: Program, n: int) -> bool:

@@ -112,7 +112,7 @@ def holds_at_first(ind: Induction, lemma: Lemma, apart: Apart | None = None) -> 
 def _lemmas(
     found: Strengthening, names: Names, key: Step | str, uses: tuple[Use, ...]
 ) -> tuple[tuple[Named, ...], tuple[Named, ...]]:
-    """What the lemmas say that are used, and the others, each once for every process and slot it is used of."""
+    """What the lemmas say that are used, and the others, each once for every process and element it is used of."""
     used: list[Named] = []
     others: list[Named] = []
     for lemma in found.needed:

@@ -10,16 +10,13 @@ from typing import cast
 
 from junitparser import Error, JUnitXml, TestCase, TestSuite
 from rich import box
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from confsync.model.engine.memory import early
 from confsync.model.engine.verdict import Cell, Verdict
-from confsync.model.libxl.properties import PROPERTIES
-from confsync.model.report.output import STYLE, Stories, junit_text, replay_command, tell, test_case
-from confsync.proofs.libxl.indistinguishable import Pair
-from confsync.proofs.libxl.refinement import Refinement
+from confsync.model.report.output import STYLE, Stories, junit_text, tell, test_case
 from confsync.proofs.prover.certificate.second import Agreement
 from confsync.proofs.prover.certificate.stability import worst
 from confsync.proofs.prover.report import Report
@@ -135,7 +132,7 @@ def _verdicts(r: Report) -> Table:
     for header in ("property", "verdict", "what it says"):
         table.add_column(header, overflow="fold")
     for c in r.cells:
-        table.add_row(c.property_name, _word(c), PROPERTIES[c.property_name].statement)
+        table.add_row(c.property_name, _word(c), c.statement)
     return table
 
 
@@ -224,23 +221,3 @@ def _obligations(r: Report) -> Table:
         used = Text("; ".join(o.core))
         table.add_row(f"{o.kind}: {o.name}", o.verdict.value, f"{o.seconds * 1000:.1f}", used)
     return table
-
-
-def refinement(r: Refinement) -> Group:
-    """A refinement: the abstraction function, where each operation takes effect, and what stands in the way."""
-    word = Text("refines the specification", style="green") if r.holds else Text("does not refine it", style="red")
-    table = Table(
-        "operation", "takes effect at", "returns an error though it happened", box=box.SIMPLE_HEAD, pad_edge=False
-    )
-    for operation, points in r.points.items():
-        table.add_row(operation, ", then ".join(points) or "-", "; ".join(r.after_the_fact(operation)))
-    asked = f"{len(r.simulated)} transitions simulated, {len(r.by_frame)} change nothing that is seen"
-    refused = [Text(f"refused: {x}", style="red") for x in r.refused]
-    return Group(Text.assemble((r.design.name, "bold"), ": ", word), Text(r.abstraction), table, Text(asked), *refused)
-
-
-def alike(pair: Pair, given: str) -> Iterator[str]:
-    """Two runs that lead to what looks the same and is not."""
-    yield "there is no such function: these two lead to what looks the same, and to different configurations"
-    for trace in (pair.one, pair.other):
-        yield f"  {replay_command(trace.token(''), given)}"

@@ -12,10 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from confsync.model.engine.verdict import Verdict
-from confsync.model.language import LanguageError
-from confsync.model.language.step import Design, GivenLemma
-from confsync.model.libxl.properties import PROPERTIES
-from confsync.model.libxl.state import LOCKS
+from confsync.model.language import Design, GivenLemma, LanguageError
 from confsync.proofs.prover.carrier.relation import Relation
 from confsync.proofs.prover.carrier.solver import RLIMIT, Apart
 from confsync.proofs.prover.invariant.candidates import candidates
@@ -24,8 +21,9 @@ from confsync.proofs.prover.invariant.lemma import Clause, Lemma, Names
 from confsync.proofs.prover.invariant.samples import take
 from confsync.proofs.prover.invariant.vocabulary import atoms, stated
 from confsync.proofs.prover.obligation import Discharged, discharge, holds_at_first, obligations
-from confsync.proofs.prover.properties import Needed, needed
+from confsync.proofs.prover.properties import Arguments, Needed, needed
 
+NO_ARGUMENTS: Arguments = {}
 Tell = Callable[[str], object]
 """Told what is being done, in a few words."""
 
@@ -56,8 +54,9 @@ class Proof:
 
 def prove(
     design: Design,
-    names: Iterable[str] = PROPERTIES,
+    names: Iterable[str] | None = None,
     *,
+    arguments: Arguments = NO_ARGUMENTS,
     rlimit: int = RLIMIT,
     tell: Tell = lambda _: None,
 ) -> Proof:
@@ -80,7 +79,9 @@ def prove(
     pool = candidates(relation.program, vocabulary, samples)
     done("candidates", "strengthening")
     found, apart = Strengthening(relation, pool, rlimit), Apart()
-    needs = {name: needed(name, found.induction) for name in names}
+    properties = design.protocol.properties
+    asked = properties if names is None else names
+    needs = {name: needed(properties[name], found.induction, arguments) for name in asked}
     wanted = [x for n in needs.values() for x in n.lemmas] + list(given.values())
     found.offer(x for x in wanted if holds_at_first(found.induction, x, apart))
     claims = {c.name: c for n in needs.values() for c in n.claims}
@@ -104,6 +105,8 @@ def verdicts_of(
     sound = all(d.verdict is Verdict.PROVED for d in discharged)
 
     def shown(n: Needed) -> bool:
+        if n.missing:
+            return False
         return all(x in found.needed for x in n.lemmas) and not any(c.name in found.refused for c in n.claims)
 
     return {name: Verdict.PROVED if sound and shown(n) else Verdict.UNKNOWN for name, n in needs.items()}
@@ -115,8 +118,8 @@ def _clause(relation: Relation, given: GivenLemma) -> Clause:
     if given.at and given.at not in relation.names:
         raise LanguageError(f"{where}: there is no location `{given.at}`; there are {', '.join(relation.names[1:])}")
     point = relation.names.index(given.at) if given.at else None
-    atom = stated(given.words, given.holds)
-    live = relation.program.live_locals[point] if point else set(LOCKS.values())
+    atom = stated(relation.protocol, given.words, given.holds)
+    live = relation.program.live_locals[point] if point else set(relation.protocol.held)
     if strangers := sorted(atom.local - live):
         at = f"at {given.at}" if given.at else "wherever a process is"
         raise LanguageError(

@@ -2,54 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from confsync.model.language import MADE_UP
-from confsync.model.libxl.properties import PROPERTIES
-from confsync.model.libxl.state import LOCKS
-from confsync.proofs.libxl import configuration
-from confsync.proofs.libxl.recovery import recoverable
-from confsync.proofs.prover import locks
+from confsync.model.language import (
+    AloneInvariant,
+    AnswerInvariant,
+    FixedPoint,
+    Invariant,
+    Linearizable,
+    LockOrderAcyclic,
+    LocksExclusive,
+    Property,
+    Terminates,
+)
+from confsync.proofs.prover import answers, locks
 from confsync.proofs.prover.invariant.induction import Claim, Induction
 from confsync.proofs.prover.invariant.lemma import Clause, Exclusive, Lemma
 from confsync.proofs.prover.invariant.vocabulary import stated
 
+Arguments = Mapping[str, Callable[[Induction], tuple[Claim, ...]]]
+"""By property, what it follows from: for properties of a form that the prover has no argument of its own for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Needed:
-    """A property is proved by these lemmas and these claims, all of them."""
+    """A property is proved by these lemmas and these claims, all of them. `missing`: why there is no such argument."""
 
     lemmas: tuple[Lemma, ...] = ()
     claims: tuple[Claim, ...] = ()
+    missing: str = ""
 
 
-def needed(name: str, induction: Induction) -> Needed:
+def needed(p: Property, induction: Induction, arguments: Arguments) -> Needed:  # noqa: PLR0911 - one for each form
     """What a property needs."""
-    over = PROPERTIES[name].holds
-    if over:
-        return Needed((Clause(None, ((stated(name, lambda s, _me, k: over(s, k)), True),)),))
-    return _OTHERS[name](induction)
-
-
-def _never_degraded(ind: Induction) -> Needed:
-    program = ind.relation.program
-    made_up = stated("the result has no made-up entry", lambda _s, me, k: me.draft[k] != MADE_UP)
-    points = [n for n in range(1, len(program.points)) if program.answers(n)]
-    return Needed(tuple(Clause(n, ((made_up, True),)) for n in points))
-
-
-def _by(*claims: Callable[[Induction], tuple[Claim, ...]]) -> Callable[[Induction], Needed]:
-    return lambda ind: Needed(claims=tuple(c for each in claims for c in each(ind)))
-
-
-_OTHERS: dict[str, Callable[[Induction], Needed]] = {
-    "retrieve_is_exact": _by(configuration.exact),
-    "retrieve_never_degraded": _never_degraded,
-    "knobs_are_reflected": _by(configuration.knobs),
-    "retrieve_is_a_fixed_point": _by(configuration.fixed_point),
-    "lock_is_exclusive": lambda _: Needed(tuple(map(Exclusive, LOCKS))),
-    "lock_order_is_acyclic": _by(locks.acyclic),
-    "always_recoverable": _by(recoverable),
-    "every_operation_ends": _by(locks.somebody_goes_on, locks.somebody_begins),
-}
+    protocol = induction.relation.protocol
+    if p.name in arguments:
+        return Needed(claims=arguments[p.name](induction))
+    match p:
+        case Invariant():
+            return Needed((Clause(None, ((stated(protocol, p.name, lambda s, _me, k: p.holds(s, k)), True),)),))
+        case AnswerInvariant():
+            return Needed(answers.usable(induction, p))
+        case Linearizable():
+            return Needed(claims=answers.exact(induction))
+        case AloneInvariant():
+            return Needed(claims=answers.alone(induction, p))
+        case FixedPoint():
+            return Needed(claims=answers.fixed_point(induction, p))
+        case LocksExclusive() if protocol.locks:
+            return Needed(tuple(map(Exclusive, protocol.holders)))
+        case LockOrderAcyclic():
+            return Needed(claims=locks.acyclic(induction))
+        case Terminates():
+            return Needed(claims=(*locks.somebody_goes_on(induction), *locks.somebody_begins(induction)))
+        case _:
+            return Needed(missing=f"the prover has no argument for it: it is decided {p.decided}, within bounds")

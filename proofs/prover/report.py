@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from confsync.model.command.runner import bare, with_traces
 from confsync.model.engine.check import check
 from confsync.model.engine.memory import INTERRUPT, Meter
 from confsync.model.engine.parallel import Report as Tell
 from confsync.model.engine.parallel import Reporter, side_by_side
+from confsync.model.engine.runner import bare, with_traces
 from confsync.model.engine.search.bfs import Limits
 from confsync.model.engine.verdict import Cell, Verdict, interrupted
-from confsync.model.language.step import Design
-from confsync.model.libxl.state import Bounds
+from confsync.model.language import Bounds, Design
 from confsync.proofs.prover.carrier.solver import RLIMIT
 from confsync.proofs.prover.certificate.certificate import write_certificate
 from confsync.proofs.prover.certificate.second import Opinion, second_opinion
@@ -24,6 +23,7 @@ from confsync.proofs.prover.counterexample.triage import triage
 from confsync.proofs.prover.invariant.lemma import Clause
 from confsync.proofs.prover.obligation import Discharged
 from confsync.proofs.prover.proof import Proof, prove
+from confsync.proofs.prover.properties import Arguments
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,7 @@ class Asked:
     max_states: int | None = None
     max_bytes: int | None = None
     jobs: int = 1
+    arguments: Arguments = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +127,8 @@ def _sent(report: Report) -> tuple[Report, list[str]]:
 
 def undecided(asked: Asked, design: Design) -> Report:
     """The report on a design of which nothing is decided yet."""
-    cells = (
-        Cell(design.name, name, Verdict.UNKNOWN, asked.bounds, 0, 0, 0, 0.0, proof=Verdict.UNKNOWN)
-        for name in asked.properties
-    )
+    figures = 0, 0, 0, 0.0
+    cells = (_unsearched(design, name, asked.bounds, figures, Verdict.UNKNOWN) for name in asked.properties)
     return Report(design.name, tuple(cells), (), (), 0, {}, {}, {})
 
 
@@ -142,7 +141,7 @@ def report_on(
     """Prove a design; where that fails, look for a counterexample; where there is none, say what a proof lacks.
     `so_far` is given the report as it is should the work be ended from now on."""
     memory = Meter(asked.max_bytes)
-    proof = prove(design, asked.properties, rlimit=asked.rlimit, tell=tell)
+    proof = prove(design, asked.properties, arguments=asked.arguments, rlimit=asked.rlimit, tell=tell)
     open_ = [n for n, v in proof.verdicts.items() if v is not Verdict.PROVED]
     searched: dict[str, Cell] = {}
 
@@ -189,12 +188,24 @@ def _cell(proof: Proof, name: str, searched: Cell | None, bounds: Bounds) -> Cel
         return replace(searched, proof=proof.verdicts[name])
     verdict = proof.verdicts[name]
     states, transitions, depth = (searched.states, searched.transitions, searched.depth) if searched else (0, 0, 0)
-    return Cell(proof.design.name, name, verdict, bounds, states, transitions, depth, proof.seconds, proof=verdict)
+    return _unsearched(proof.design, name, bounds, (states, transitions, depth, proof.seconds), verdict)
+
+
+def _unsearched(
+    design: Design, name: str, bounds: Bounds, figures: tuple[int, int, int, float], verdict: Verdict
+) -> Cell:
+    """The word of a proof. `figures`: states, transitions, depth and seconds."""
+    p = design.protocol.properties[name]
+    return Cell(
+        design.name, name, verdict, bounds, *figures, proof=verdict, statement=p.statement, sometimes=p.sometimes
+    )
 
 
 def _lacks(proof: Proof, name: str, searched: Cell | None) -> str:
     within = f"No counterexample within {searched.bounds}" if searched else "No counterexample was looked for"
     within += f", stopped at {searched.stopped}" if searched and searched.stopped else ""
+    if missing := proof.needs[name].missing:
+        return f"{within}. {missing[0].upper()}{missing[1:]}."
     broken = proof.why.get(name)
     if broken is None:
         return f"{within}. An obligation of the proof was not discharged{_undecided(proof)}."

@@ -14,9 +14,9 @@ from click.testing import CliRunner
 from places import ROOT
 
 from confsync.front_door import main
-from confsync.model.language.step import SIGNATURES
 from confsync.model.libxl.claims import CLAIMS
 from confsync.model.libxl.designs import DESIGNS
+from confsync.model.libxl.operations import SIGNATURES
 from confsync.model.libxl.properties import PROPERTIES
 
 PAGES = {
@@ -157,7 +157,7 @@ def rows(page: str) -> list[list[str]]:
 def test_the_design_of_record_has_each_claim_and_each_property_as_the_code_does() -> None:
     found = [tuple(row) for row in rows("docs/design.md")]
     claims = [(c.name, c.says) for c in CLAIMS.values()]
-    properties = [(f"`{p.name}`", p.statement, ", ".join(p.claims), p.decided.value) for p in PROPERTIES.values()]
+    properties = [(f"`{p.name}`", p.statement, ", ".join(p.claims), p.decided) for p in PROPERTIES.values()]
     assert [row for row in found if re.fullmatch("[A-Z][0-9]", row[0])] == claims
     assert [row for row in found if len(row) == 4 and row[0].startswith("`")] == properties
 

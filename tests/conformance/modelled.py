@@ -12,9 +12,9 @@ from confsync.impl.errors import StoreError
 from confsync.model.engine.program import IDLE, Program, Transition
 from confsync.model.engine.program import Kind as StepKind
 from confsync.model.engine.search.alone import Answer
-from confsync.model.language import FIRST_CONFIG
-from confsync.model.language.step import Design
-from confsync.model.libxl.state import RESULT, Bounds, Shared
+from confsync.model.language import Design
+from confsync.model.libxl.operations import RESULT
+from confsync.model.libxl.state import FIRST_CONFIG, Bounds, Shared
 from confsync.proofs.conformance.abstraction import UNCOMPARED, View
 from confsync.proofs.conformance.asked import Asked, Work
 from confsync.proofs.conformance.calls import Call

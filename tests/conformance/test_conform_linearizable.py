@@ -20,8 +20,8 @@ from confsync.impl.operations.guarded import locked, read_template
 from confsync.impl.operations.media import insert as true_insert
 from confsync.impl.operations.retrieve import Retrieved, retrieve_locked
 from confsync.impl.ports import Domain, Toolstack
-from confsync.model.language import ABSENT, EMPTY, FIRST_CONFIG
 from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
+from confsync.model.libxl.state import ABSENT, EMPTY, FIRST_CONFIG
 from confsync.proofs.conformance import asked as asking
 from confsync.proofs.conformance.asked import Asked
 from confsync.proofs.conformance.atomic import ANYTHING, ERROR, Atomic, Did, Spec, Stands, Without, happens

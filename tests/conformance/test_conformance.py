@@ -13,9 +13,9 @@ from confsync.impl.ports import Domain, Requests
 from confsync.model.engine.check import check
 from confsync.model.engine.trace import TokenError
 from confsync.model.engine.verdict import Verdict
-from confsync.model.language import ABSENT, FIRST_CONFIG
-from confsync.model.language.step import SIGNATURES
 from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
+from confsync.model.libxl.operations import SIGNATURES
+from confsync.model.libxl.state import ABSENT, FIRST_CONFIG
 from confsync.proofs.conformance.asked import Asked
 from confsync.proofs.conformance.coverage import Reason
 from confsync.proofs.conformance.design import as_it_can_fail

@@ -11,9 +11,9 @@ import pytest
 from modelled import SMALL, C, Modelled, changed, check_covered, explorer, whole
 
 from confsync.model.engine.program import IDLE, Kind, Program, Transition
-from confsync.model.language import ABSENT
-from confsync.model.language.step import Design
+from confsync.model.language import Design
 from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
+from confsync.model.libxl.state import ABSENT
 from confsync.model.libxl.steps import drop_lock, take_lock, unpause
 from confsync.proofs.conformance.asked import Asked
 from confsync.proofs.conformance.coverage import ModelSearch
@@ -29,7 +29,7 @@ from confsync.proofs.conformance.steps import Edge, Place
 
 recommended = DESIGNS[RECOMMENDED]
 unlocked = recommended.but(
-    "unlocked", "A retrieve without the lock.", retrieve=recommended.retrieve.without(take_lock).without(drop_lock)
+    "unlocked", "A retrieve without the lock.", retrieve=recommended["retrieve"].without(take_lock).without(drop_lock)
 )
 ATTACH, DETACH, EJECT = Asked("attach", 0, C), Asked("detach", 0), Asked("eject", 1)
 RENAME, MEMORY, RETRIEVE = Asked("rename", number=1), Asked("set_memory_target", number=1), Asked("retrieve")
@@ -237,7 +237,7 @@ def test_a_property_that_is_claimed_is_judged_in_every_state() -> None:
 
 
 def test_who_waits_for_ever_diverges() -> None:
-    kept = recommended.but("kept", "A rename keeps the lock.", rename=recommended.rename.without(drop_lock))
+    kept = recommended.but("kept", "A rename keeps the lock.", rename=recommended["rename"].without(drop_lock))
     e = explorer(kept)
     assert reason(e, (RENAME,)) == ""
     assert reason(e, (RENAME, RETRIEVE)) == "an operation waits for ever"
@@ -245,7 +245,7 @@ def test_who_waits_for_ever_diverges() -> None:
 
 def test_a_domain_that_is_left_paused_diverges() -> None:
     """Only at the end: on the way pausing takes an implementation two calls."""
-    paused = recommended.but("paused", "It is left paused.", create=recommended.create.without(unpause))
+    paused = recommended.but("paused", "It is left paused.", create=recommended["create"].without(unpause))
     e = explorer(paused, recommended)
     found = e.explore(Start(0, e.program.initial), (Asked("create", draft=(C, ABSENT)),))
     assert found.divergence

@@ -12,9 +12,9 @@ from xenstored import need
 
 from confsync.impl.shim.daemon import NoDaemon, running
 from confsync.impl.templates.store import TemplateStore
-from confsync.model.language import FIRST_CONFIG
-from confsync.model.language.step import SIGNATURES
 from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
+from confsync.model.libxl.operations import SIGNATURES
+from confsync.model.libxl.state import FIRST_CONFIG
 from confsync.proofs.conformance import on_real as on_real_stores
 from confsync.proofs.conformance.asked import Asked
 from confsync.proofs.conformance.cli import given_by

@@ -10,8 +10,8 @@ from dataclasses import replace
 import pytest
 from external_runs import DESIGN, MEDDLER, PERL, explored
 
-from confsync.model.language import FIRST_CONFIG
-from confsync.model.language.step import Design
+from confsync.model.language import Design
+from confsync.model.libxl.state import FIRST_CONFIG
 from confsync.proofs.conformance.asked import Asked
 from confsync.proofs.conformance.explore import Explored
 from confsync.proofs.conformance.external import run

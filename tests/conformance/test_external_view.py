@@ -8,8 +8,8 @@ import pytest
 
 from confsync.model.engine.concrete import Plain
 from confsync.model.engine.program import Program
-from confsync.model.language import ABSENT, EMPTY, FIRST_CONFIG, MADE_UP
 from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
+from confsync.model.libxl.state import ABSENT, EMPTY, FIRST_CONFIG, MADE_UP
 from confsync.proofs.conformance.asked import amount, name
 from confsync.proofs.conformance.external.messages import ProtocolBroken
 from confsync.proofs.conformance.external.told import COMPARED, Terms

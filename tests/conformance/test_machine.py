@@ -16,14 +16,15 @@ from naive import Naive, Seen, State, violates
 
 from confsync.model.engine.program import IDLE, Kind, Program, Transition
 from confsync.model.engine.trace import Move, Trace, Whole, read_token, replay, step
-from confsync.model.language.step import SIGNATURES
+from confsync.model.language import Invariant, Linearizable, LocksExclusive
 from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
-from confsync.model.libxl.properties import PROPERTIES, Decided
+from confsync.model.libxl.operations import SIGNATURES
+from confsync.model.libxl.properties import PROPERTIES
 from confsync.model.libxl.state import Bounds
 
 WIDE = Bounds(slots=3, ejectable=2, configs=4, names=3, amounts=3, processes=4, crashes=3)
-HOW = (Decided.STORES, Decided.PROCESSES, Decided.WATCH)
-"""What can be decided of a state as it comes; of PROCESSES in a state in which one is at work."""
+HOW = (Invariant, LocksExclusive, Linearizable)
+"""What can be decided of a state as it comes, a form for each way; of locks in a state in which one is at work."""
 
 PROCESS = st.integers(0, WIDE.processes - 1)
 SOME = st.integers(0, 2**16)
@@ -181,6 +182,6 @@ def test_the_recommended_design_stands_a_long_walk(examples: int) -> None:
 def test_a_walk_through_a_broken_design_ends_in_a_token_that_replays(design: str, claim: str) -> None:
     with pytest.raises(Violation) as failure:
         walk(design, frozenset({claim}), examples=3000)
-    token = read_token(str(failure.value).split("'")[-2])
+    token = read_token(str(failure.value).split("'")[-2], Bounds)
     assert (token.design, token.property_name, token.bounds) == (design, claim, WIDE)
     assert violates(program_of(design), replay(program_of(design), token).moves, claim)

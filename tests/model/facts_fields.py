@@ -29,10 +29,10 @@ from facts.plain import (
 )
 
 from confsync.model.engine.concrete import Plain
-from confsync.model.language import ConcreteSlot
-from confsync.model.language.step import SIGNATURES, Design, order
+from confsync.model.language import Design, Element, order
 from confsync.model.libxl.designs import DESIGNS
-from confsync.model.libxl.state import Bounds
+from confsync.model.libxl.operations import SIGNATURES
+from confsync.model.libxl.state import Bounds, slot_at
 from confsync.model.libxl.steps import (
     answer,
     drop_lock,
@@ -76,9 +76,9 @@ def bounds_of(places: Sequence[str]) -> Bounds:
     return Bounds(len(places) - 1, 1, configs=2, names=1 + (places == PLACES), amounts=2, processes=2, crashes=3)
 
 
-def slot_of(place: str, places: Sequence[str]) -> ConcreteSlot:
+def slot_of(place: str, places: Sequence[str]) -> Element:
     """The slot that a place is."""
-    return ConcreteSlot(places.index(place), place == CD)
+    return slot_at(places.index(place), place == CD)
 
 
 def _map(devices: Devices, places: Sequence[str]) -> tuple[int, ...]:
@@ -162,7 +162,7 @@ def _number(value: Plain) -> int:
 def arguments(call: Call, places: Sequence[str] = PLACES) -> dict[str, Plain]:
     """The locals that an operation begins with."""
     signature = SIGNATURES[call.operation]
-    found: dict[str, Plain] = {"slot": slot_of(call.at, places)} if signature.slot else {}
+    found: dict[str, Plain] = {"slot": slot_of(call.at, places)} if signature.kind("slot") else {}
     if "config" in signature.takes:
         found["config"] = CONFIGS.index(call.config or ABSENT)
     if "new_name" in signature.takes:

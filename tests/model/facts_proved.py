@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, cached_property
-from typing import Any, ClassVar
+from typing import Any
 
 import z3
 from facts.plain import (
@@ -36,31 +36,21 @@ from facts.plain import (
 from facts_driver import Came, Stepped, follow
 from facts_fields import NO_NIC, arguments, bounds_of, design_of, result, shared_fields, shared_host, slot_of, told
 from interpreted import FIELDS, Structure
+from libxl_terms import AXIOMS, CONFIGS, CONSTANTS, EJECTABLE, SORTS
 
 from confsync.model.engine.concrete import Plain
 from confsync.model.engine.program import Kind
-from confsync.model.engine.search.exact import last_read
-from confsync.model.engine.search.recover import may_be_destroyed, memory_agrees, runs, slot_agrees, whole_agrees
-from confsync.model.language import Bool, ConcreteSlot, Record, Sort
+from confsync.model.language import BOOL, Bool, Element, Invariant, Record, Sort
+from confsync.model.libxl.operations import RESULT
 from confsync.model.libxl.properties import PROPERTIES
-from confsync.model.libxl.state import RESULT, Local, Shared
-from confsync.proofs.libxl.configuration import exact, fixed_point, knobs
-from confsync.proofs.libxl.recovery import recoverable
+from confsync.model.libxl.protocol import LIBXL
+from confsync.model.libxl.recovery import may_be_destroyed, memory_agrees, runs, slot_agrees, whole_agrees
+from confsync.model.libxl.state import AMOUNT, CONFIG, NAME, SLOT, Local, Shared
+from confsync.proofs.libxl.arguments import ARGUMENTS
 from confsync.proofs.libxl.specification import Domain, see
 from confsync.proofs.prover import alone
 from confsync.proofs.prover.carrier.relation import Relation, Transition, View
-from confsync.proofs.prover.carrier.terms import (
-    AXIOMS,
-    CONFIG,
-    CONFIGS,
-    CONSTANTS,
-    EJECTABLE,
-    SLOT,
-    SORTS,
-    Z3Cells,
-    Z3Term,
-    formula,
-)
+from confsync.proofs.prover.carrier.terms import Z3Cells, Z3Term, formula
 from confsync.proofs.prover.invariant.induction import Claim, Induction
 from confsync.proofs.prover.invariant.lemma import Clause, Reading
 from confsync.proofs.prover.properties import needed
@@ -76,7 +66,7 @@ class Literals:
 
     def __init__(self, places: Sequence[str]) -> None:
         self.structure = Structure(bounds_of(places))
-        self.slots = self.structure.values[Sort.SLOT]
+        self.slots = self.structure.values[SLOT]
         self._known: dict[int, tuple[Any, bool | int]] = {}
         """By the number of a term: the term, so that no other gets its number, and its value."""
 
@@ -85,12 +75,12 @@ class Literals:
         terms: dict[str, Any] = {}
         for name, field in record.fields().items():
             if field.sort in SORTS:
-                plain = values.get(name, (False,) * len(self.slots) if field.per_slot else False)
-                terms[name] = self._map(plain, field.sort) if field.per_slot else self._term(plain, field.sort)
+                plain = values.get(name, (False,) * len(self.slots) if field.over else False)
+                terms[name] = self._map(plain, field.sort) if field.over else self._term(plain, field.sort)
         return Z3Cells(terms)
 
     def _term(self, value: Plain, sort: Sort) -> Any:
-        return self.structure.meaning(bool(value) if sort is Sort.BOOL else value, sort, 0)
+        return self.structure.meaning(bool(value) if sort == BOOL else value, sort, 0)
 
     def _map(self, value: Plain, sort: Sort) -> Callable[[Any], Any]:
         assert isinstance(value, tuple)
@@ -139,13 +129,6 @@ def proved(design: str, places: Sequence[str] = PLACES) -> Proved:
 class Proved:
     """A design's relation, for hosts and calls of facts. A state is the plain values of the shared fields."""
 
-    _CLAIMS: ClassVar[dict[str, Callable[[Induction], tuple[Claim, ...]]]] = {
-        "knobs_are_reflected": knobs,
-        "retrieve_is_a_fixed_point": fixed_point,
-        "retrieve_is_exact": exact,
-        "always_recoverable": recoverable,
-    }
-
     def __init__(self, design: str, places: Sequence[str]) -> None:
         self.places = places
         self.relation = Relation(design_of(design))
@@ -175,7 +158,7 @@ class Proved:
 
     def step(self, shared: Values, process: Process, wanted: Came) -> Stepped[Values, Process]:
         point, local = process
-        view = View(self.literals.cells(Shared, shared), self.literals.cells(Local, local))
+        view = View(LIBXL, self.literals.cells(Shared, shared), self.literals.cells(Local, local))
         outcomes = self.relation.outcomes(point, view)
         if wanted in _KINDS:
             taken, came = next(t for t in outcomes if t.label.kind is _KINDS[wanted]), wanted
@@ -199,24 +182,28 @@ class Proved:
 
     def _written(self, cells: Z3Cells, record: type[Record]) -> dict[str, Plain]:
         fields = record.fields()
-        return {n: self.literals.whole(cells.values[n], per_slot=fields[n].per_slot) for n in cells.written}
+        return {n: self.literals.whole(cells.values[n], per_slot=fields[n].over is not None) for n in cells.written}
 
     def follow(self, run: Run) -> tuple[tuple[Answer, ...], Host]:
         """What the calls of a run answer, and what they leave."""
         return follow(self, run)
 
     def run_alone(self, host: Host, call: Call) -> tuple[bool, Told | None, Host]:
-        """What `confsync.proofs.prover.alone` makes of a call: whether it succeeds, what it returns, and what is left then."""
+        """What `confsync.proofs.prover.alone` makes of a call: whether it succeeds, what it returns, and what is left
+        then."""
         given = self.literals.cells(Local, arguments(call, self.places)).values
         asked = {name: given[name] for name in arguments(call, self.places)}
         ran = alone.run(self.relation, call.operation, self.literals.cells(Shared, self.shared(host)), asked)
         if not all(self.literals.value(guard) for guard in ran.passes):
             return False, None, host
-        left = {n: self.literals.whole(ran.shared.values[n], per_slot=f.per_slot) for n, f in Shared.fields().items()}
+        left = {
+            n: self.literals.whole(ran.shared.values[n], per_slot=f.over is not None)
+            for n, f in Shared.fields().items()
+        }
         if ran.answer is None:
             return True, None, self.host(left)
         values = ran.answer.values
-        answer = {n: self.literals.whole(values[n], per_slot=FIELDS[n].per_slot) for n in RESULT}
+        answer = {n: self.literals.whole(values[n], per_slot=FIELDS[n].over is not None) for n in RESULT}
         return True, told(answer, self.places), self.host(left)
 
     def record(self, host: Host) -> Shared:
@@ -226,26 +213,26 @@ class Proved:
     def states(self, statement: Statement) -> str:
         """What a property over the stores says of a host: the lemma that it is for the prover, at every slot."""
         view, met = (
-            View(self.literals.cells(Shared, self.shared(statement.host)), self.literals.cells(Local, {})),
+            View(LIBXL, self.literals.cells(Shared, self.shared(statement.host)), self.literals.cells(Local, {})),
             False,
         )
-        interesting = PROPERTIES[statement.property].met
-        assert interesting
+        p = PROPERTIES[statement.property]
+        assert isinstance(p, Invariant)
         for k in self.literals.slots:
             if not self._lemma_holds(statement.property, view, k):
                 return FAILS
-            met = met or self.literals.truth(interesting(view.s, Z3Term(k)))
+            met = met or self.literals.truth(p.met(view.s, Z3Term(k)))
         return HOLDS if met else VACUOUS
 
     def is_degraded(self, fact: Returned) -> bool:
         """Whether an answer is one that a retrieve had to make up in part."""
         local = self.literals.cells(Local, result(fact.answer, self.places))
-        view = View(self.literals.cells(Shared, {}), local)
+        view = View(LIBXL, self.literals.cells(Shared, {}), local)
         return not all(self._lemma_holds("retrieve_never_degraded", view, k) for k in self.literals.slots)
 
     def _lemma_holds(self, name: str, view: View, k: Any) -> bool:
         """Whether the one lemma that a property needs holds of a slot."""
-        (lemma,) = needed(name, self.induction).lemmas
+        (lemma,) = needed(PROPERTIES[name], self.induction, ARGUMENTS).lemmas
         assert isinstance(lemma, Clause)
         return bool(self.literals.value(Reading(view, k).clause(lemma.literals)))
 
@@ -266,7 +253,7 @@ class Proved:
         cells = self.literals.cells(Domain, {})
         see(self.record(fact.host), Domain(cells))
         fields = Domain.fields()
-        found = {n: self.literals.whole(cells.values[n], per_slot=f.per_slot) for n, f in fields.items()}
+        found = {n: self.literals.whole(cells.values[n], per_slot=f.over is not None) for n, f in fields.items()}
         domain = told(
             {"draft": found["devices"], "draft_name": found["name"], "draft_memory": found["memory"]}, self.places
         )
@@ -276,7 +263,7 @@ class Proved:
     def may_be_asked(self, fact: Asked) -> bool:
         """Whether an operation begins with these arguments."""
         point, local = self.begin(fact.call)
-        view = View(self.literals.cells(Shared, {}), self.literals.cells(Local, local))
+        view = View(LIBXL, self.literals.cells(Shared, {}), self.literals.cells(Local, local))
         return all(self.literals.value(self.relation.asked(point, view, Z3Term(k))) for k in self.literals.slots)
 
     @cached_property
@@ -286,7 +273,7 @@ class Proved:
 
     def _asked(self, name: str) -> list[Questions]:
         if name not in self._questions:
-            claims = self._CLAIMS[name](self.induction)
+            claims = needed(PROPERTIES[name], self.induction, ARGUMENTS).claims
             self._questions[name] = [Questions(claim, self.induction, self.places) for claim in claims]
         return self._questions[name]
 
@@ -300,7 +287,7 @@ class Proved:
 
     def is_exact(self, fact: Exact) -> bool:
         """Whether the answer of a retrieve, when its last part is read, is what the domain is."""
-        point = last_read(self.program)  # of all transitions, those of this point are enough for the claim, and cheap
+        point = self.program.last_read()  # of all transitions, those of this point are enough for the claim, and cheap
         vars(self.relation)["transitions"] = tuple(self.relation.outcomes(point, self.relation.view(self.relation.me)))
         return self.stands("retrieve_is_exact", fact.host, result(fact.draft, self.places))
 
@@ -316,16 +303,16 @@ class Questions:
 
     def __init__(self, claim: Claim, induction: Induction, places: Sequence[str]) -> None:
         self.induction, self.places = induction, places
-        self.slots = [z3.Const(place, SLOT) for place in places]
-        users = [z3.Const(f"what a user gave {n}", CONFIG) for n in (1, 2)]
+        self.slots = [z3.Const(place, SORTS[SLOT]) for place in places]
+        users = [z3.Const(f"what a user gave {n}", SORTS[CONFIG]) for n in (1, 2)]
         self.values: dict[Sort, list[Any]] = {
-            Sort.CONFIG: [*CONFIGS.values(), *users],
-            Sort.NAME: list(CONSTANTS[SORTS[Sort.NAME]].values()),
-            Sort.AMOUNT: list(CONSTANTS[SORTS[Sort.AMOUNT]].values()),
-            Sort.SLOT: self.slots,
+            CONFIG: [*CONFIGS.values(), *users],
+            NAME: list(CONSTANTS[SORTS[NAME]].values()),
+            AMOUNT: list(CONSTANTS[SORTS[AMOUNT]].values()),
+            SLOT: self.slots,
         }
         self.solver = z3.Solver()
-        self.solver.add(*AXIOMS, z3.Distinct(*self.values[Sort.CONFIG]), z3.Distinct(*self.slots))
+        self.solver.add(*AXIOMS, z3.Distinct(*self.values[CONFIG]), z3.Distinct(*self.slots))
         for place, slot in zip(places, self.slots, strict=True):
             self.solver.add(EJECTABLE(slot) == slot_of(place, places).ejectable)
         about = [*(given for _, given in claim.given), claim.fails]
@@ -351,8 +338,8 @@ class Questions:
             return [term(k) == self._meaning(v, sort) for k, v in zip(self.slots, plain, strict=True)]
         return [term == self._meaning(plain, sort)]
 
-    def _meaning(self, value: bool | int | ConcreteSlot, sort: Sort) -> Any:
-        if isinstance(value, ConcreteSlot):
+    def _meaning(self, value: bool | int | Element, sort: Sort) -> Any:
+        if isinstance(value, Element):
             return self.slots[value.index]
         return self.values[sort][value] if sort in self.values else value
 
@@ -366,6 +353,6 @@ def slot_constants(formulas: Iterable[Any]) -> list[Any]:
         if term.get_id() not in seen:
             seen.add(term.get_id())
             todo += term.children()
-            if term.sort() == SLOT and not term.children():
+            if term.sort() == SORTS[SLOT] and not term.children():
                 found[term.get_id()] = term
     return list(found.values())

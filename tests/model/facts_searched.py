@@ -34,20 +34,14 @@ from confsync.model.engine.concrete import Layout, WordCells
 from confsync.model.engine.program import IDLE, Kind, Program
 from confsync.model.engine.search.alone import Alone
 from confsync.model.engine.search.bfs import Search
-from confsync.model.engine.search.exact import last_read, suspects
-from confsync.model.engine.search.monitor import Monitor, StoresJudge
+from confsync.model.engine.search.exact import suspects
+from confsync.model.engine.search.monitor import InvariantJudge, Monitor
 from confsync.model.engine.search.pairs import Pairs
-from confsync.model.engine.search.recover import (
-    Recovery,
-    devices_agree,
-    may_be_destroyed,
-    memory_agrees,
-    runs,
-    slot_agrees,
-    whole_agrees,
-)
-from confsync.model.libxl.properties import BIT
-from confsync.model.libxl.state import RESULT, Shared
+from confsync.model.engine.search.recover import Recoveries
+from confsync.model.libxl.operations import RESULT
+from confsync.model.libxl.protocol import BIT
+from confsync.model.libxl.recovery import WHOLE, may_be_destroyed, memory_agrees, runs, slot_agrees, whole_agrees
+from confsync.model.libxl.state import SLOT, Shared
 from confsync.proofs.libxl.specification import Domain, see
 
 _KINDS = {Came.FAILED: Kind.FAILS, Came.DEAD: Kind.CRASH}
@@ -114,17 +108,20 @@ class Searched:
         return follow(self, run)
 
     def run_alone(self, host: Host, call: Call) -> tuple[bool, Told | None, Host]:
-        """What `confsync.model.engine.search.alone` makes of a call: for a retrieve whether it succeeds, and its answer."""
+        """What `confsync.model.engine.search.alone` makes of a call: for a retrieve whether it succeeds, and its
+        answer."""
         shared, found = self.alone.run(self.shared(host), self.begin(call))
         return (
             found is not None,
-            told(dict(zip(RESULT, found, strict=True)), self.places) if found else None,
+            told(dict(zip(RESULT, found.answer, strict=True)), self.places) if found else None,
             self.host(shared),
         )
 
     def states(self, statement: Statement) -> str:
         """What a property over the stores says of a host."""
-        return _says(StoresJudge(self.program, [statement.property])(self.shared(statement.host)), statement.property)
+        return _says(
+            InvariantJudge(self.program, [statement.property])(self.shared(statement.host)), statement.property
+        )
 
     def judges(self, quiescent: Quiescent) -> str:
         """What a property of quiescent states says of a host."""
@@ -133,7 +130,7 @@ class Searched:
     def is_exact(self, fact: Exact) -> bool:
         """Whether the answer of a retrieve, when its last part is read, is what the domain is."""
         pairs, layout = Pairs(self.program), self.program.local_layout
-        word = layout.put(IDLE, "at", last_read(self.program))
+        word = layout.put(IDLE, "at", self.program.last_read())
         for name, value in result(fact.draft, self.places).items():
             word = layout.put(word, name, value)
         pairs.index(np.array([pairs.local(word)]), np.array([pairs.shared(self.shared(fact.host))]))
@@ -160,14 +157,14 @@ class Searched:
 
     def agreement(self, host: Host) -> tuple[frozenset[str], bool, bool, bool]:
         """Which parts agree; whether a whole domain runs; may be destroyed; and whether everything agrees."""
-        s, slots = self.record(host), dict(zip(self.places, self.program.shared_layout.slots, strict=True))
+        s, slots = self.record(host), dict(zip(self.places, self.program.shared_layout.elements(SLOT), strict=True))
         parts = {
             DISK: slot_agrees(s, slots[DISK]),
             CD: slot_agrees(s, slots[CD]),
             "memory target": memory_agrees(s),
             "whole": whole_agrees(s),
         }
-        everything = bool(devices_agree(s, self.program.shared_layout.slots)) and bool(memory_agrees(s))
+        everything = all(slot_agrees(s, k) for k in self.program.shared_layout.elements(SLOT)) and bool(WHOLE.whole(s))
         return frozenset(p for p, yes in parts.items() if yes), bool(runs(s)), bool(may_be_destroyed(s)), everything
 
     def sees(self, fact: Seen) -> Told | None:
@@ -194,7 +191,7 @@ def recovers(facts: Sequence[Recoverable]) -> dict[str, bool]:
     begin = np.unique(np.array(list(numbers.values()), np.int64))
     idle = [np.zeros_like(begin) for _ in range(of.program.bounds.processes)]
     search.visited.add_level(search.packing.pack(begin, idle))
-    lost = set(Recovery(search).hopeless()[0].tolist())
+    lost = set(Recoveries(search, WHOLE).hopeless()[0].tolist())
     return {fact: number not in lost for fact, number in numbers.items()}
 
 

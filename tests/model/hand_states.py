@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from confsync.model.engine.concrete import Blocked, Layout, Refused, WordCells
-from confsync.model.language import ABSENT, EMPTY, FIRST_CONFIG, Record, Sort
-from confsync.model.language.step import Step
-from confsync.model.libxl.state import Bounds, Local, Shared
+from confsync.model.language import LOCATION, WATCH, Record, Step
+from confsync.model.libxl.state import ABSENT, EMPTY, FIRST_CONFIG, Bounds, Local, Shared
+from confsync.model.libxl.state import SLOT as SORT
 
 BOUNDS = Bounds(slots=1, ejectable=1, configs=2, names=2, amounts=2, processes=2, crashes=2)
-SLOT, DRIVE = BOUNDS.all_slots()
+SLOT, DRIVE = BOUNDS.elements(SORT)
 C1, C2 = FIRST_CONFIG, FIRST_CONFIG + 1
 NOTHING = (ABSENT, EMPTY)
 """Of a whole configuration: no device in the slot, no medium in the drive."""
 BLOCKED, REFUSED = "blocked", "refused"
 Fields = dict[str, Any]
 
-_EXTRA = {Sort.LOCATION: 2, Sort.WATCH: 1}
+_EXTRA = {LOCATION: 2, WATCH: 1}
 SHARED, LOCAL = Layout(Shared, BOUNDS, _EXTRA), Layout(Local, BOUNDS, _EXTRA)
 
 

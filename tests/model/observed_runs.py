@@ -93,7 +93,7 @@ def made(*paths: Path) -> Observed:
 
 
 def order_of(observed: Observed, operation: str) -> str:
-    return " ".join(s.name for s in getattr(observed.design, operation).steps)
+    return " ".join(s.name for s in observed.design[operation].steps)
 
 
 def raw_run(folder: Path, op: str, *steps: str, rc: int = 0) -> Path:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from confsync.model.language import neg
-from confsync.model.language.step import Design, Step, order, step
+from confsync.model.language import Design, Step, neg, order, step
 from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
 from confsync.model.libxl.state import Local, Shared
 

@@ -13,11 +13,13 @@ from confsync.model.engine.search.bfs import Limits, Search
 from confsync.model.engine.search.exact import suspects, watching
 from confsync.model.engine.search.monitor import Monitor
 from confsync.model.engine.search.pairs import Pairs
-from confsync.model.engine.search.recover import Recovery
+from confsync.model.engine.search.recover import Recoveries
 from confsync.model.engine.verdict import Verdict
-from confsync.model.language.step import Design
+from confsync.model.language import Design
 from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
-from confsync.model.libxl.properties import BIT, PROPERTIES
+from confsync.model.libxl.properties import PROPERTIES
+from confsync.model.libxl.protocol import BIT
+from confsync.model.libxl.recovery import WHOLE
 from confsync.model.libxl.state import Bounds
 
 recommended = DESIGNS[RECOMMENDED]
@@ -62,7 +64,7 @@ def the_whole(design: Design, bounds: Bounds, *, symmetric: bool) -> Shortest:
     search.run(Limits())
     found: Shortest = dict.fromkeys(PROPERTIES)
     found |= {n: search.found.first[bit][0] for n, bit in BIT.items() if bit in search.found.first}
-    hopeless = Recovery(search).first_hopeless()[0]
+    hopeless = Recoveries(search, WHOLE).first_hopeless()[0]
     found["always_recoverable"] = hopeless[0] if hopeless else None
     if suspected := suspects(search.pairs):
         watch = watching(search.program, suspected, symmetric=symmetric)

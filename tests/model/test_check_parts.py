@@ -15,8 +15,7 @@ from confsync.model.engine.trace import Trace, checksum, initial
 from confsync.model.engine.trace import step as move
 from confsync.model.engine.verdict import Verdict
 from confsync.model.engine.violation import violates
-from confsync.model.language import LanguageError
-from confsync.model.language.step import Operation, order, step
+from confsync.model.language import LanguageError, Operation, order, step
 from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
 from confsync.model.libxl.state import Bounds, Local, Shared
 from confsync.model.libxl.steps import allocate, answer, drop_lock, read_template, take_lock
@@ -126,7 +125,7 @@ EMPTY_WORDS: dict[str, tuple[dict[str, Operation], str]] = {
         {"rename": order(take_lock, rename_nothing, drop_lock)}, "`rename`.*the name is the new one",
     ),
     "an attach that allocates nothing": (
-        {"attach": Operation(tuple(s if s is not allocate else allocate_nothing for s in recommended.attach.steps))},
+        {"attach": Operation(tuple(s if s is not allocate else allocate_nothing for s in recommended["attach"].steps))},
         "`attach`.*what is in xenstore holds resources",
     ),
 }  # fmt: skip

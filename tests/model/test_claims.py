@@ -8,12 +8,13 @@ from dataclasses import replace
 
 import pytest
 
-from confsync.model.command.runner import Request, run
+from confsync.model.engine.runner import Request, run
 from confsync.model.engine.verdict import Cell, Verdict
-from confsync.model.libxl.claims import CLAIMS, Claim, judge, needed
+from confsync.model.libxl.claims import CLAIMS
 from confsync.model.libxl.designs import DESIGNS
 from confsync.model.libxl.properties import PROPERTIES
 from confsync.model.libxl.state import Bounds
+from confsync.model.report.claims import Claim, judge, needed
 
 Cells = Mapping[tuple[str, str], Cell]
 
@@ -90,8 +91,8 @@ def test_needed_is_what_judging_looks_at() -> None:
     asked: set[tuple[str, str]] = set()
     for c in CLAIMS.values():
         judge(c, Noted())
-    assert asked == set(needed())
-    assert len(needed()) == len(asked)
+    assert asked == set(needed(CLAIMS.values()))
+    assert len(needed(CLAIMS.values())) == len(asked)
 
 
 def words_of(outcomes: Mapping[str, str], cells: Cells) -> dict[str, str]:
@@ -172,7 +173,9 @@ def test_a_claim_is_what_its_cells_make_it(
 def test_what_is_not_decided_is_never_true(claim: Claim) -> None:
     """Whatever one cell of the claim's own design was stopped at, with all the others holding."""
     for stopped in claim.properties:
-        cells = {(d, p): cell(d, p, STOPPED if (d, p) == (claim.of, stopped) else HELD) for d, p in needed()}
+        cells = {
+            (d, p): cell(d, p, STOPPED if (d, p) == (claim.of, stopped) else HELD) for d, p in needed(CLAIMS.values())
+        }
         assert judge(claim, cells).word == "OPEN"
 
 

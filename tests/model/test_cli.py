@@ -139,8 +139,8 @@ def test_exit_codes(arguments: list[str], code: int) -> None:
         (["replay", "json_first:medium_agrees:s1e1c2n1a2p0k1::00000000"], "processes=0"),
         (["replay", "json_first:medium_agrees:s1e1c2n1a2p999k1::00000000"], "processes=999"),
         (["replay", "json_first:medium_agrees:s999e1c2n1a2p2k1::00000000"], "slots=999"),
-        (["check", "json_first", "--slots=16", "--configs=16"], "so take fewer"),
-        (["check", "json_first", "as_posted", "--slots=16", "--configs=16", "--jobs=2"], "so take fewer"),
+        (["check", "json_first", "--slots=16", "--configs=16"], "so take smaller bounds"),
+        (["check", "json_first", "as_posted", "--slots=16", "--configs=16", "--jobs=2"], "so take smaller bounds"),
     ],
     ids=lambda v: v if isinstance(v, str) else " ".join(v)[-60:],
 )

@@ -11,11 +11,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from places import ROOT
 
-from confsync.model.command.design_file import MAX_BYTES, DesignFileError, load
+from confsync import load
+from confsync.model.command.design_file import MAX_BYTES, DesignFileError
 from confsync.model.engine.check import check
 from confsync.model.engine.verdict import Verdict
-from confsync.model.language.step import SIGNATURES, Design
+from confsync.model.language import Design
 from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
+from confsync.model.libxl.operations import SIGNATURES
 from confsync.model.libxl.state import Bounds
 
 BASE = 'base = "xenstore_first_locked"\n'
@@ -183,8 +185,8 @@ def test_what_the_file_leaves_out_is_the_base_s(tmp_path: Path) -> None:
     design = the(load(written(tmp_path, f'"""Mine."""\n{GOOD}')))
     base = DESIGNS[RECOMMENDED]
     assert (design.name, design.says) == ("mine", "Mine.")
-    assert {n for n, o in design.operations() if o.steps != getattr(base, n).steps} == set()
-    assert [str(u) for u in design.attach.clean_up] == ["once take_lock: drop_lock"]
+    assert {n for n, o in design.operations() if o.steps != base[n].steps} == set()
+    assert [str(u) for u in design["attach"].clean_up] == ["once take_lock: drop_lock"]
 
 
 def test_a_mark_at_the_beginning_and_helpers_are_no_harm(tmp_path: Path) -> None:
@@ -194,7 +196,7 @@ def test_a_mark_at_the_beginning_and_helpers_are_no_harm(tmp_path: Path) -> None
         + "_locked = [take_lock, read_template]\nn = 5\n"
         + ATTACH.replace("take_lock, read_template", "*_locked")
     )
-    assert the(load(written(tmp_path, text))).attach.steps == DESIGNS[RECOMMENDED].attach.steps
+    assert the(load(written(tmp_path, text)))["attach"].steps == DESIGNS[RECOMMENDED]["attach"].steps
 
 
 def test_all_ten_operations_need_no_base(tmp_path: Path) -> None:
@@ -212,7 +214,7 @@ def test_several_designs_in_a_file(tmp_path: Path) -> None:
     one = '{"says": "One.", "base": "json_first", "eject": [take_lock, unload_medium, drop_lock]}'
     found = load(written(tmp_path, f'designs = {{"one": {one}, "two": {one}}}\n'))
     assert {n: d.says for n, d in found.items()} == {"one": "One.", "two": "One."}
-    assert found["one"].attach == DESIGNS["json_first"].attach
+    assert found["one"]["attach"] == DESIGNS["json_first"]["attach"]
 
 
 # What the documents show
@@ -228,7 +230,7 @@ def test_the_example_in_the_readme_is_what_it_says(tmp_path: Path) -> None:
     section = text.split("## Your own design")[1].split("\n## ")[0]
     example = re.findall(r"(?:^    .*\n)+", section, re.MULTILINE)[0].replace("    ", "")
     design = the(load(written(tmp_path, example, "early_unlock.py")))
-    steps = [s.name for s in design.attach.steps]
+    steps = [s.name for s in design["attach"].steps]
     assert steps.index("drop_lock") + 1 == steps.index("enter_xenstore")
     assert design.says.startswith("Attach as in xenstore_first_locked, but the lock is dropped before")
     assert verdict(DESIGNS[RECOMMENDED], "xenstore_has_template") is Verdict.EXHAUSTED
@@ -243,10 +245,10 @@ def test_the_examples_in_the_document_are_what_they_say(tmp_path: Path) -> None:
     assert design.says.startswith("What this design is")
     assert verdict(design, "xenstore_has_template") is Verdict.REFUTED
     default = the(load(written(tmp_path, "".join(x for x in whole.splitlines(True) if "on_failure" not in x))))
-    assert default.attach == design.attach
+    assert default["attach"] == design["attach"]
     unchecked = "attach = [take_lock, read_template, write_template, enter_xenstore_unchecked, drop_lock, allocate]\n"
     twice = the(load(written(tmp_path, BASE + a_step + unchecked)))
-    step = twice.attach.steps[3]
+    step = twice["attach"].steps[3]
     assert (step.name, step.may_fail) == ("enter_xenstore_unchecked", True)
     assert verdict(twice, "xenstore_has_template") is Verdict.EXHAUSTED
     (lemma,) = the(load(written(tmp_path, whole + a_lemma))).lemmas

@@ -9,16 +9,9 @@ from typing import Any
 import pytest
 
 from confsync.model.engine.footprint import footprint
-from confsync.model.language import (
-    ABSENT,
-    EMPTY,
-    LanguageError,
-    all_of,
-    either,
-    neg,
-    pointwise,
-)
-from confsync.model.language.step import StepFunction, step
+from confsync.model.language import LanguageError, StepFunction, all_of, either, neg, pointwise, step
+from confsync.model.libxl.protocol import LIBXL
+from confsync.model.libxl.state import ABSENT, EMPTY
 
 WRONG: dict[str, tuple[StepFunction, tuple[str, ...]]] = {}
 
@@ -161,7 +154,7 @@ def reads_the_ghost_vouched(s: Any, me: Any) -> None:
     me.fails_if(s.vouched[me.slot] == ABSENT)  # here
 
 
-@wrong("Local.watch", *GHOST)
+@wrong("LocalRecord.watch", *GHOST)
 def reads_the_ghost_watch(_: Any, me: Any) -> None:
     me.fails_if(me.watch == 0)  # here
 
@@ -169,12 +162,12 @@ def reads_the_ghost_watch(_: Any, me: Any) -> None:
 ENGINE = "is the engine's: a step neither reads nor writes it"
 
 
-@wrong("Local.at", ENGINE)
+@wrong("LocalRecord.at", ENGINE)
 def writes_its_own_location(_: Any, me: Any) -> None:
     me.at = 0  # here
 
 
-@wrong("Local.at", ENGINE)
+@wrong("LocalRecord.at", ENGINE)
 def reads_its_own_location(_: Any, me: Any) -> None:
     me.fails_if(me.at == 0)  # here
 
@@ -187,12 +180,12 @@ def writes_the_number_of_crashes(s: Any, _: Any) -> None:
 # ------------------------------------------------------------------ the configuration behind an entry
 
 
-@wrong(*UNSEEN, "no process can see the configuration behind an entry")
+@wrong(*UNSEEN, "no process can see what is behind an entry")
 def looks_behind_an_entry(s: Any, me: Any) -> None:
     me.fails_if(s.attached[me.slot] != me.config)  # here
 
 
-@wrong(*UNSEEN, "no process can see the configuration behind an entry")
+@wrong(*UNSEEN, "no process can see what is behind an entry")
 def copies_what_is_behind_the_entries(s: Any, me: Any) -> None:
     me.draft = s.attached  # here
 
@@ -393,7 +386,7 @@ def test_what_is_no_step_is_refused_by_name_and_place_with_the_way_out(name: str
     lines, first = inspect.getsourcelines(run)
     here = first + next(i for i, line in enumerate(lines) if "# here" in line)
     with pytest.raises(LanguageError) as error:
-        footprint(step(run))
+        footprint(step(run), LIBXL)
     message = str(error.value)
     assert message.startswith(f"step `{name}` (test_language.py:{here}): ")
     for words in says:

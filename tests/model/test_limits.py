@@ -94,7 +94,7 @@ def _every_trace_ends_where_the_property_does(name: str, bounds: Bounds) -> None
     for cell in check(DESIGNS[name], bounds).cells:
         if cell.verdict is not Verdict.REFUTED:
             continue
-        token = read_token(cell.token)
+        token = read_token(cell.token, Bounds)
         assert (token.design, token.property_name, token.bounds) == (name, cell.property_name, bounds)
         trace = replay(program, token)
         assert cell.trace
@@ -118,9 +118,9 @@ def test_a_corrupted_token_is_told(data: st.DataObject) -> None:
     at = data.draw(st.integers(given_.index(":", len("as_posted:")) + 1, len(given_) - 1))
     new = data.draw(st.sampled_from(["", *"0123456789abcdef.-:"]))
     corrupted = given_[:at] + new + given_[at + data.draw(st.integers(0, 1)) :]
-    before = read_token(given_)
+    before = read_token(given_, Bounds)
     try:
-        after = read_token(corrupted)
+        after = read_token(corrupted, Bounds)
         assume(after.bounds == LEAST)
         trace = replay(Program(DESIGNS["as_posted"], after.bounds), after)
     except TokenError:
@@ -145,12 +145,12 @@ def test_a_corrupted_token_is_told(data: st.DataObject) -> None:
 def test_bounds_that_cannot_be_are_told(bounds: str) -> None:
     design, property_name, _, choices, checksum = tokens()[0].split(":")
     with pytest.raises(TokenError):
-        read_token(f"{design}:{property_name}:{bounds}:{choices}:{checksum}")
+        read_token(f"{design}:{property_name}:{bounds}:{choices}:{checksum}", Bounds)
 
 
 @pytest.mark.slow
 def test_a_token_of_another_design_is_told() -> None:
-    for token in map(read_token, tokens()):
+    for token in (read_token(text, Bounds) for text in tokens()):
         for name in ("json_first", RECOMMENDED):
             try:
                 trace = replay(Program(DESIGNS[name], LEAST), token)

@@ -20,14 +20,14 @@ from confsync.model.engine.search.bfs import Limits, Search
 from confsync.model.engine.search.exact import suspects, watching
 from confsync.model.engine.search.frontier import Ids
 from confsync.model.engine.search.lookouts import WORD, Bits, LookOuts, Unseen, _batches, first_unseen
-from confsync.model.engine.search.recover import Recovery
+from confsync.model.engine.search.recover import Recoveries
 from confsync.model.engine.search.symmetry import permutations
 from confsync.model.engine.verdict import EXIT_OPEN, EXIT_REFUTED, Verdict, exit_code
-from confsync.model.language import Sort
-from confsync.model.language.step import Design
+from confsync.model.language import Design
 from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
 from confsync.model.libxl.observed import read, to_design
-from confsync.model.libxl.state import Bounds
+from confsync.model.libxl.protocol import LIBXL
+from confsync.model.libxl.state import CONFIG, Bounds
 
 pytestmark = pytest.mark.slow
 
@@ -131,7 +131,7 @@ def test_wide_states_and_many_answers_are_as_exact() -> None:
     suspected = suspects(narrow.pairs)
     few = grown(narrow, suspected)
     assert np.array_equal(grown(wide, suspected).sets(suspected), few.sets(suspected))
-    many = {((config,), 0, amount) for config in range(LEAST.size(Sort.CONFIG)) for amount in range(WORD)}
+    many = {((config,), 0, amount) for config in range(LEAST.size(CONFIG)) for amount in range(WORD)}
     assert suspected < many
     assert np.array_equal(grown(narrow, many).sets(suspected), few.sets(suspected))
 
@@ -141,9 +141,9 @@ def test_a_few_answers_at_a_time_find_the_shortest_too(monkeypatch: pytest.Monke
     search = searched(EXACT_BY_PARTS, DRIVE)
     suspected = suspects(search.pairs)
     at_once = first_unseen(search, suspected, Limits(), None)
-    batches = len(list(_batches(suspected, permutations(search.program.bounds))))
+    batches = len(list(_batches(LIBXL, suspected, permutations(LIBXL, search.program.bounds))))
     monkeypatch.setattr("confsync.model.engine.search.lookouts.ROOM", 1)
-    assert len(list(_batches(suspected, permutations(search.program.bounds)))) > batches
+    assert len(list(_batches(LIBXL, suspected, permutations(LIBXL, search.program.bounds)))) > batches
     found = first_unseen(search, suspected, Limits(), None)
     assert found.depth == at_once.depth is not None
     assert first_unseen(search, suspected, Limits(), found.depth) == found
@@ -172,13 +172,13 @@ def test_a_limit_leaves_the_other_properties_their_verdicts(monkeypatch: pytest.
 
 
 def test_a_recovery_at_its_limit_leaves_the_others_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    explore = Recovery._explore
+    explore = Recoveries._explore
 
-    def limited(self: Recovery, begin: Ids) -> object:
+    def limited(self: Recoveries, begin: Ids) -> object:
         self.limits = Limits(max_bytes=1)
         return explore(self, begin)
 
-    monkeypatch.setattr(Recovery, "_explore", limited)
+    monkeypatch.setattr(Recoveries, "_explore", limited)
     names = ["always_recoverable", "template_is_faithful", "lock_is_exclusive"]
     cells = {c.property_name: c for c in check(DETACH, LEAST, names).cells}
     bounded = {n for n, c in cells.items() if c.verdict is Verdict.BOUNDED}

@@ -41,7 +41,7 @@ def cells() -> list[Cell]:
 def expected(cells: list[Cell], tmp_path: Path) -> Manifest:
     path = tmp_path / "manifest.json"
     path.write_text(manifest.of(cells, TINY), encoding="utf-8")
-    return manifest.read(path)
+    return manifest.read(path, Bounds)
 
 
 def only(found: list[str]) -> str:
@@ -114,7 +114,7 @@ def run(*arguments: str) -> Result:
 
 
 GOOD = '{"bounds": {%s}, "designs": {"json_first": {"x": %s}}}'
-BOUNDS = ", ".join(f'"{n}": 1' for n in Bounds.LEAST)
+BOUNDS = ", ".join(f'"{n}": 1' for n in Bounds.least())
 CELL = '{"verdict": "REFUTED", "proof": "", "vacuous": false, "depth": 1, "states": 1}'
 BAD: dict[str, bytes] = {
     "empty": b"",
@@ -146,7 +146,7 @@ BAD: dict[str, bytes] = {
 def test_the_good_one_that_the_bad_ones_are_made_from_is_good(tmp_path: Path) -> None:
     path = tmp_path / "m.json"
     path.write_text(GOOD % (BOUNDS, CELL), encoding="utf-8")
-    assert manifest.read(path)["designs"]["json_first"]["x"]["verdict"] == "REFUTED"
+    assert manifest.read(path, Bounds)["designs"]["json_first"]["x"]["verdict"] == "REFUTED"
 
 
 @pytest.mark.parametrize("name", BAD)
@@ -154,7 +154,7 @@ def test_a_malformed_manifest_is_bad_input(tmp_path: Path, name: str) -> None:
     path = tmp_path / "m.json"
     path.write_bytes(BAD[name])
     with pytest.raises(ManifestError, match=r"m\.json: "):
-        manifest.read(path)
+        manifest.read(path, Bounds)
     result = run("json_first", "--manifest", str(path))
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.startswith(f"confsync: {path}: ")
@@ -195,7 +195,7 @@ def test_the_command_writes_one_and_any_flipped_verdict_is_unlike_it(tmp_path: P
 
 
 def test_ours_has_every_design_and_property_at_the_default_bounds() -> None:
-    ours = manifest.read(MANIFEST)
+    ours = manifest.read(MANIFEST, Bounds)
     assert Bounds(**ours["bounds"]) == Bounds()
     assert {(d, p) for d, cells in ours["designs"].items() for p in cells} == {
         (d, p) for d in DESIGNS for p in PROPERTIES

@@ -165,7 +165,9 @@ def test_progress_is_told_again_of_work_that_says_nothing() -> None:
 )
 def test_every_long_command_tells_how_far_it_is(arguments: tuple[str, ...], says: str) -> None:
     """Where standard error is no terminal: a line each time when it is time, on standard error and nowhere else."""
-    at_once = "from confsync.model import progress; progress.EVERY = 0.0; from confsync.front_door import main; main()"
+    at_once = (
+        "from confsync.model.report import progress; progress.EVERY = 0.0; from confsync.front_door import main; main()"
+    )
     result = subprocess.run(
         [sys.executable, "-c", at_once, *arguments], env=environment(), capture_output=True, text=True, check=False
     )

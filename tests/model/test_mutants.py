@@ -15,8 +15,7 @@ from confsync.model.engine.check import Examined, check
 from confsync.model.engine.contract import check_contract
 from confsync.model.engine.program import Kind, Program
 from confsync.model.engine.verdict import Verdict
-from confsync.model.language import LanguageError
-from confsync.model.language.step import Design
+from confsync.model.language import Design, LanguageError
 from confsync.model.libxl.properties import PROPERTIES
 from confsync.model.libxl.state import Bounds
 
@@ -131,4 +130,4 @@ def test_the_lists_are_of_mutants() -> None:
 
 def test_a_mutant_is_another_design() -> None:
     for operation, design in MUTANTS.values():
-        assert getattr(design, operation) != getattr(recommended, operation)
+        assert design[operation] != recommended[operation]

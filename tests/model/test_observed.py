@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from observed_runs import ALL, BASE, CREATE, HOST_TRACES, HOSTS, INSERT, LAB, LAB_TRACES, made, names, one, order_of
 
-from confsync.model.language.step import once
+from confsync.model.language import once
 from confsync.model.libxl.observed import Taken
 from confsync.model.libxl.steps import drop_device_lock, take_device_lock, unlock
 
@@ -36,7 +36,7 @@ def test_the_lab_as_a_whole() -> None:
         assert order_of(observed, operation) == expected
     assert order_of(observed, "swap") == INSERT
     assert observed.borrowed == ("create",)
-    assert observed.design.create is BASE.create
+    assert observed.design["create"] is BASE["create"]
     assert observed.variations == ()
     assert {n: [t.path.stem for t in ts] for n, ts in observed.agreeing.items()} == {
         "attach": ["network-attach", "network-attach-2nd"],
@@ -55,7 +55,7 @@ def test_the_hosts_as_a_whole_agree_with_the_lab() -> None:
     lab = made(LAB).design
     for operation, _ in BASE.operations():
         if operation != "create":
-            assert order_of(observed, operation) == " ".join(s.name for s in getattr(lab, operation).steps)
+            assert order_of(observed, operation) == " ".join(s.name for s in lab[operation].steps)
     assert order_of(observed, "create") == CREATE
     assert [t.label for t in observed.variations] == ["044-network-detach-paused/events.txt"]
     assert {t.label: why for t, why in observed.skipped} == {
@@ -135,9 +135,9 @@ def test_what_is_assumed_is_said() -> None:
 
 def test_clean_up_drops_the_locks_that_are_taken() -> None:
     design = made(LAB).design
-    assert design.attach.clean_up == (unlock,)
-    assert design.insert.clean_up == (unlock, once(take_device_lock, drop_device_lock))
-    assert design.detach.clean_up == design.rename.clean_up == ()
+    assert design["attach"].clean_up == (unlock,)
+    assert design["insert"].clean_up == (unlock, once(take_device_lock, drop_device_lock))
+    assert design["detach"].clean_up == design["rename"].clean_up == ()
 
 
 def test_a_commit_that_was_refused_counts_once() -> None:

@@ -8,17 +8,11 @@ import pytest
 
 from confsync.model.engine.footprint import footprint
 from confsync.model.engine.program import Program
-from confsync.model.language import (
-    EMPTY,
-    LanguageError,
-    either,
-    neg,
-    pointwise,
-)
-from confsync.model.language.step import Operation, Step, once, order, step
+from confsync.model.language import LanguageError, Operation, Step, either, neg, once, order, pointwise, step
 from confsync.model.libxl import steps
 from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
-from confsync.model.libxl.state import Bounds, Local, Shared
+from confsync.model.libxl.protocol import LIBXL
+from confsync.model.libxl.state import EMPTY, Bounds, Local, Shared
 
 BOUNDS = Bounds(slots=1, ejectable=1, configs=1, names=2, amounts=1, processes=1, crashes=1)
 GOOD = DESIGNS[RECOMMENDED]
@@ -61,7 +55,7 @@ NO_DESIGN: dict[str, tuple[Callable[[], object], tuple[str, ...]]] = {
         ("design `mine`", "operation `rename`", "it has no steps", "rename the domain"),
     ),
     "an attach that never allocates": (
-        lambda: made(attach=GOOD.attach.without(steps.allocate)),
+        lambda: made(attach=GOOD["attach"].without(steps.allocate)),
         ("design `mine`", "operation `attach`", "no step of it writes `resources`", "attach a device"),
     ),
     "an eject that only looks": (
@@ -69,7 +63,7 @@ NO_DESIGN: dict[str, tuple[Callable[[], object], tuple[str, ...]]] = {
         ("design `mine`", "operation `eject`", "no step of it writes `xenstore`", "eject the medium"),
     ),
     "a draft that nothing has read": (
-        lambda: made(attach=GOOD.attach.without(steps.read_template)),
+        lambda: made(attach=GOOD["attach"].without(steps.read_template)),
         (
             "design `mine`",
             "operation `attach`",
@@ -79,7 +73,7 @@ NO_DESIGN: dict[str, tuple[Callable[[], object], tuple[str, ...]]] = {
         ),
     ),
     "an argument that it is not given": (
-        lambda: made(detach=GOOD.detach.before(steps.mark_closing, steps.enter_xenstore)),
+        lambda: made(detach=GOOD["detach"].before(steps.mark_closing, steps.enter_xenstore)),
         ("design `mine`", "operation `detach`", "step 1, `enter_xenstore`", "`me.config`", "detach is given slot"),
     ),
     "a draft of which one slot has been set": (
@@ -101,11 +95,11 @@ NO_DESIGN: dict[str, tuple[Callable[[], object], tuple[str, ...]]] = {
         ("design `mine`", "operation `attach`", "clean-up of step 3, `forget`", "`me.draft`"),
     ),
     "two different steps of one name": (
-        lambda: made(attach=order(*GOOD.attach.steps[:-1], another_allocate(), steps.allocate)),
+        lambda: made(attach=order(*GOOD["attach"].steps[:-1], another_allocate(), steps.allocate)),
         ("design `mine`", "operation `attach`", "two different steps `allocate`", "give one another name"),
     ),
     "an operation that there is not": (
-        lambda: made(atach=GOOD.attach),
+        lambda: made(atach=GOOD["attach"]),
         ("design `mine`", "no such operation: atach", "there are create, attach, detach,"),
     ),
     "a function that is no step": (
@@ -117,7 +111,7 @@ NO_DESIGN: dict[str, tuple[Callable[[], object], tuple[str, ...]]] = {
         ("`drop_lock` is no part of a clean-up", "once("),
     ),
     "a place that there is not": (
-        lambda: GOOD.attach.before(steps.forget, look),
+        lambda: GOOD["attach"].before(steps.forget, look),
         ("`forget` is no step of this operation", "take_lock, read_template,"),
     ),
     "leaving out what is not there": (
@@ -126,7 +120,7 @@ NO_DESIGN: dict[str, tuple[Callable[[], object], tuple[str, ...]]] = {
     ),
     "a retrieve without an end": (
         lambda: made(retrieve=order(steps.read_template, steps.merge_knobs)),
-        ("design `mine`", "operation `retrieve`", "`answer`"),
+        ("design `mine`", "operation `retrieve`", "end it with a step that does neither"),
     ),
 }
 
@@ -141,7 +135,7 @@ def test_what_is_no_design_is_refused_by_name_and_place_with_the_way_out(name: s
 
 
 def test_a_step_of_ones_own_needs_nothing_else() -> None:
-    assert made(rename=GOOD.rename.before(steps.write_name, look)).points
+    assert made(rename=GOOD["rename"].before(steps.write_name, look)).points
 
 
 # ------------------------------------------------------------------ footprints
@@ -180,7 +174,7 @@ FOOTPRINTS = {
 
 @pytest.mark.parametrize("of", FOOTPRINTS, ids=str)
 def test_a_footprint_is_what_a_person_would_say(of: Step) -> None:
-    f = footprint(of)
+    f = footprint(of, LIBXL)
     found = (f.reads_shared, f.reads_local, f.writes_shared, f.writes_local, f.replaces_local, f.waits, f.refuses)
     assert found == FOOTPRINTS[of]
     assert f.guards == f.waits + f.refuses
@@ -208,7 +202,7 @@ def compare_in_a_choice(s: Shared, me: Local) -> None:
 )
 def test_a_footprint_says_whether_values_are_compared(of: Step, compares: bool) -> None:
     """On this rests that one configuration is enough (`confsync.model.engine.slice`)."""
-    assert footprint(of).compares is compares
+    assert footprint(of, LIBXL).compares is compares
 
 
 def test_no_name_is_both_a_shared_field_and_a_local_one() -> None:

@@ -16,14 +16,15 @@ from hand_states import BOUNDS, C1, C2, DRIVE, NOTHING, SHARED, SLOT, Fields, st
 from naive import Naive
 
 from confsync.model.engine.program import IDLE, Program
-from confsync.model.engine.search import recover
 from confsync.model.engine.search.alone import Alone
 from confsync.model.engine.search.monitor import Monitor
 from confsync.model.engine.search.pairs import Pairs
-from confsync.model.language import ABSENT, EMPTY, MADE_UP
-from confsync.model.language.step import Design, order
+from confsync.model.language import Design, Invariant, order
+from confsync.model.libxl import recovery
 from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
-from confsync.model.libxl.properties import BIT, PROPERTIES, Decided
+from confsync.model.libxl.properties import PROPERTIES
+from confsync.model.libxl.protocol import BIT
+from confsync.model.libxl.state import ABSENT, EMPTY, MADE_UP
 from confsync.model.libxl.steps import (
     answer,
     drop_device_lock,
@@ -85,8 +86,7 @@ STORES: dict[str, tuple[str, Fields, str]] = {
 def truths(name: str, fields: Fields) -> Iterator[tuple[bool, bool]]:
     """Of each slot, whether the property holds there, and whether its case is met."""
     p, s = PROPERTIES[name], stores(**fields)
-    assert p.holds
-    assert p.met
+    assert isinstance(p, Invariant)
     for k in (SLOT, DRIVE):
         yield bool(p.holds(s, k)), bool(p.met(s, k))
 
@@ -112,7 +112,7 @@ def test_the_naive_checker_says_the_same_of_the_stores(what: str) -> None:
 
 
 def test_every_property_over_the_stores_is_among_them() -> None:
-    decided = {n for n, p in PROPERTIES.items() if p.decided is Decided.STORES}
+    decided = {n for n, p in PROPERTIES.items() if isinstance(p, Invariant)}
     assert {name for name, _, word in STORES.values() if word == VIOLATED} == decided
 
 
@@ -137,7 +137,9 @@ HALF_WAY: dict[str, Fields] = {
 
 
 def agreement(fields: Fields) -> bool:
-    return bool(recover.devices_agree(stores(**fields), (SLOT, DRIVE)))
+    return all(recovery.slot_agrees(stores(**fields), k) for k in (SLOT, DRIVE)) and bool(
+        recovery.whole_agrees(stores(**fields))
+    )
 
 
 def test_full_agreement() -> None:
@@ -152,17 +154,17 @@ def test_what_is_half_way_is_no_agreement(what: str) -> None:
 
 
 def test_a_target_that_the_hypervisor_does_not_grant_is_no_agreement() -> None:
-    assert recover.memory_agrees(stores(memory=1, granted=1))
-    assert not recover.memory_agrees(stores(memory=1))
-    assert not recover.memory_agrees(stores(granted=1))
+    assert recovery.memory_agrees(stores(memory=1, granted=1))
+    assert not recovery.memory_agrees(stores(memory=1))
+    assert not recovery.memory_agrees(stores(granted=1))
 
 
 def test_only_what_is_half_created_or_half_destroyed_may_be_destroyed() -> None:
-    assert not recover.may_be_destroyed(stores(**AGREED)), "a recovery does not cost the domain"
-    assert not recover.may_be_destroyed(stores(**AGREED, closing=(True, False), locked=True))
-    assert recover.may_be_destroyed(stores(**{**AGREED, "paused": True}))
-    assert recover.may_be_destroyed(stores(**{**AGREED, "saved": False}))
-    assert not recover.may_be_destroyed(stores(saved=True)), "there is no domain"
+    assert not recovery.may_be_destroyed(stores(**AGREED)), "a recovery does not cost the domain"
+    assert not recovery.may_be_destroyed(stores(**AGREED, closing=(True, False), locked=True))
+    assert recovery.may_be_destroyed(stores(**{**AGREED, "paused": True}))
+    assert recovery.may_be_destroyed(stores(**{**AGREED, "saved": False}))
+    assert not recovery.may_be_destroyed(stores(saved=True)), "there is no domain"
 
 
 # ------------------------------------------------------------------ what a retrieve alone returns
@@ -190,16 +192,16 @@ def test_what_the_domain_is() -> None:
 
 
 def test_a_retrieve_of_a_healthy_domain() -> None:
-    assert alone().retrieve(word_of(SHARED, HEALTHY)) == ((C1, C2), 1, 1)
+    assert alone().answer_alone(word_of(SHARED, HEALTHY)) == ((C1, C2), 1, 1)
     assert judged(HEALTHY) == {"knobs_are_reflected": HOLDS, "retrieve_is_a_fixed_point": HOLDS}
     assert judged({}) == {"knobs_are_reflected": NO_CASE, "retrieve_is_a_fixed_point": NO_CASE}
 
 
 def test_a_retrieve_takes_the_knobs_from_xenstore_and_the_devices_from_the_template() -> None:
     old: Fields = {**HEALTHY, "template_name": 0, "template_memory": 0}
-    assert alone().retrieve(word_of(SHARED, old)) == ((C1, C2), 1, 1)
+    assert alone().answer_alone(word_of(SHARED, old)) == ((C1, C2), 1, 1)
     emptied: Fields = {**HEALTHY, "xenstore": (C1, EMPTY)}
-    assert alone().retrieve(word_of(SHARED, emptied)) == ((C1, EMPTY), 1, 1)
+    assert alone().answer_alone(word_of(SHARED, emptied)) == ((C1, EMPTY), 1, 1)
 
 
 def test_a_memory_target_that_is_not_granted_is_not_reflected() -> None:
@@ -210,7 +212,7 @@ def test_a_memory_target_that_is_not_granted_is_not_reflected() -> None:
 
 
 def test_a_name_that_is_read_from_the_template_is_not_reflected() -> None:
-    steps = tuple(s for s in DESIGNS[RECOMMENDED].retrieve.steps if s.name != "merge_knobs")
+    steps = tuple(s for s in DESIGNS[RECOMMENDED]["retrieve"].steps if s.name != "merge_knobs")
     lazy = DESIGNS[RECOMMENDED].but("lazy", "", retrieve=order(*steps))
     assert judged(HEALTHY, lazy)["knobs_are_reflected"] == HOLDS
     assert judged({**HEALTHY, "template_name": 0}, lazy)["knobs_are_reflected"] == VIOLATED
@@ -220,7 +222,7 @@ def test_a_name_that_is_read_from_the_template_is_not_reflected() -> None:
 def test_what_is_retrieved_has_to_be_what_is_there() -> None:
     assert judged({**HEALTHY, "template": (C2, C2)})["retrieve_is_a_fixed_point"] == VIOLATED, "another configuration"
     assert judged({**HEALTHY, "template": (ABSENT, C2)})["retrieve_is_a_fixed_point"] == VIOLATED, "made up"
-    assert alone().retrieve(word_of(SHARED, {**HEALTHY, "template": (ABSENT, C2)})) == ((MADE_UP, C2), 1, 1)
+    assert alone().answer_alone(word_of(SHARED, {**HEALTHY, "template": (ABSENT, C2)})) == ((MADE_UP, C2), 1, 1)
     assert judged({**HEALTHY, "xenstore": (C1, EMPTY)})["retrieve_is_a_fixed_point"] == HOLDS, "an emptied drive"
 
 
@@ -284,8 +286,8 @@ def test_a_lock_that_nobody_lets_go_of() -> None:
 
 
 def test_an_answer_with_an_entry_that_was_made_up_is_degraded() -> None:
-    last = len(DESIGNS[RECOMMENDED].retrieve.steps) - 1
-    assert DESIGNS[RECOMMENDED].retrieve.steps[last] is answer
+    last = len(DESIGNS[RECOMMENDED]["retrieve"].steps) - 1
+    assert DESIGNS[RECOMMENDED]["retrieve"].steps[last] is answer
     violated, met = looked_at(HEALTHY, ("retrieve", last, {"draft": (C1, MADE_UP)}))
     assert "retrieve_never_degraded" in violated & met
     violated, met = looked_at(HEALTHY, ("retrieve", last, {"draft": (C1, EMPTY)}))

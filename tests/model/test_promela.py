@@ -12,8 +12,7 @@ from benchmarks import promela
 from benchmarks.promela import SpinError, generate, run
 from confsync.model.engine.program import Program
 from confsync.model.engine.slice import cone
-from confsync.model.language import any_of, neg, pointwise
-from confsync.model.language.step import Design, once, order, step
+from confsync.model.language import Design, any_of, neg, once, order, pointwise, step
 from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
 from confsync.model.libxl.state import Bounds, Local, Shared
 from confsync.model.libxl.steps import (

@@ -6,11 +6,10 @@ import pytest
 
 from confsync.model.engine.check import check
 from confsync.model.engine.program import Program
-from confsync.model.engine.search.monitor import StoresJudge
+from confsync.model.engine.search.monitor import InvariantJudge
 from confsync.model.engine.verdict import Verdict
 from confsync.model.engine.violation import violates
-from confsync.model.language import neg
-from confsync.model.language.step import Design, order, step
+from confsync.model.language import Design, neg, order, step
 from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
 from confsync.model.libxl.properties import PROPERTIES
 from confsync.model.libxl.state import Bounds, Local, Shared
@@ -146,4 +145,4 @@ def test_where_there_are_no_slots_a_map_holds_nothing() -> None:
     word = program.initial
     for name in ("alive", "saved", "name", "memory", "granted", "locked", "lock_file"):
         word = program.shared_layout.put(word, name, 1)
-    assert StoresJudge(program, PROPERTIES)(word) == (0, 0)
+    assert InvariantJudge(program, PROPERTIES)(word) == (0, 0)

@@ -20,7 +20,7 @@ from confsync.model.engine.search.bfs import Limits, Search
 from confsync.model.engine.search.monitor import Monitor
 from confsync.model.engine.search.pairs import Pairs
 from confsync.model.engine.verdict import Verdict
-from confsync.model.language.step import Design, order
+from confsync.model.language import Design, order
 from confsync.model.libxl import steps
 from confsync.model.libxl.designs import DESIGNS
 from confsync.model.libxl.properties import PROPERTIES

@@ -9,7 +9,7 @@ import pytest
 from record import MANY, VARIED, WRONG, named, orders, read_named, read_variants, searched, varied
 from variants import as_file, variant
 
-from confsync.model.command.design_file import load
+from confsync import load
 from confsync.model.engine.contract import check_contract
 from confsync.model.engine.verdict import Verdict
 from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
@@ -60,7 +60,7 @@ def test_the_record_holds_what_it_says() -> None:
     assert set(read_named()) == {f"{n}, {size}" for n in {*DESIGNS, *wrong} for size in ("default", "small")}
     assert len(VARIANTS) == MANY
     assert {tuple(v["bounds"].values()) for v in VARIANTS.values()} == {
-        tuple(getattr(b, n) for n in Bounds.LEAST) for b in VARIED
+        tuple(getattr(b, n) for n in Bounds.least()) for b in VARIED
     }
     for entry in (*read_named().values(), *VARIANTS.values()):
         words = {said.split(" ")[0].rstrip(":,") for said in entry["verdicts"].values()}

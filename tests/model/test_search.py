@@ -16,7 +16,7 @@ from confsync.model.engine.search.bfs import Limits, Search
 from confsync.model.engine.search.frontier import Packing
 from confsync.model.engine.search.monitor import Monitor
 from confsync.model.engine.search.pairs import Interned, Pairs
-from confsync.model.language.step import order
+from confsync.model.language import order
 from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
 from confsync.model.libxl.properties import PROPERTIES
 from confsync.model.libxl.state import Bounds

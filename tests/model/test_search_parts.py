@@ -22,10 +22,10 @@ from confsync.model.engine.search.frontier import BLOCK, Packing, TooNarrow, Vis
 from confsync.model.engine.search.symmetry import LARGEST, permutations, renaming
 from confsync.model.engine.trace import StaleToken, TokenError, read_token, replay
 from confsync.model.engine.verdict import Verdict
-from confsync.model.language import EMPTY, FIRST_CONFIG, MADE_UP, Sort
-from confsync.model.language.step import Design
+from confsync.model.language import Design
 from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
-from confsync.model.libxl.state import Bounds
+from confsync.model.libxl.protocol import LIBXL
+from confsync.model.libxl.state import AMOUNT, CONFIG, EMPTY, FIRST_CONFIG, MADE_UP, NAME, SLOT, Bounds
 from confsync.model.libxl.steps import answer, drop_lock, merge_knobs, read_template, take_lock
 
 recommended = DESIGNS[RECOMMENDED]
@@ -90,24 +90,24 @@ def test_what_may_be_renamed() -> None:
     """Ordinary slots among themselves, drives among themselves, what users gave, and all names and amounts but the
     first, with which a domain is created."""
     bounds = Bounds(slots=2, ejectable=2, configs=2, names=3, amounts=3)
-    group = permutations(bounds)
+    group = permutations(LIBXL, bounds)
     assert len(group) == 2 * 2 * 2 * 2 * 2
-    assert len({tuple(sorted((s.value, p) for s, p in g.items())) for g in group}) == len(group)
+    assert len({tuple(sorted((s.name, p) for s, p in g.items())) for g in group}) == len(group)
     for g in group:
-        assert set(g[Sort.SLOT][:2]) == {0, 1}
-        assert set(g[Sort.SLOT][2:]) == {2, 3}
-        assert g[Sort.CONFIG][:FIRST_CONFIG] == tuple(range(FIRST_CONFIG)), "absent, empty, made up"
-        assert set(g[Sort.CONFIG][FIRST_CONFIG:]) == {C1, C2}
-        assert g[Sort.NAME][0] == g[Sort.AMOUNT][0] == 0
-        assert set(g[Sort.NAME]) == set(g[Sort.AMOUNT]) == {0, 1, 2}
+        assert set(g[SLOT][:2]) == {0, 1}
+        assert set(g[SLOT][2:]) == {2, 3}
+        assert g[CONFIG][:FIRST_CONFIG] == tuple(range(FIRST_CONFIG)), "absent, empty, made up"
+        assert set(g[CONFIG][FIRST_CONFIG:]) == {C1, C2}
+        assert g[NAME][0] == g[AMOUNT][0] == 0
+        assert set(g[NAME]) == set(g[AMOUNT]) == {0, 1, 2}
     assert group[0] == {s: tuple(range(len(p))) for s, p in group[0].items()}, "the identity comes first"
 
 
 def test_a_group_that_is_too_large_is_a_subgroup() -> None:
     bounds = Bounds(slots=6, ejectable=2, configs=2, names=3, amounts=3)
-    group = permutations(bounds)
+    group = permutations(LIBXL, bounds)
     assert 1 < len(group) <= LARGEST
-    found = {tuple(p for _, p in sorted(g.items(), key=lambda item: item[0].value)) for g in group}
+    found = {tuple(p for _, p in sorted(g.items(), key=lambda item: item[0].name)) for g in group}
     first = min(found)
     assert tuple(tuple(range(len(p))) for p in first) in found
     composed = {tuple(tuple(a[i] for i in b) for a, b in zip(g, h, strict=True)) for g in found for h in found}
@@ -117,7 +117,7 @@ def test_a_group_that_is_too_large_is_a_subgroup() -> None:
 def test_a_renaming_moves_every_field_of_its_sort() -> None:
     bounds = Bounds(slots=2, ejectable=0, configs=2, names=3, amounts=3)
     layout = Program(recommended, bounds).shared_layout
-    swap = {Sort.SLOT: (1, 0), Sort.CONFIG: (0, 1, 2, C2, C1), Sort.NAME: (0, 2, 1), Sort.AMOUNT: (0, 2, 1)}
+    swap = {SLOT: (1, 0), CONFIG: (0, 1, 2, C2, C1), NAME: (0, 2, 1), AMOUNT: (0, 2, 1)}
     before: dict[str, Plain] = {
         "alive": True, "template": (C1, MADE_UP), "xenstore": (C2, EMPTY), "closing": (True, False),
         "vouched": (C1, C1), "name": 1, "template_name": 2, "memory": 1, "granted": 0, "template_memory": 2,
@@ -145,7 +145,7 @@ ORBITS = Bounds(slots=0, ejectable=0, configs=1, names=3, amounts=1, processes=2
 def test_one_state_an_orbit(design: str, levels: int) -> None:
     """Every state without symmetry is a renaming of one that is found with it, and of one only."""
     program = Program(DESIGNS[design], ORBITS)
-    group = permutations(ORBITS)
+    group = permutations(LIBXL, ORBITS)
     rename = [(renaming(program.shared_layout, g), renaming(program.local_layout, g)) for g in group]
     found, whole = search_of(program, symmetric=True), search_of(program, symmetric=False)
     for search in (found, whole):
@@ -225,8 +225,8 @@ def _anything(program: Program, chance: random.Random, at: int) -> tuple[int, in
         word = start
         for name, place in layout.places.items():
             if name not in ("at", "watch", "crashes"):
-                values = tuple(chance.randrange(layout.bounds.size(place.field.sort)) for _ in range(place.count))
-                word = layout.put(word, name, values if place.field.per_slot else values[0])
+                values = tuple(chance.randrange(layout.bounds.size_of(place.field)) for _ in range(place.count))
+                word = layout.put(word, name, values if place.field.over else values[0])
         words.append(word)
     return words[0], words[1]
 
@@ -311,11 +311,11 @@ def test_a_token_replays_its_own_run_and_no_other() -> None:
     (cell,) = check(ANSWERS["the template's name, which no rename writes"][0], KNOBS, ["retrieve_is_exact"]).cells
     assert cell.trace
     program = Program(cell.trace.program.design, KNOBS)
-    token = read_token(cell.token)
+    token = read_token(cell.token, Bounds)
     assert replay(program, token).moves == cell.trace.moves
     with pytest.raises(StaleToken, match="something else"):
-        replay(program, read_token(cell.token[:-8] + "00000000"))
+        replay(program, read_token(cell.token[:-8] + "00000000", Bounds))
     with pytest.raises(StaleToken, match="takes transition 999 of process 0"):
-        replay(program, read_token(cell.token.replace(":0.", ":0.999-0.", 1)))
+        replay(program, read_token(cell.token.replace(":0.", ":0.999-0.", 1), Bounds))
     with pytest.raises(TokenError, match="and there are 2"):
-        replay(program, read_token(cell.token.replace(":0.", ":5.0-0.", 1)))
+        replay(program, read_token(cell.token.replace(":0.", ":5.0-0.", 1), Bounds))

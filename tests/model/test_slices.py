@@ -7,14 +7,14 @@ import pytest
 from naive import Naive, violates
 from searches import LEAST, each_once, every_design, recommended, shortest, the_whole
 
-from confsync.model.engine.check import SLICES, check
+from confsync.model.engine.check import check
 from confsync.model.engine.concrete import Layout
 from confsync.model.engine.program import Program
-from confsync.model.engine.slice import cone, configurations_are_alike
+from confsync.model.engine.slice import cone, values_are_alike
 from confsync.model.engine.verdict import Verdict
-from confsync.model.language import LanguageError, any_of, either, neg
-from confsync.model.language.step import Operation, order, step
+from confsync.model.language import LanguageError, Operation, any_of, either, neg, order, step
 from confsync.model.libxl.designs import DESIGNS
+from confsync.model.libxl.slices import SLICES
 from confsync.model.libxl.state import Bounds, Local, Shared
 from confsync.model.libxl.steps import (
     answer,
@@ -71,7 +71,7 @@ def with_step(operation: Operation, new: Operation) -> Operation:
 
 def test_a_guard_draws_what_it_reads_into_every_slice() -> None:
     devices = next(s for s in SLICES if s.name == "devices")
-    edited = recommended.but("edited", "", attach=with_step(recommended.attach, order(refuse_if_renamed)))
+    edited = recommended.but("edited", "", attach=with_step(recommended["attach"], order(refuse_if_renamed)))
     for design, drawn in ((recommended, False), (edited, True)):
         fields = cone(Program(design, Bounds()), devices.seeds)
         assert ("name" in fields) is ("template_name" in fields) is ("new_name" in fields) is drawn
@@ -79,16 +79,16 @@ def test_a_guard_draws_what_it_reads_into_every_slice() -> None:
 
 
 def test_comparing_two_configurations_needs_two() -> None:
-    edited = recommended.but("edited", "", attach=with_step(recommended.attach, order(refuse_unless_as_saved)))
-    assert configurations_are_alike(Program(recommended, Bounds()))
-    assert not configurations_are_alike(Program(edited, Bounds()))
+    edited = recommended.but("edited", "", attach=with_step(recommended["attach"], order(refuse_unless_as_saved)))
+    assert values_are_alike(Program(recommended, Bounds()))
+    assert not values_are_alike(Program(edited, Bounds()))
 
 
 def _noise(layout: Layout, fields: list[str], word: int, rng: np.random.Generator) -> int:
     """The word with these fields set to anything."""
     for name in fields:
         place = layout.places[name]
-        most = layout.bounds.size(place.field.sort)
+        most = layout.bounds.size_of(place.field)
         word = layout.put(word, name, tuple(int(v) for v in rng.integers(most, size=place.count)))
     return word
 
@@ -167,7 +167,7 @@ def test_a_later_slice_can_have_the_shorter_trace() -> None:
         "hopeless",
         "",
         set_memory_target=order(keep_a_torn_target, keep_a_torn_grant, write_chosen_memory),
-        detach=recommended.detach.dropping(0),
+        detach=recommended["detach"].dropping(0),
     )
     bounds = Bounds(slots=1, ejectable=0, configs=1, names=1, amounts=2, processes=1, crashes=1)
     (cell,) = check(design, bounds, ["always_recoverable"]).cells

@@ -23,10 +23,11 @@ from hand_states import (
     taken,
 )  # fmt: skip
 
-from confsync.model.language import ABSENT, EMPTY, MADE_UP
-from confsync.model.language.step import SIGNATURES
+from confsync.model.engine.environment import die, may_be_asked
 from confsync.model.libxl import ghosts, steps
-from confsync.model.libxl.environment import die, may_be_asked
+from confsync.model.libxl.operations import SIGNATURES
+from confsync.model.libxl.protocol import LIBXL
+from confsync.model.libxl.state import ABSENT, EMPTY, MADE_UP
 
 Changes = tuple[Fields, Fields] | str
 AT_SLOT: Fields = {"slot": SLOT, "config": C1}
@@ -203,7 +204,7 @@ ATTACH, MEMORY = SIGNATURES["attach"], SIGNATURES["set_memory_target"]
 
 def died(operation: str, s: Fields, me: Fields) -> Fields:
     shared = stores(**s)
-    die(SIGNATURES[operation], shared, process(**me))
+    die(LIBXL, SIGNATURES[operation])(shared, process(**me))
     return changed(shared, SHARED, s)
 
 
@@ -269,14 +270,14 @@ def test_a_memory_target_is_torn_between_its_two_writes() -> None:
 def test_an_error_is_no_excuse_for_a_target_that_stays_torn(tore: bool) -> None:
     s: Fields = {"torn": True, "granted": 1, "vouched": (C1, C2), "xenstore": NOTHING}
     shared = stores(**s)
-    ghosts.gives_up(MEMORY, shared, process(), tore=tore)
+    ghosts.gives_up(MEMORY, frozenset({"granted"} if tore else ()))(shared, process())
     assert changed(shared, SHARED, s) == ({"torn": False} if tore else {})
-    ghosts.gives_up(ATTACH, shared, process(**AT_SLOT), tore=False)
+    ghosts.gives_up(ATTACH, frozenset())(shared, process(**AT_SLOT))
     assert shared.vouched[SLOT] == ABSENT
 
 
 def asked(operation: str, me: Fields) -> bool:
-    return all(bool(may_be_asked(SIGNATURES[operation], process(**me), k)) for k in (SLOT, DRIVE))
+    return all(bool(may_be_asked(LIBXL, SIGNATURES[operation], process(**me), k)) for k in (SLOT, DRIVE))
 
 
 def test_what_an_operation_may_be_asked() -> None:

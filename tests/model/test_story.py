@@ -17,9 +17,9 @@ from confsync.model.engine.trace import Trace, initial
 from confsync.model.engine.trace import step as move
 from confsync.model.engine.verdict import Cell
 from confsync.model.engine.violation import violates
-from confsync.model.language.step import Design, step
+from confsync.model.language import AnswerInvariant, Design, Invariant, step
 from confsync.model.libxl.designs import DESIGNS
-from confsync.model.libxl.properties import PROPERTIES, Decided
+from confsync.model.libxl.properties import PROPERTIES
 from confsync.model.libxl.state import Bounds, Local, Shared
 from confsync.model.libxl.steps import drop_lock, read_template, take_device_lock, take_lock
 from confsync.model.report.events import arguments, asked, events
@@ -60,7 +60,7 @@ def play(design: Design, bounds: Bounds, *script: str) -> Trace:
 
 def _called(program: Program, t: Transition) -> tuple[str, str, Kind]:
     point = program.points[t.label.point]
-    begun = asked(point.operation, arguments(program, t.started)) if t.started != IDLE else ""
+    begun = asked(program, point.operation, arguments(program, t.started)) if t.started != IDLE else ""
     return begun, point.step.name, t.label.kind
 
 
@@ -186,8 +186,8 @@ def test_a_whole_life_without_a_violation() -> None:
 
 def test_names_and_memory_are_told_where_there_is_more_than_one() -> None:
     locked = DESIGNS["xenstore_first_locked"]
-    deaf = locked.but("deaf", "", retrieve=locked.retrieve.without(*locked.retrieve.steps[4:5]))
-    assert [s.name for s in deaf.retrieve.steps] == [
+    deaf = locked.but("deaf", "", retrieve=locked["retrieve"].without(*locked["retrieve"].steps[4:5]))
+    assert [s.name for s in deaf["retrieve"].steps] == [
         "take_lock", "read_template", "merge_devices", "merge_media", "drop_lock", "answer",
     ]  # fmt: skip
     trace = play(
@@ -244,10 +244,10 @@ LOCKED = DESIGNS["xenstore_first_locked"]
 LAWLESS = LOCKED.but(
     "lawless",
     "",
-    rename=LOCKED.rename.before(take_lock, break_lock),
-    insert=LOCKED.insert.before(read_template, take_device_lock),
-    eject=LOCKED.eject.before(take_lock, take_device_lock),
-    retrieve=LOCKED.retrieve.dropping(5),
+    rename=LOCKED["rename"].before(take_lock, break_lock),
+    insert=LOCKED["insert"].before(read_template, take_device_lock),
+    eject=LOCKED["eject"].before(take_lock, take_device_lock),
+    retrieve=LOCKED["retrieve"].dropping(5),
 )
 
 
@@ -287,7 +287,7 @@ def test_who_is_where(name: str, script: list[str], expected: list[str]) -> None
 
 
 def test_a_lock_that_nobody_holds() -> None:
-    stuck = LOCKED.but("stuck", "", rename=LOCKED.rename.without(drop_lock))
+    stuck = LOCKED.but("stuck", "", rename=LOCKED["rename"].without(drop_lock))
     trace = play(stuck, KNOBS, f"0 create (no device): {CREATE}", "0 rename to name1: take_lock write_name")
     in_order(told(trace, "every_operation_ends"), "Process 0 is idle.", "The lock is taken, and none of them holds it.")
     in_order(
@@ -300,7 +300,7 @@ def test_a_lock_that_nobody_holds() -> None:
 @pytest.fixture(scope="module")
 def refuted() -> list[Cell]:
     """What small searches refute, of every design."""
-    stores = [n for n, p in PROPERTIES.items() if p.decided in (Decided.STORES, Decided.ANSWERS)]
+    stores = [n for n, p in PROPERTIES.items() if isinstance(p, Invariant | AnswerInvariant)]
     cells = []
     for design in DESIGNS.values():
         cells += check(design, DRIVE, [*stores, "retrieve_is_a_fixed_point"], limits=Limits(max_states=1_500)).cells

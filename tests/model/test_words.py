@@ -8,19 +8,12 @@ from hypothesis import strategies as st
 
 from confsync.model.engine.concrete import Layout, Plain, WordCells
 from confsync.model.engine.program import IDLE, Kind, Program
-from confsync.model.language import (
-    ABSENT,
-    EMPTY,
-    FIRST_CONFIG,
-    MADE_UP,
-    ConcreteSlot,
-    Sort,
-)
+from confsync.model.language import BOOL, LOCATION, WATCH
 from confsync.model.libxl import steps
 from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
-from confsync.model.libxl.state import Bounds, Local, Shared
+from confsync.model.libxl.state import ABSENT, EMPTY, FIRST_CONFIG, MADE_UP, SLOT, Bounds, Local, Shared, slot_at
 
-EXTRA = {Sort.LOCATION: 90, Sort.WATCH: 5}
+EXTRA = {LOCATION: 90, WATCH: 5}
 BOUNDS_OF_ANY_SIZE = st.builds(
     Bounds,
     slots=st.integers(0, 40),
@@ -40,11 +33,11 @@ def layouts(draw: st.DrawFn) -> Layout:
 def values_of(layout: Layout, name: str) -> st.SearchStrategy[Plain]:
     """Any value of a field; of a map, one for each slot."""
     f = layout.record.fields()[name]
-    if f.sort is Sort.SLOT:
-        return st.sampled_from(layout.slots) if layout.slots else st.just(0)
-    size = EXTRA[f.sort] if f.sort in EXTRA else layout.bounds.size(f.sort)
-    one = st.booleans() if f.sort is Sort.BOOL else st.integers(0, size - 1)
-    return st.tuples(*[one] * len(layout.slots)) if f.per_slot else one
+    if f.sort == SLOT:
+        return st.sampled_from(layout.elements(SLOT)) if layout.elements(SLOT) else st.just(0)
+    size = EXTRA[f.sort] if f.sort in EXTRA else layout.bounds.size_of(f)
+    one = st.booleans() if f.sort == BOOL else st.integers(0, size - 1)
+    return st.tuples(*[one] * len(layout.elements(SLOT))) if f.over else one
 
 
 @pytest.mark.slow
@@ -97,7 +90,7 @@ def run(program: Program, shared: int, operation: str, **arguments: Plain) -> tu
 
 def test_a_state_wider_than_a_machine_word_is_exact() -> None:
     program = Program(DESIGNS[RECOMMENDED], Bounds(slots=6, ejectable=1, configs=1, names=2, amounts=2))
-    get, slots = program.shared_layout.get, program.shared_layout.slots
+    get, slots = program.shared_layout.get, program.shared_layout.elements(SLOT)
     assert program.shared_layout.width > 64
     asked = (FIRST_CONFIG, *(ABSENT,) * 5, EMPTY)
     shared, _ = run(program, program.initial, "create", draft=asked)
@@ -118,7 +111,7 @@ def test_a_state_wider_than_a_machine_word_is_exact() -> None:
 def test_a_step_writes_the_last_slot_and_no_other(slots: int) -> None:
     bounds = Bounds(slots=slots, ejectable=0, configs=5)
     shared, local = Layout(Shared, bounds, EXTRA), Layout(Local, bounds, EXTRA)
-    k = ConcreteSlot(slots - 1, ejectable=False)
+    k = slot_at(slots - 1, ejectable=False)
     before = tuple(FIRST_CONFIG + i % 5 for i in range(slots))
     me = WordCells(local, local.put(local.put(local.put(0, "draft", before), "slot", k), "config", MADE_UP), [])
     s = WordCells(shared, 0, [])

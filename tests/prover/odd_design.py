@@ -3,10 +3,9 @@ a step, take the second lock, compare two configurations, or choose between two 
 
 from __future__ import annotations
 
-from confsync.model.language import ABSENT, EMPTY, MADE_UP, all_of, any_of, either, implies, neg, pointwise
-from confsync.model.language.step import once, order, step
+from confsync.model.language import all_of, any_of, either, implies, neg, once, order, pointwise, step
 from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
-from confsync.model.libxl.state import Local, Shared
+from confsync.model.libxl.state import ABSENT, EMPTY, MADE_UP, Local, Shared
 from confsync.model.libxl.steps import (
     answer,
     drop_device_lock,
@@ -84,7 +83,7 @@ odd_design = recommended.but(
         on_failure=(once(take_both_locks, drop_device_lock, drop_lock),),
     ),
     attach=order(
-        take_lock, read_template, choose, refuse_or_wait, mix, write_template, *recommended.attach.steps[4:],
+        take_lock, read_template, choose, refuse_or_wait, mix, write_template, *recommended["attach"].steps[4:],
         on_failure=(once(mix, choose), once(take_lock, drop_lock)),
     ),
     retrieve=order(read_template, answer_what_differs, answer),

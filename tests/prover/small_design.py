@@ -10,7 +10,7 @@ from functools import cache
 
 from places import DATA
 
-from confsync.model.command.design_file import load
+from confsync import load
 from confsync.model.libxl.steps import drop_lock, enter_xenstore
 from confsync.proofs.prover.proof import Proof, prove
 
@@ -19,7 +19,9 @@ small_design = load(SMALL_FILE)["small"]
 faulty_design = small_design.but(
     "faulty",
     "As small, but the attach drops the lock before it enters xenstore.",
-    attach=small_design.attach.dropping(small_design.attach.steps.index(drop_lock)).before(enter_xenstore, drop_lock),
+    attach=small_design["attach"]
+    .dropping(small_design["attach"].steps.index(drop_lock))
+    .before(enter_xenstore, drop_lock),
 )
 FEW = ("xenstore_has_template", "lock_is_exclusive", "lock_order_is_acyclic")
 """Properties that together have obligations of every kind, and transitions that need none. The first does not hold of

@@ -19,9 +19,10 @@ from reached import Checked, anywhere, arguments, checked, reachable
 from wrong_relations import CARRIERS, RELATIONS
 
 from confsync.model.engine.program import IDLE, Kind, Label, Program
-from confsync.model.language.step import Design
+from confsync.model.language import Design
 from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
-from confsync.model.libxl.state import LOCKS, Bounds, Local, Shared
+from confsync.model.libxl.operations import HOLDERS
+from confsync.model.libxl.state import Bounds, Local, Shared
 from confsync.proofs.prover.carrier.relation import Relation
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("agreement")]
@@ -54,7 +55,7 @@ def interpreted(relation: Relation, said: Checked) -> Interpreted:
     """The relation within the program's bounds, of which its points are independent."""
     ours, theirs = said.program, relation.program
     assert (ours.points, ours.next, ours.failed) == (theirs.points, theirs.next, theirs.failed)
-    return Interpreted(relation, said.program, Structure(said.program.bounds))
+    return Interpreted(relation, said.program, Structure(Bounds.of(said.program.bounds)))
 
 
 def disagreements(relation: Interpreted, said: Checked) -> Iterator[str]:
@@ -144,7 +145,7 @@ def test_a_start_depends_on_nothing_but_its_arguments(design: Design) -> None:
     program = Program(design, KNOBS)
     relation = Interpreted(Relation(design), program, Structure(KNOBS))
     for start in relation.outcomes(IDLE):
-        known = {*arguments(program, start.transition.label.point), *LOCKS.values(), *Shared.fields()}
+        known = {*arguments(program, start.transition.label.point), *HOLDERS.values(), *Shared.fields()}
         assert start.inputs <= known, start.transition.name
 
 

@@ -14,18 +14,20 @@ from typing import Any
 
 import pytest
 import z3
+from libxl_terms import CONSTANTS, EJECTABLE, SORTS
 from odd_design import odd_design
 from reached import Checked, Pair, anywhere, arguments, checked, reachable
 from wrong_relations import RELATIONS
 
 from confsync.model.engine.concrete import Layout, Plain
 from confsync.model.engine.program import IDLE, Program, Transition
-from confsync.model.language import ConcreteSlot, Field, Sort
+from confsync.model.language import BOOL, Element, Field, Sort
 from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
-from confsync.model.libxl.state import LOCKS, Bounds, Local, Shared
+from confsync.model.libxl.operations import HOLDERS
+from confsync.model.libxl.state import AMOUNT, CONFIG, NAME, SLOT, Bounds, Local, Shared
 from confsync.proofs.prover.carrier.relation import Relation
 from confsync.proofs.prover.carrier.relation import Transition as OnTerms
-from confsync.proofs.prover.carrier.terms import CONSTANTS, EJECTABLE, SLOT, SORTS, Z3Term
+from confsync.proofs.prover.carrier.terms import Z3Term
 
 pytestmark = pytest.mark.slow
 
@@ -38,10 +40,10 @@ class Solved:
 
     def __init__(self, relation: Relation, program: Program) -> None:
         self.relation, self.program = relation, program
-        self.slots = [z3.Const(f"slot{k.index}", SLOT) for k in program.bounds.all_slots()]
-        sizes = {sort: program.bounds.size(sort) for sort in (Sort.CONFIG, Sort.NAME, Sort.AMOUNT)}
-        self.values = {SLOT: self.slots} | {
-            SORTS[sort]: [CONSTANTS[SORTS[sort]].get(i, z3.Const(f"{sort.value}{i}", SORTS[sort])) for i in range(size)]
+        self.slots = [z3.Const(f"slot{k.index}", SORTS[SLOT]) for k in program.bounds.elements(SLOT)]
+        sizes = {sort: program.bounds.size(sort) for sort in (CONFIG, NAME, AMOUNT)}
+        self.values = {SORTS[SLOT]: self.slots} | {
+            SORTS[sort]: [CONSTANTS[SORTS[sort]].get(i, z3.Const(f"{sort.name}{i}", SORTS[sort])) for i in range(size)]
             for sort, size in sizes.items()
         }
         self.before = relation.view(relation.me)
@@ -53,17 +55,17 @@ class Solved:
         self.solver = z3.Solver()
         self.solver.add(*(z3.Distinct(v) for v in self.values.values()))
         self.solver.add(
-            *(EJECTABLE(s) == k.ejectable for s, k in zip(self.slots, program.bounds.all_slots(), strict=True))
+            *(EJECTABLE(s) == k.ejectable for s, k in zip(self.slots, program.bounds.elements(SLOT), strict=True))
         )
         self.solver.add(*self._within_bounds())
         self.solver.add(z3.Or([self._happens(i, t) for i, t in enumerate(relation.transitions)]))
 
     def _constants(self, name: str, field: Field) -> list[Any]:
         """A constant for a field, for a map one a slot."""
-        return [z3.Const(f"{name} {i}", SORTS[field.sort]) for i in range(len(self.slots) if field.per_slot else 1)]
+        return [z3.Const(f"{name} {i}", SORTS[field.sort]) for i in range(len(self.slots) if field.over else 1)]
 
     def _parts(self, field: Field, value: Any) -> list[Any]:
-        return [value(k) for k in self.slots] if field.per_slot else [value]
+        return [value(k) for k in self.slots] if field.over else [value]
 
     def _within_bounds(self) -> Iterator[Any]:
         """What an operation is asked with has a name, and so many processes have died at most."""
@@ -71,12 +73,12 @@ class Solved:
             if SORTS.get(field.sort) in self.values:
                 for part in self._parts(field, self.before.local.values[name]):
                     yield z3.Or([part == v for v in self.values[SORTS[field.sort]]])
-        yield self.after["crashes"][0] <= self.program.bounds.crashes
+        yield self.after["crashes"][0] <= Bounds.of(self.program.bounds).crashes
 
     def _happens(self, i: int, t: OnTerms) -> Any:
         """That it is this transition. What nothing can read any more is forgotten; an idle process only locks."""
         program = self.program
-        live = program.live_locals[t.goes_to] if t.goes_to else {*LOCKS.values()}
+        live = program.live_locals[t.goes_to] if t.goes_to else {*HOLDERS.values()}
         conditions = [self.which == i, self.at == t.goes_to, *(g for _, g in t.guards)]
         conditions.append(self.relation.at(self.relation.me) == (IDLE if t.starts else t.label.point))
         after = t.after.shared.values | {n: v for n, v in t.after.local.values.items() if n in live}
@@ -97,12 +99,12 @@ class Solved:
             return [c == self._term(0, field.sort) for c in constants]
         return [c == part for c, part in zip(constants, self._parts(field, value), strict=True)]
 
-    def _term(self, value: bool | int | ConcreteSlot, sort: Sort) -> Any:
-        if isinstance(value, ConcreteSlot):
+    def _term(self, value: bool | int | Element, sort: Sort) -> Any:
+        if isinstance(value, Element):
             return self.slots[value.index]
         if SORTS[sort] in self.values:
             return self.values[SORTS[sort]][value]
-        return z3.BoolVal(bool(value)) if sort is Sort.BOOL else z3.IntVal(value)
+        return z3.BoolVal(bool(value)) if sort == BOOL else z3.IntVal(value)
 
     def _plain(self, model: Any, constant: Any) -> int:
         value = model.eval(constant, model_completion=True)
@@ -136,7 +138,7 @@ class Solved:
         yield self.relation.at(self.relation.me) == program.point_of(local)
         for values, names, layout, word in (
             (cells[0], cells[0].keys(), program.shared_layout, shared),
-            (cells[1], LOCKS.values() if local == IDLE else cells[1].keys(), program.local_layout, local),
+            (cells[1], HOLDERS.values() if local == IDLE else cells[1].keys(), program.local_layout, local),
         ):
             for name in names:
                 plain, parts = layout.get(word, name), self._parts(IN_RELATION[name], values[name])
@@ -154,7 +156,7 @@ class Solved:
         word = 0 if at is None else layout.put(0, "at", at)
         for name in constants.keys() & layout.places.keys():
             values = tuple(self._plain(model, c) for c in constants[name])
-            plain: Plain = values if IN_RELATION[name].per_slot else values[0]
+            plain: Plain = values if IN_RELATION[name].over else values[0]
             word = layout.put(word, name, plain)
         return word
 

@@ -15,11 +15,13 @@ from confsync.model.engine.program import IDLE, Kind, Program
 from confsync.model.engine.trace import Trace, Whole, initial, read_token, replay, step
 from confsync.model.engine.verdict import Verdict
 from confsync.model.engine.violation import violates
-from confsync.model.language import ABSENT, EMPTY, MADE_UP, Bool, LanguageError, either, implies, neg
+from confsync.model.language import Bool, LanguageError, either, implies, neg
 from confsync.model.libxl.designs import DESIGNS
+from confsync.model.libxl.operations import HOLDERS
 from confsync.model.libxl.properties import PROPERTIES
-from confsync.model.libxl.state import LOCKS, Bounds
-from confsync.proofs.prover.bounded.bounded import ONE_STATE, Unroll, k_induction, says, shortest
+from confsync.model.libxl.protocol import LIBXL
+from confsync.model.libxl.state import ABSENT, EMPTY, MADE_UP, Bounds
+from confsync.proofs.prover.bounded.bounded import Unroll, k_induction, on_one_state, says, shortest
 from confsync.proofs.prover.bounded.finite import FiniteCells, FiniteTerm, lift
 from confsync.proofs.prover.bounded.unrolled import Unrolled
 from confsync.proofs.prover.carrier.relation import Relation, Transition, View
@@ -76,7 +78,7 @@ def test_the_shortest_trace_is_as_long_as_the_search_says(
     assert (sought.verdict, sought.depth) == (Verdict.REFUTED, steps)
     assert sought.trace
     assert f"after {steps} steps" in sought.words
-    again = replay(Program(DESIGNS[design], bounds), read_token(sought.trace.token(name)))
+    again = replay(Program(DESIGNS[design], bounds), read_token(sought.trace.token(name), Bounds))
     assert again.moves == sought.trace.moves
     assert violates(again, name)
     assert not any(violates(Trace(again.program, again.moves[:n]), name) for n in range(steps))
@@ -92,8 +94,8 @@ def test_what_holds_is_not_refuted(name: str) -> None:
 
 def test_every_property_on_one_state_agrees_with_the_search() -> None:
     name = "xenstore_first_unlocked"
-    cells = {c.property_name: c for c in check(DESIGNS[name], TWO, ONE_STATE).cells}
-    for each in ONE_STATE:
+    cells = {c.property_name: c for c in check(DESIGNS[name], TWO, on_one_state(LIBXL)).cells}
+    for each in on_one_state(LIBXL):
         cell, sought = cells[each], shortest(DESIGNS[name], TWO, each, 7)
         if cell.verdict is Verdict.REFUTED and cell.depth <= 7:
             assert (sought.verdict, sought.depth) == (Verdict.REFUTED, cell.depth), each
@@ -112,7 +114,7 @@ def test_a_solver_without_time_decides_nothing() -> None:
 
 
 def test_what_is_not_decided_on_one_state_is_refused() -> None:
-    for name in PROPERTIES.keys() - set(ONE_STATE):
+    for name in PROPERTIES.keys() - set(on_one_state(LIBXL)):
         with pytest.raises(LanguageError, match="not decided on one state"):
             shortest(LOCKED, ONE, name, 1)
     with pytest.raises(LanguageError, match="none within these bounds"):
@@ -249,7 +251,7 @@ def test_a_value_that_is_none_is_refused() -> None:
 
 def always(words: str, ask: Ask) -> Clause:
     """The lemma that something is so of every process in every state."""
-    return Clause(None, ((stated(words, ask), True),))
+    return Clause(None, ((stated(LIBXL, words, ask), True),))
 
 
 HELD = (
@@ -293,7 +295,7 @@ def test_lemmas_about_locks_are_what_they_say() -> None:
     lock = "locked"
     unrolled = Unrolled(LOCKED, TWO)
     now, then = unrolled.state(0), unrolled.state(1)
-    held = [local.values[LOCKS[lock]] for local in now.local]
+    held = [local.values[HOLDERS[lock]] for local in now.local]
     exclusive, owned = (says(unrolled, now, lemma) for lemma in (Exclusive(lock), Owned(lock)))
     solver = z3.SolverFor("QF_BV")
     solver.add(unrolled.possible(now), unrolled.leads(now, unrolled.choice(0), then))
@@ -324,8 +326,8 @@ def test_induction_refutes_by_a_shortest_trace() -> None:
 
 @pytest.mark.parametrize("design", ["xenstore_first_locked", deep("json_first")])
 def test_what_induction_decides_the_search_decides_so(design: str) -> None:
-    cells = {c.property_name: c for c in check(DESIGNS[design], ONE, ONE_STATE).cells}
-    verdicts = {name: k_induction(DESIGNS[design], ONE, name, 4).verdict for name in ONE_STATE}
+    cells = {c.property_name: c for c in check(DESIGNS[design], ONE, on_one_state(LIBXL)).cells}
+    verdicts = {name: k_induction(DESIGNS[design], ONE, name, 4).verdict for name in on_one_state(LIBXL)}
     assert set(verdicts.values()) == {Verdict.EXHAUSTED, Verdict.REFUTED, Verdict.UNKNOWN}
     for name, verdict in verdicts.items():
         assert verdict in (Verdict.UNKNOWN, cells[name].verdict), name

@@ -23,6 +23,7 @@ import confsync.proofs.prover.certificate.certificate as certificates
 from confsync.model.engine.program import Kind as Outcome
 from confsync.model.engine.verdict import Verdict
 from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
+from confsync.proofs.libxl.arguments import ARGUMENTS
 from confsync.proofs.prover.certificate.certificate import (
     BY_THE_FRAME,
     CertificateError,
@@ -97,7 +98,11 @@ def check(folder: Path, *solver: str | Path) -> tuple[int, str]:
             id="a few of the recommended design",
             marks=pytest.mark.deep,
         ),
-        pytest.param(lambda: prove(DESIGNS[RECOMMENDED]), id="all of the recommended design", marks=pytest.mark.deep),
+        pytest.param(
+            lambda: prove(DESIGNS[RECOMMENDED], arguments=ARGUMENTS),
+            id="all of the recommended design",
+            marks=pytest.mark.deep,
+        ),
     ],
 )
 def test_a_certificate_is_as_its_schema_says_and_z3_passes_it(of: Callable[[], Proof], tmp_path: Path) -> None:

@@ -390,7 +390,7 @@ def test_the_initial_state_is_one_state() -> None:
     known = z3.And(*solver.assertions())
     for name, field in Shared.fields().items():
         value = ind.relation.shared.values[name]
-        value = value(ind.k) if field.per_slot else value
+        value = value(ind.k) if field.over else value
         other = z3.Const("other", value.sort())
         assert solver.check(z3.substitute(known, (value, other)), other != value) == z3.unsat, name
     assert solver.check(ind.holds(ind.me, "locked")) == z3.unsat

@@ -28,10 +28,10 @@ from tiny_systems import (
 )
 
 from confsync.model.engine.verdict import Verdict
-from confsync.model.language import neg
-from confsync.model.language.step import GivenLemma
+from confsync.model.language import GivenLemma, neg
 from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
-from confsync.model.libxl.state import LOCKS, Local, Shared
+from confsync.model.libxl.operations import HOLDERS
+from confsync.model.libxl.state import Local, Shared
 from confsync.proofs.prover import proof
 from confsync.proofs.prover.certificate.stability import spread
 from confsync.proofs.prover.invariant.houdini import Strengthening
@@ -259,7 +259,7 @@ def test_a_property_is_proved_if_its_lemmas_are_kept_its_claims_follow_and_all_i
 
 # ------------------------------------------------------------------ a proof from end to end
 
-POOL = [*map(Exclusive, LOCKS), always(no(HOLDS), LOCKED), at(ONE, HOLDS)]
+POOL = [*map(Exclusive, HOLDERS), always(no(HOLDS), LOCKED), at(ONE, HOLDS)]
 
 
 def hold(s: Shared, me: Local) -> None:

@@ -15,10 +15,10 @@ from proved import PROOFS, proof_of_recommended
 
 from confsync.model.engine.check import check
 from confsync.model.engine.verdict import Verdict
-from confsync.model.language import ABSENT, LanguageError, any_of, implies, neg
-from confsync.model.language.step import GivenLemma
+from confsync.model.language import GivenLemma, LanguageError, any_of, implies, neg
 from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
-from confsync.model.libxl.state import Bounds
+from confsync.model.libxl.state import ABSENT, Bounds
+from confsync.proofs.libxl.arguments import ARGUMENTS
 from confsync.proofs.prover.invariant.houdini import Strengthening
 from confsync.proofs.prover.invariant.induction import Step
 from confsync.proofs.prover.invariant.lemma import Lemma
@@ -157,7 +157,7 @@ def test_what_the_search_refutes_is_not_proved(words: str) -> None:
     name, bounds = TELLING[words]
     (cell,) = check(design, bounds, [name]).cells
     assert cell.verdict is Verdict.REFUTED
-    assert not proved(prove(design, [name]))
+    assert not proved(prove(design, [name], arguments=ARGUMENTS))
 
 
 @of_the_recommended_design

@@ -5,16 +5,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import z3
+from libxl_terms import CONSTANTS, EJECTABLE, SORTS
 
-from confsync.model.language import ABSENT, MADE_UP, Sort
-from confsync.model.language.step import Design, once, order, step
+from confsync.model.language import AloneInvariant, Design, FixedPoint, once, order, step
 from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
+from confsync.model.libxl.operations import HOLDERS
 from confsync.model.libxl.properties import PROPERTIES
-from confsync.model.libxl.state import LOCKS, Local, Shared
+from confsync.model.libxl.state import ABSENT, AMOUNT, CONFIG, MADE_UP, NAME, Local, Shared
 from confsync.model.libxl.steps import (
     answer,
     drop_device_lock,
@@ -24,19 +25,22 @@ from confsync.model.libxl.steps import (
     take_device_lock,
     take_lock,
 )
-from confsync.proofs.libxl import configuration
-from confsync.proofs.prover import locks
+from confsync.proofs.libxl.arguments import ARGUMENTS
+from confsync.proofs.prover import answers, locks
 from confsync.proofs.prover.carrier.relation import Relation
-from confsync.proofs.prover.carrier.terms import CONFIG, CONSTANTS, EJECTABLE, SORTS
 from confsync.proofs.prover.invariant.induction import Claim, Induction
 from confsync.proofs.prover.invariant.lemma import Exclusive
 from confsync.proofs.prover.properties import needed
 
 recommended = DESIGNS[RECOMMENDED]
-FIRST, OTHER = z3.Consts("c1 c2", CONFIG)
+FIRST, OTHER = z3.Consts("c1 c2", SORTS[CONFIG])
 """Two configurations that users gave."""
-NOTHING, STAND_IN = CONSTANTS[CONFIG][ABSENT], CONSTANTS[CONFIG][MADE_UP]
+NOTHING, STAND_IN = CONSTANTS[SORTS[CONFIG]][ABSENT], CONSTANTS[SORTS[CONFIG]][MADE_UP]
 State = Mapping[str, Any]
+
+
+KNOBS = cast(AloneInvariant, PROPERTIES["knobs_are_reflected"])
+FIXED = cast(FixedPoint, PROPERTIES["retrieve_is_a_fixed_point"])
 
 
 @cache
@@ -46,7 +50,7 @@ def induction(design: Design = recommended) -> Induction:
 
 def pinned(ind: Induction, state: State, process: Any = None) -> list[Any]:
     """That the fields have these values: a map at the slot `k`; a local of the process."""
-    found = [z3.Distinct(FIRST, OTHER, *CONSTANTS[CONFIG].values())]
+    found = [z3.Distinct(FIRST, OTHER, *CONSTANTS[SORTS[CONFIG]].values())]
     for name, value in state.items():
         record, cells = (
             (Shared, ind.relation.shared)
@@ -54,8 +58,8 @@ def pinned(ind: Induction, state: State, process: Any = None) -> list[Any]:
             else (Local, ind.relation.view(ind.me if process is None else process).local)
         )
         field, held = record.fields()[name], cells.values[name]
-        plain = CONSTANTS[SORTS[field.sort]][value] if field.sort in (Sort.NAME, Sort.AMOUNT) else value
-        found.append((held(ind.k) if field.per_slot else held) == plain)
+        plain = CONSTANTS[SORTS[field.sort]][value] if field.sort in (NAME, AMOUNT) else value
+        found.append((held(ind.k) if field.over else held) == plain)
     return found
 
 
@@ -107,12 +111,12 @@ by_the_template = recommended.but(
 def test_exact_is_every_part_of_the_result(change: State, wrong: bool) -> None:
     """Of a retrieve that returns the template: each part of it that differs from the domain."""
     ind = induction(by_the_template)
-    (claim,) = configuration.exact(ind)
+    (claim,) = answers.exact(ind)
     assert fails(claim, EJECTABLE(ind.k) == z3.BoolVal(False), *pinned(ind, {**WHOLE, **change})) is wrong
 
 
 def test_exact_is_asked_where_the_last_part_is_read() -> None:
-    assert "retrieve 2 read_template" in configuration.exact(induction(by_the_template))[0].name
+    assert "retrieve 2 read_template" in answers.exact(induction(by_the_template))[0].name
 
 
 @pytest.mark.parametrize(
@@ -133,7 +137,7 @@ def test_exact_is_asked_where_the_last_part_is_read() -> None:
 )
 def test_the_knobs_are_the_name_and_what_the_hypervisor_grants(change: State, wrong: bool) -> None:
     ind = induction(by_the_template)
-    (claim,) = configuration.knobs(ind)
+    (claim,) = answers.alone(ind, KNOBS)
     assert fails(claim, *pinned(ind, {**WHOLE, **change})) is wrong
 
 
@@ -154,7 +158,7 @@ def test_the_knobs_are_the_name_and_what_the_hypervisor_grants(change: State, wr
 def test_a_domain_created_from_a_result_is_the_same(change: State, wrong: bool) -> None:
     """Of the recommended design, which takes the knobs from xenstore."""
     ind = induction()
-    (claim,) = configuration.fixed_point(ind)
+    (claim,) = answers.fixed_point(ind, FIXED)
     assert fails(claim, EJECTABLE(ind.k) == z3.BoolVal(False), *pinned(ind, {**WHOLE, **change})) is wrong
 
 
@@ -162,14 +166,14 @@ def test_a_domain_created_from_a_result_is_the_same(change: State, wrong: bool) 
 def test_a_domain_created_from_a_result_has_the_same_knobs(field: str) -> None:
     """Of a retrieve that takes them from the template, wrong knobs are in the result, and in what is created."""
     ind = induction(by_the_template)
-    (claim,) = configuration.fixed_point(ind)
+    (claim,) = answers.fixed_point(ind, FIXED)
     assert not fails(claim, *pinned(ind, WHOLE))
     assert fails(claim, *pinned(ind, {**WHOLE, field: 0}))
 
 
 def test_a_result_that_is_made_up_is_no_fixed_point() -> None:
     ind = induction()
-    (claim,) = configuration.fixed_point(ind)
+    (claim,) = answers.fixed_point(ind, FIXED)
     assert fails(claim, *pinned(ind, {**WHOLE, "template": STAND_IN, "xenstore": STAND_IN}))
 
 
@@ -191,7 +195,7 @@ def refuse_if_alive(s: Shared, me: Local) -> None:
 closed_for_good = recommended.but(
     "closed_for_good",
     "A detach cannot be begun again.",
-    detach=recommended.detach.before(mark_closing, refuse_if_closing),
+    detach=recommended["detach"].before(mark_closing, refuse_if_closing),
 )
 ORDINARY = "where a domain runs a slot agrees, or can be mended"
 
@@ -228,7 +232,7 @@ stuck = recommended.but(
 
 @cache
 def ways_back(design: Design) -> tuple[Claim, ...]:
-    return needed("always_recoverable", induction(design)).claims
+    return needed(PROPERTIES["always_recoverable"], induction(design), ARGUMENTS).claims
 
 
 def way_back(design: Design, name: str) -> Claim:
@@ -284,16 +288,16 @@ crossed = recommended.but(
     "crossed",
     "Two operations take both locks, in another order each.",
     rename=order(
-        take_lock, take_device_lock, *recommended.rename.steps[1:-1], drop_device_lock, drop_lock, on_failure=BOTH
+        take_lock, take_device_lock, *recommended["rename"].steps[1:-1], drop_device_lock, drop_lock, on_failure=BOTH
     ),
     eject=order(
-        take_device_lock, take_lock, *recommended.eject.steps[1:-1], drop_lock, drop_device_lock, on_failure=BOTH
+        take_device_lock, take_lock, *recommended["eject"].steps[1:-1], drop_lock, drop_device_lock, on_failure=BOTH
     ),
 )  # fmt: skip
 twice = recommended.but(
     "twice",
     "A rename takes the lock that it holds.",
-    rename=order(take_lock, take_lock, *recommended.rename.steps[1:], on_failure=(once(take_lock, drop_lock),)),
+    rename=order(take_lock, take_lock, *recommended["rename"].steps[1:], on_failure=(once(take_lock, drop_lock),)),
 )
 
 
@@ -345,16 +349,18 @@ def test_an_operation_begins_where_none_is_at_work() -> None:
 def test_every_property_needs_something() -> None:
     assert ways_back(stuck)
     for name in PROPERTIES.keys() - {"always_recoverable"}:
-        needs = needed(name, induction(by_the_template))
+        needs = needed(PROPERTIES[name], induction(by_the_template), ARGUMENTS)
         assert needs.lemmas or needs.claims, name
 
 
 def test_exclusive_is_both_locks() -> None:
-    assert set(needed("lock_is_exclusive", induction()).lemmas) == {Exclusive(lock) for lock in LOCKS}
+    assert set(needed(PROPERTIES["lock_is_exclusive"], induction(), ARGUMENTS).lemmas) == {
+        Exclusive(lock) for lock in HOLDERS
+    }
 
 
 def test_every_operation_ends_is_that_one_goes_on_and_that_one_begins() -> None:
-    names = {c.name for c in needed("every_operation_ends", induction(by_the_template)).claims}
+    names = {c.name for c in needed(PROPERTIES["every_operation_ends"], induction(by_the_template), ARGUMENTS).claims}
     assert names == {
         "where a process waits another at work does not",
         "where none is at work an operation can begin",
@@ -363,7 +369,7 @@ def test_every_operation_ends_is_that_one_goes_on_and_that_one_begins() -> None:
 
 def test_a_result_is_degraded_where_it_is_about_to_be_returned() -> None:
     ind = induction()
-    (lemma,) = needed("retrieve_never_degraded", ind).lemmas
+    (lemma,) = needed(PROPERTIES["retrieve_never_degraded"], ind, ARGUMENTS).lemmas
     there = ind.at(ind.me, point(ind, "retrieve 7 answer"))
     solver = z3.Solver()
     solver.add(ind.says(lemma, ind.me, ind.k), *pinned(ind, {"draft": STAND_IN}))
@@ -389,7 +395,7 @@ def test_a_result_is_degraded_where_it_is_about_to_be_returned() -> None:
 )
 def test_a_property_of_the_stores_is_one_lemma_that_says_it(name: str, change: State, holds: bool) -> None:
     ind = induction()
-    (lemma,) = needed(name, ind).lemmas
+    (lemma,) = needed(PROPERTIES[name], ind, ARGUMENTS).lemmas
     solver = z3.Solver()
     solver.add(*pinned(ind, {**WHOLE, "vouched": FIRST, **change}), z3.Not(EJECTABLE(ind.k)))
     says = ind.says(lemma, ind.me, ind.k)

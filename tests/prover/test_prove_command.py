@@ -148,8 +148,7 @@ def test_the_matrix_shows_the_words_of_both_engines(tmp_path: Path, monkeypatch:
         few = Asked(request.designs, ("lock_is_exclusive",), Bounds(), refute=False)
         return [report_on(few, d) for d in request.designs]
 
-    monkeypatch.setattr(cli, "PROPERTIES", {"lock_is_exclusive": None})
-    monkeypatch.setattr("confsync.model.report.tables.PROPERTIES", {"lock_is_exclusive": None})
+    monkeypatch.setattr(cli, "_all_properties", lambda: ("lock_is_exclusive",))
     monkeypatch.setattr(cli, "run", some)
     path = tmp_path / "manifest.json"
     result = run("matrix", DESIGN, *CALM, "--write-manifest", path)
@@ -157,14 +156,13 @@ def test_the_matrix_shows_the_words_of_both_engines(tmp_path: Path, monkeypatch:
     assert asked[0].refute is False
     assert re.search(r"lock_is_exclusive.*PROVED EXHAUSTED", result.stdout)
     assert "proofs for any size in" in result.stdout
-    cell = manifest.read(path)["designs"][DESIGN]["lock_is_exclusive"]
+    cell = manifest.read(path, Bounds)["designs"][DESIGN]["lock_is_exclusive"]
     assert (cell["verdict"], cell["proof"]) == ("EXHAUSTED", "PROVED")
 
 
 def test_engines_that_contradict_each_other_are_a_failure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A property that the search refutes, and a proof of it: whatever the manifest says, that is no pass."""
-    monkeypatch.setattr(cli, "PROPERTIES", {"template_has_xenstore": None})
-    monkeypatch.setattr("confsync.model.report.tables.PROPERTIES", {"template_has_xenstore": None})
+    monkeypatch.setattr(cli, "_all_properties", lambda: ("template_has_xenstore",))
     monkeypatch.setattr(cli, "_with_proofs", _all_proved)
     path = tmp_path / "manifest.json"
     run("matrix", DESIGN, *CALM, "--write-manifest", path)

@@ -18,7 +18,10 @@ from confsync.front_door import main
 from confsync.model.engine.verdict import Cell, Verdict
 from confsync.model.language import neg
 from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
-from confsync.model.libxl.state import LOCKS, Bounds, Local, Shared
+from confsync.model.libxl.operations import HOLDERS
+from confsync.model.libxl.properties import PROPERTIES
+from confsync.model.libxl.state import Bounds, Local, Shared
+from confsync.proofs.libxl.arguments import ARGUMENTS
 from confsync.proofs.prover import cli, report
 from confsync.proofs.prover.certificate.second import Agreement, Opinion, compare
 from confsync.proofs.prover.certificate.smtlib import Answer, Answers, Printed, Writer, answers, scripts
@@ -52,7 +55,7 @@ def release(s: Shared, me: Local) -> None:
 
 @cache
 def engine() -> Strengthening:
-    pool: list[Lemma] = [*map(Exclusive, LOCKS), always(no(HOLDS), LOCKED), at(ONE, HOLDS)]
+    pool: list[Lemma] = [*map(Exclusive, HOLDERS), always(no(HOLDS), LOCKED), at(ONE, HOLDS)]
     return strengthened([Move("hold", hold, to=ONE), Move("release", release, here=ONE)], pool, pool[:2])
 
 
@@ -61,7 +64,7 @@ def proof() -> Proof:
     found = engine()
     names = Names(found.induction.relation)
     discharged = tuple(map(discharge, obligations(found, names)))
-    needs = {name: needed(name, found.induction) for name in (EXCLUSIVE, REFUTED_ONE)}
+    needs = {name: needed(PROPERTIES[name], found.induction, ARGUMENTS) for name in (EXCLUSIVE, REFUTED_ONE)}
     return Proof(design, names, found, needs, discharged, verdicts_of(needs, found, discharged), {}, {}, 1.0)
 
 
@@ -255,8 +258,8 @@ def test_a_system_has_every_axiom_and_the_whole_initial_state() -> None:
     found = system.of_all()
     assert len(found["axioms"]) == len(ind.axioms) + 1
     assert "(distinct p me)" in found["axioms"]
-    assert len(found["initial"]) == len(Shared.fields()) + len(LOCKS) + 1
-    assert len(found["processes"]) == 2 + len(LOCKS)
+    assert len(found["initial"]) == len(Shared.fields()) + len(HOLDERS) + 1
+    assert len(found["processes"]) == 2 + len(HOLDERS)
 
 
 def test_a_system_s_claim_has_all_that_is_given() -> None:
@@ -270,5 +273,5 @@ def test_a_writer_refuses_words_for_another_number_of_ways_to_fail() -> None:
     a, b = z3.Bools("a b")
     o = Obligation(Kind.SAFETY, "x", (), (), z3.Or(a, b))
     with pytest.raises(ValueError, match="2 ways to fail, and words for 3"):
-        Writer("x", ["idle"]).script(o, SAT, ["one", "two", "three"])
+        Writer(DESIGNS[RECOMMENDED], ["idle"]).script(o, SAT, ["one", "two", "three"])
     assert isinstance(discharge(o), Discharged)

@@ -23,20 +23,14 @@ from confsync.model.engine.program import IDLE, Kind, Program
 from confsync.model.engine.search.bfs import Limits, Search
 from confsync.model.engine.search.monitor import Monitor
 from confsync.model.engine.search.pairs import Pairs
-from confsync.model.engine.search.recover import (
-    Recovery,
-    may_be_destroyed,
-    memory_agrees,
-    runs,
-    slot_agrees,
-    whole_agrees,
-)
+from confsync.model.engine.search.recover import Recoveries
 from confsync.model.engine.verdict import Verdict
-from confsync.model.language import EMPTY, FIRST_CONFIG, Bool, all_of, any_of, neg
-from confsync.model.language.step import SIGNATURES, Design, order, step
+from confsync.model.language import Bool, Design, all_of, any_of, neg, order, step
 from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
 from confsync.model.libxl.ghosts import names_every_slot
-from confsync.model.libxl.state import Bounds, Local, Shared
+from confsync.model.libxl.operations import SIGNATURES
+from confsync.model.libxl.recovery import WHOLE, may_be_destroyed, memory_agrees, runs, slot_agrees, whole_agrees
+from confsync.model.libxl.state import EMPTY, FIRST_CONFIG, SLOT, Bounds, Local, Shared
 from confsync.model.libxl.steps import (
     close_devices,
     drop_lock,
@@ -162,14 +156,14 @@ def refuse_if_saved(s: Shared, me: Local) -> None:
 
 BROKEN: dict[str, tuple[Design, Bounds]] = {
     "where no operation is at work the lock is free": (
-        recommended.but("kept", "a rename keeps the lock", rename=recommended.rename.without(drop_lock)),
+        recommended.but("kept", "a rename keeps the lock", rename=recommended["rename"].without(drop_lock)),
         DEVICE,
     ),
     "half a domain can be destroyed, or made to run": (
         recommended.but(
             "once",
             "a destruction cannot be begun again",
-            destroy=recommended.destroy.before(close_devices, refuse_if_paused),
+            destroy=recommended["destroy"].before(close_devices, refuse_if_paused),
         ),
         DEVICE,
     ),
@@ -177,7 +171,7 @@ BROKEN: dict[str, tuple[Design, Bounds]] = {
         recommended.but(
             "in the way",
             "the domain is destroyed before its template is removed, which stands in the way of the next",
-            create=recommended.create.before(make_domain, refuse_if_saved),
+            create=recommended["create"].before(make_domain, refuse_if_saved),
             destroy=order(
                 take_lock, kill_domain, release_devices, leave_devices, remove_template, drop_lock, on_failure=(unlock,)
             ),
@@ -188,7 +182,7 @@ BROKEN: dict[str, tuple[Design, Bounds]] = {
         recommended.but(
             "closed",
             "a detach cannot be begun again",
-            detach=recommended.detach.before(mark_closing, refuse_if_closing),
+            detach=recommended["detach"].before(mark_closing, refuse_if_closing),
         ),
         DEVICE,
     ),
@@ -196,9 +190,9 @@ BROKEN: dict[str, tuple[Design, Bounds]] = {
         recommended.but(
             "loaded",
             "a medium goes in only where the template knows of none, and comes out only where there is one",
-            insert=recommended.insert.before(load_medium, refuse_if_loaded),
-            eject=recommended.eject.before(unload_medium, refuse_if_empty),
-            swap=recommended.swap.before(unload_medium, refuse_if_empty),
+            insert=recommended["insert"].before(load_medium, refuse_if_loaded),
+            eject=recommended["eject"].before(unload_medium, refuse_if_empty),
+            swap=recommended["swap"].before(unload_medium, refuse_if_empty),
         ),
         DRIVE,
     ),
@@ -206,7 +200,7 @@ BROKEN: dict[str, tuple[Design, Bounds]] = {
         recommended.but(
             "torn",
             "a memory target is set only where the last one was",
-            set_memory_target=recommended.set_memory_target.before(grant_memory, refuse_if_torn),
+            set_memory_target=recommended["set_memory_target"].before(grant_memory, refuse_if_torn),
         ),
         AMOUNTS,
     ),
@@ -236,15 +230,15 @@ Arguments = Mapping[str, Plain]
 
 
 class Plainly:
-    """The argument of `confsync.proofs.libxl.recovery`, followed from plain states: the operations run as the program runs
-    them."""
+    """The argument of `confsync.proofs.libxl.recovery`, followed from plain states: the operations run as the program
+    runs them."""
 
     def __init__(self, design: Design, bounds: Bounds) -> None:
         self.program = Program(design, bounds)
         pairs = Pairs(self.program)
         search = Search(self.program, pairs, Monitor(self.program, pairs.shared, pairs.local, []), symmetric=False)
         assert search.run(Limits()).complete
-        recovery = Recovery(search)
+        recovery = Recoveries(search, WHOLE)
         self.quiescent = [pairs.shared.words[n] for n in np.unique(np.concatenate(recovery.quiescent()))]
         self.hopeless = {pairs.shared.words[n] for n in recovery.hopeless()[0]}
         """The quiescent states that cannot be recovered, by the search."""
@@ -257,7 +251,7 @@ class Plainly:
     def asked(self, name: str, arguments: Arguments) -> int:
         """The local word with which an operation begins."""
         signature, word = SIGNATURES[name], self.program.local_layout.put(IDLE, "at", self.program.first[name])
-        for argument in (*signature.takes, *(("slot",) if signature.slot else ())):
+        for argument in (*signature.takes, *(("slot",) if signature.kind("slot") else ())):
             word = self.program.local_layout.put(word, argument, arguments[argument])
         return word
 
@@ -315,18 +309,20 @@ class Plainly:
 
     def parts(self, s: Shared) -> dict[str, bool]:
         """Which parts of the domain agree."""
-        each = {("drive" if k.ejectable else "slot"): slot_agrees(s, k) for k in self.program.shared_layout.slots}
+        each = {
+            ("drive" if k.ejectable else "slot"): slot_agrees(s, k) for k in self.program.shared_layout.elements(SLOT)
+        }
         return {part: bool(yes) for part, yes in {**each, "memory": memory_agrees(s)}.items()}
 
     def about(self, part: str) -> tuple[About, list[Arguments]]:
         """The operations about a part, and all they can be asked with."""
-        bounds = self.program.bounds
+        bounds = Bounds.of(self.program.bounds)
         if part == "memory":
             return lambda signature: "amount" in signature.takes, [{"amount": n} for n in range(bounds.amounts)]
-        k = next(k for k in bounds.all_slots() if k.ejectable == (part == "drive"))
+        k = next(k for k in bounds.elements(SLOT) if k.ejectable == (part == "drive"))
         kind = "ejectable" if k.ejectable else "ordinary"
         configs = range(FIRST_CONFIG, FIRST_CONFIG + bounds.configs)
-        return lambda signature: signature.slot == kind, [{"slot": k, "config": c} for c in configs]
+        return lambda signature: signature.kind("slot") == kind, [{"slot": k, "config": c} for c in configs]
 
     def fails_from(self) -> set[int]:
         """The quiescent states from which the argument does not lead to full agreement, with some arguments."""
@@ -386,5 +382,5 @@ def test_a_sequence_on_terms_does_what_its_operations_do_on_plain_states(name: s
                 if end is not None:
                     for n, questions in left.items():
                         plain = tuple(x.answer(values) for x in questions)
-                        assert layout.get(end, n) == (plain if Shared.fields()[n].per_slot else plain[0]), n
+                        assert layout.get(end, n) == (plain if Shared.fields()[n].over else plain[0]), n
     assert min(passed.values()) > 100

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from typing import cast
 
 import pytest
 from mutants import MUTANTS, recommended
@@ -18,9 +19,9 @@ from confsync.model.engine.program import IDLE, Kind, Program, Transition
 from confsync.model.engine.search.alone import Alone
 from confsync.model.engine.search.bfs import Limits
 from confsync.model.engine.trace import Trace, read_token, replay
-from confsync.model.language import ABSENT, EMPTY, FIRST_CONFIG, MADE_UP
 from confsync.model.libxl.designs import DESIGNS
-from confsync.model.libxl.state import RESULT, Bounds, Local, Shared
+from confsync.model.libxl.operations import RESULT
+from confsync.model.libxl.state import ABSENT, EMPTY, FIRST_CONFIG, MADE_UP, SLOT, Bounds, Local, Shared
 from confsync.proofs.libxl.indistinguishable import VISIBLE, look_alike
 from confsync.proofs.libxl.refinement import Refinement, refine, simulate
 from confsync.proofs.libxl.specification import SPECIFICATION, Change, Domain, Specification, change, see
@@ -158,7 +159,7 @@ def test_the_specification_runs_on_plain_values() -> None:
     layout, program = Layout(Domain, bounds, {}), Program(recommended, bounds)
     domain, me = WordCells(layout, 0, []), WordCells(program.local_layout, 0, [])
     d, asked = Domain(domain), Local(me)
-    one, drive = bounds.all_slots()
+    one, drive = bounds.elements(SLOT)
 
     def do(operation: str) -> None:
         for each in SPECIFICATION[operation]:
@@ -243,9 +244,9 @@ def is_replaced(d: Domain, me: Local) -> None:
 
 @change
 def is_told_another_name(d: Domain, me: Local) -> None:
-    """Everything but the name."""
+    """Everything but the name: the one that it was created with."""
     me.draft = d.devices
-    me.draft_name = 1
+    me.draft_name = 0
     me.draft_memory = d.memory
 
 
@@ -331,7 +332,7 @@ def test_a_design_that_does_not_refine_says_where(name: str) -> None:
 )
 def test_a_mutant_is_refused_at_a_transition(where: dict[str, str]) -> None:
     """Three at a time, each in another operation: what is refused of each is there, and nothing else."""
-    changed = {MUTANTS[m][0]: getattr(MUTANTS[m][1], MUTANTS[m][0]) for m in where}
+    changed = {MUTANTS[m][0]: MUTANTS[m][1][MUTANTS[m][0]] for m in where}
     found = refine(recommended.but("mutant", "three mutants in one", **changed))
     assert {str(r) for r in found.refused} == set(where.values())
 
@@ -346,7 +347,7 @@ def looks(trace: Trace) -> tuple[object, ...]:
     plain = [
         layout.get(word, name) for name in Shared.fields() if name not in ("xenstore", "vouched", "torn", "crashes")
     ]
-    return (*plain, *((s.xenstore[k].present, s.xenstore[k].empty) for k in layout.slots))
+    return (*plain, *((s.xenstore[k].present, s.xenstore[k].empty) for k in layout.elements(SLOT)))
 
 
 @pytest.mark.parametrize(
@@ -356,7 +357,7 @@ def test_no_function_of_what_can_be_seen_says_what_is_attached(name: str, moves:
     """In JSON FIRST: attach, with either of two configurations, and die before the template is written."""
     alike = look_alike(DESIGNS[name], Bounds(slots=1, ejectable=0, configs=2, names=1, amounts=1, processes=1))
     assert alike.pair
-    traces = [replay(t.program, read_token(t.token(""))) for t in (alike.pair.one, alike.pair.other)]
+    traces = [replay(t.program, read_token(t.token(""), Bounds)) for t in (alike.pair.one, alike.pair.other)]
     assert tuple(len(t.moves) for t in traces) == moves
     one, other = traces
     assert looks(one) == looks(other)
@@ -364,11 +365,11 @@ def test_no_function_of_what_can_be_seen_says_what_is_attached(name: str, moves:
     attached = [t.program.shared_layout.get(t.last.shared, "xenstore") for t in traces]
     assert attached[0] != attached[1]
     alone = Alone(one.program)
-    answers = [alone.retrieve(t.last.shared) for t in traces]
+    answers = [alone.answer_alone(t.last.shared) for t in traces]
     assert answers[0] == answers[1]
     if name != "xenstore_first":
         assert answers[0]
-        assert MADE_UP in answers[0][0]
+        assert MADE_UP in cast("tuple[int, ...]", answers[0][0])
 
 
 @pytest.mark.parametrize(

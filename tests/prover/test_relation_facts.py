@@ -10,19 +10,19 @@ from typing import Any
 
 import pytest
 import z3
+from libxl_terms import CONSTANTS, EJECTABLE, SORTS
 
 from confsync.model.engine.concrete import Plain
 from confsync.model.engine.program import Kind, Program
-from confsync.model.language import ABSENT, EMPTY, FIRST_CONFIG, Sort
+from confsync.model.language import Sort
 from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
-from confsync.model.libxl.state import Bounds, Local, Shared
+from confsync.model.libxl.state import ABSENT, AMOUNT, CONFIG, EMPTY, FIRST_CONFIG, NAME, SLOT, Bounds, Local, Shared
 from confsync.proofs.prover.carrier.relation import Relation, Transition
-from confsync.proofs.prover.carrier.terms import CONFIG, CONSTANTS, EJECTABLE, SLOT, SORTS
 
 C = FIRST_CONFIG
 D = FIRST_CONFIG + 1
 BOUNDS = Bounds(slots=2, ejectable=0, configs=2, names=2, amounts=2, processes=1, crashes=2)
-HERE, THERE = z3.Consts("here there", SLOT)
+HERE, THERE = z3.Consts("here there", SORTS[SLOT])
 State = Mapping[str, Plain]
 ALONE: State = {
     "alive": True, "saved": True, "locked": True, "lock_file": True, "holds": True, "slot": 0, "torn": False,
@@ -102,8 +102,8 @@ def transition(name: str) -> Transition:
 
 def term(sort: Sort, value: Plain) -> Any:
     """A plain value as a term: configurations that have no name by two constants that differ from all that have."""
-    if sort is Sort.CONFIG and isinstance(value, int) and value >= FIRST_CONFIG:
-        return z3.Const(f"c{value - FIRST_CONFIG + 1}", CONFIG)
+    if sort == CONFIG and isinstance(value, int) and value >= FIRST_CONFIG:
+        return z3.Const(f"c{value - FIRST_CONFIG + 1}", SORTS[CONFIG])
     named = CONSTANTS.get(SORTS[sort])
     return named[value] if named and isinstance(value, int) else value
 
@@ -113,9 +113,9 @@ def equations(values: State, shared: Any, local: Any) -> list[Any]:
     for name, value in values.items():
         field, cells = (Shared.fields()[name], shared) if name in Shared.fields() else (Local.fields()[name], local)
         held = cells.values[name]
-        if field.sort is Sort.SLOT:
+        if field.sort == SLOT:
             found.append(held == HERE)
-        elif field.per_slot:
+        elif field.over:
             assert isinstance(value, tuple)
             found += [held(k) == term(field.sort, v) for k, v in zip((HERE, THERE), value, strict=True)]
         else:
@@ -125,9 +125,9 @@ def equations(values: State, shared: Any, local: Any) -> list[Any]:
 
 def solver_before(t: Transition, before: State) -> z3.Solver:
     solver = z3.Solver()
-    configs = [*CONSTANTS[CONFIG].values(), term(Sort.CONFIG, C), term(Sort.CONFIG, D)]
+    configs = [*CONSTANTS[SORTS[CONFIG]].values(), term(CONFIG, C), term(CONFIG, D)]
     solver.add(HERE != THERE, z3.Distinct(*configs), z3.Not(EJECTABLE(HERE)), z3.Not(EJECTABLE(THERE)))
-    solver.add(*(z3.Distinct(*CONSTANTS[SORTS[s]].values()) for s in (Sort.NAME, Sort.AMOUNT)))
+    solver.add(*(z3.Distinct(*CONSTANTS[SORTS[s]].values()) for s in (NAME, AMOUNT)))
     solver.add(*equations({**ALONE, **before}, t.before.shared, t.before.local), *(g for _, g in t.guards))
     return solver
 
@@ -162,7 +162,7 @@ def outcomes(name: str, before: State) -> list[State]:
         if field in Shared.fields():
             shared = program().shared_layout.put(shared, field, value)
         else:
-            plain = program().shared_layout.slots[0] if field == "slot" else value
+            plain = program().shared_layout.elements(SLOT)[0] if field == "slot" else value
             local = program().local_layout.put(local, field, plain)
     return [
         {field: program().shared_layout.get(t.shared, field) for field in program().shared_layout.places}

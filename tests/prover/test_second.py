@@ -13,14 +13,15 @@ from typing import Any
 
 import pytest
 import z3
+from libxl_terms import AXIOMS, CONFIGS, SORTS
 from small_design import small_design
 from small_design import small_proof as proof
 
 from confsync.model.engine.verdict import Verdict
-from confsync.model.language import ABSENT, EMPTY
-from confsync.model.language.step import Design
+from confsync.model.language import Design
 from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
-from confsync.proofs.prover.carrier.terms import AXIOMS, CONFIG, CONFIGS
+from confsync.model.libxl.state import ABSENT, CONFIG, EMPTY
+from confsync.proofs.libxl.arguments import ARGUMENTS
 from confsync.proofs.prover.certificate import stability as stable
 from confsync.proofs.prover.certificate.second import (
     Agreement,
@@ -62,7 +63,7 @@ def of_each_kind(count: int) -> list[Script]:
 def exported(o: Obligation, first: Discharged | None = None) -> Script:
     """An obligation as a script, beside what Z3 says of it, or said of another."""
     first = first or discharge(o, rlimit=SOON)
-    return Script(first, "", Writer("a design", ["idle"] * 1000).script(o, answers(first).possible), (), ())
+    return Script(first, "", Writer(DESIGNS[RECOMMENDED], ["idle"] * 1000).script(o, answers(first).possible), (), ())
 
 
 def hand_made(fails: Any, *premises: Any) -> Obligation:
@@ -113,7 +114,7 @@ def test_obligations_with_names_that_look_alike_have_files_of_their_own() -> Non
 def test_words_that_can_not_stand_in_a_symbol_are_replaced_and_no_two_symbols_are_alike() -> None:
     a = z3.Bool("a")
     premises = (("a", a), ("a", a), ("a #2", a), ("| \\ é\n", a), ("/ _ _ _", a))
-    text = Writer("x", ["idle"]).script(
+    text = Writer(DESIGNS[RECOMMENDED], ["idle"]).script(
         replace(hand_made(z3.BoolVal(False)), name="two\nlines é", premises=premises), Answer.SAT
     )
     names = re.findall(r":named \|([^|\\]*)\|", text)
@@ -129,7 +130,7 @@ def test_words_that_can_not_stand_in_a_symbol_are_replaced_and_no_two_symbols_ar
 def test_two_symbols_of_one_name_are_refused() -> None:
     both = z3.And(z3.Bool("x"), z3.Int("x") == 1)
     with pytest.raises(ValueError, match="two symbols are called `x`"):
-        Writer("x", ["idle"]).script(hand_made(both), Answer.SAT)
+        Writer(DESIGNS[RECOMMENDED], ["idle"]).script(hand_made(both), Answer.SAT)
 
 
 def named(name: str) -> Obligation:
@@ -161,7 +162,7 @@ def test_cvc5_agrees_on_some_of_each_kind() -> None:
     ids=lambda design: design.name,
 )
 def test_cvc5_agrees_on_everything(design: Design) -> None:
-    whole = prove(design)
+    whole = prove(design, arguments=ARGUMENTS)
     opinions = list(second_opinion(whole, rlimit=SOON))
     assert [(o.kind, o.name) for o in opinions] == [
         (d.obligation.kind.value, d.obligation.name) for d in whole.discharged
@@ -191,7 +192,7 @@ def test_an_export_without_what_the_proof_rests_on_is_noticed() -> None:
 @cvc5
 def test_an_export_without_the_axioms_is_noticed() -> None:
     said = []
-    config = z3.Const("config", CONFIG)
+    config = z3.Const("config", SORTS[CONFIG])
     needed = replace(
         hand_made(config == CONFIGS[EMPTY]), premises=(("axiom 1", AXIOMS[0]), ("known", config == CONFIGS[ABSENT]))
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from copy import copy
 from dataclasses import replace
 from functools import cache
@@ -15,17 +15,19 @@ import places
 import pytest
 from wrong_relations import CARRIERS
 
-from confsync.model.command import design_file
+from confsync import load
+from confsync.model import language
 from confsync.model.engine.concrete import Plain, WordCells
 from confsync.model.engine.program import IDLE, Kind, Program
 from confsync.model.engine.trace import read_token, replay
 from confsync.model.engine.verdict import Verdict
 from confsync.model.engine.violation import violates
-from confsync.model.language import Record
-from confsync.model.language.step import Design, GivenLemma
+from confsync.model.language import Design, Element, GivenLemma, Invariant, Record
 from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
-from confsync.model.libxl.properties import PROPERTIES, Decided
-from confsync.model.libxl.state import Bounds, Local, Shared
+from confsync.model.libxl.properties import PROPERTIES
+from confsync.model.libxl.protocol import LIBXL
+from confsync.model.libxl.state import SLOT, Bounds, Local, Shared
+from confsync.proofs.libxl.arguments import ARGUMENTS
 from confsync.proofs.prover import proof as proofs
 from confsync.proofs.prover.carrier.relation import Relation
 from confsync.proofs.prover.carrier.terms import Z3Cells
@@ -58,17 +60,22 @@ def attempt(
     names: Iterable[str],
     pool: Pool = nothing,
     *,
-    bounds: tuple[Bounds, ...] = QUICK,
+    bounds: Sequence[language.Bounds] = QUICK,
     cells: type[Z3Cells] = Z3Cells,
 ) -> Proof:
     """A proof that is tried with other candidates, from samples within bounds."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(samples, "BOUNDS", bounds)
+        patch.setattr(samples, "small", lambda _: tuple(bounds))
         patch.setattr(proofs, "candidates", pool)
         if pool is nothing:
             patch.setattr(proofs, "take", nothing)
         patch.setattr(proofs, "Relation", lambda d: Relation(d, cells))
-        return prove(design, names)
+        return prove(design, names, arguments=ARGUMENTS)
+
+
+def number(k: Element | None) -> int:
+    assert k
+    return k.index
 
 
 def all_broken(proof: Proof) -> list[Broken]:
@@ -120,7 +127,7 @@ def test_it_is_small_and_it_is_one() -> None:
     assert cti.move.transition.label.kind is Kind.STEP
     what = cti.broken.what
     assert isinstance(what, Clause)
-    assert not says(cti.program, cti.move.after, Instance(what, cti.process, cti.slot.index))
+    assert not says(cti.program, cti.move.after, Instance(what, cti.process, number(cti.element)))
 
 
 def test_every_one_bears_being_evaluated() -> None:
@@ -130,8 +137,8 @@ def test_every_one_bears_being_evaluated() -> None:
     assert all((c.move is None) == isinstance(c.broken.what, Claim) for c in ctis)
     assert any(c.move.transition.started != IDLE for c in ctis if c.move)
     assert all(c.move.transition.label == c.broken.step.transition.label for c in ctis if c.move and c.broken.step)
-    assert max(len(c.program.shared_layout.slots) for c in ctis) == 2
-    assert any(c.program.bounds.amounts == 2 for c in ctis)
+    assert max(len(c.program.shared_layout.elements(SLOT)) for c in ctis) == 2
+    assert any(Bounds.of(c.program.bounds).amounts == 2 for c in ctis)
 
 
 def test_many_bear_being_evaluated() -> None:
@@ -143,14 +150,14 @@ def test_many_bear_being_evaluated() -> None:
         return [x for x in candidates(program, *rest) if kept.random() < 0.4]
 
     names = ("medium_agrees", "resources_have_xenstore", "retrieve_never_degraded", "every_operation_ends")
-    proof = attempt(recommended, names, some, bounds=samples.BOUNDS[1:3])
+    proof = attempt(recommended, names, some, bounds=LIBXL.small[1:3])
     broken = all_broken(proof)
     ctis = [counterexample(proof.found, b) for b in broken[:100]]
     assert ctis
     assert all(c.broken is b for c, b in zip(ctis, broken, strict=False))
     assert all((c.move is None) == isinstance(c.broken.what, Claim) for c in ctis)
     assert all(
-        not says(c.program, c.move.after, Instance(c.broken.what, c.process, c.slot.index))
+        not says(c.program, c.move.after, Instance(c.broken.what, c.process, number(c.element)))
         for c in ctis
         if c.move and isinstance(c.broken.what, Clause)
     )
@@ -234,7 +241,7 @@ def test_a_bug_is_reached_and_replayed(name: str) -> None:
     assert found.itself
     assert found.violated == name
     assert found.trace
-    token = read_token(found.trace.token(name))
+    token = read_token(found.trace.token(name), Bounds)
     again = replay(Program(DESIGNS["as_posted"], token.bounds), token)
     assert again.moves == found.trace.moves
     assert violates(again, name)
@@ -250,7 +257,7 @@ def test_what_is_said_of_it() -> None:
         "as_posted: xenstore_has_template is not shown. In the way is: xenstore_has_template.",
         "In this state all lemmas hold that stand:",
         "  alive: yes, saved: yes, locked: yes, lock_file: yes",
-        "  slot0: template absent, xenstore absent, resources none",
+        "  slot0: as in the initial state",
         "  process 0: before attach 3 enter_xenstore (slot: slot0, config: c1, draft[slot0]: absent, holds: yes)",
         "  process 1: idle",
         "Then process 0 takes attach 3 enter_xenstore (Commit the device's xenstore entry; refused if the slot is "
@@ -298,7 +305,7 @@ def test_a_lemma_of_the_author_that_is_not_so() -> None:
     assert found.label is Label.REACHABLE
     assert found.trace
     s = Shared(WordCells(found.trace.program.shared_layout, found.trace.last.shared, []))
-    assert any(s.template[k] != 0 for k in found.trace.program.shared_layout.slots)
+    assert any(s.template[k] != 0 for k in found.trace.program.shared_layout.elements(SLOT))
     assert "a lemma is not shown. In the way is: what is in the template is saved nowhere else." in found.words()
     assert "confsync replay 'xenstore_first_locked::" in found.words()
 
@@ -314,17 +321,17 @@ def test_a_lemma_of_the_author_that_is_not_so() -> None:
 def test_labels_are_honest(name: str, names: tuple[str, ...]) -> None:
     """The lemma of a property over the stores is broken in a state that is reached if and only if the search refutes
     it (so says the manifest, which it is held against); a trace leads to what it is said to lead to."""
-    proof = prove(DESIGNS[name], names)
+    proof = prove(DESIGNS[name], names, arguments=ARGUMENTS)
     refuted = {p for p in names if MANIFEST[name][p]["verdict"] == "REFUTED"}
     assert refuted == set(names) == set(proof.why)
     for p, broken in proof.why.items():
         found = triage(proof, broken)
-        if PROPERTIES[p].decided is Decided.STORES:
+        if isinstance(PROPERTIES[p], Invariant):
             assert (found.label is Label.REACHABLE) == (p in refuted)
             assert found.violated == p
         if found.label is Label.REACHABLE:
             assert found.trace
-            token = read_token(found.trace.token(p))
+            token = read_token(found.trace.token(p), Bounds)
             again = replay(Program(DESIGNS[name], token.bounds), token)
             assert again.moves == found.trace.moves
             assert violates(again, p) == (found.violated == p)
@@ -345,7 +352,7 @@ rename = [take_lock, write_name, drop_lock]
 def mine(tmp_path: Path, lemmas: str = "") -> Design:
     path = tmp_path / "mine.py"
     path.write_text(MINE + lemmas, encoding="utf-8")
-    return design_file.load(path)["mine"]
+    return load(path)["mine"]
 
 
 def printed(found: Triage) -> str:
@@ -368,13 +375,13 @@ def test_a_line_says_what_its_lemma_says(tmp_path: Path) -> None:
         s = Shared(WordCells(program.shared_layout, some.getrandbits(program.shared_layout.width), []))
         word = program.local_layout.put(some.getrandbits(program.local_layout.width), "slot", some.choice((0, 1)))
         me = Local(WordCells(program.local_layout, word, []))
-        for k in program.shared_layout.slots:
+        for k in program.shared_layout.elements(SLOT):
             assert [bool(x.holds(s, me, k)) for x in given] == [bool(a.ask(s, me, k)) is yes for a, yes in literals]
 
 
 def test_an_author_is_told_what_is_missing_and_adds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A proof fails, a lemma is printed, it is put into the file, and the proof goes through."""
-    monkeypatch.setattr(samples, "BOUNDS", QUICK)
+    monkeypatch.setattr(samples, "small", lambda _: QUICK)
     before = attempt(mine(tmp_path), ["lock_is_exclusive"])
     assert before.verdicts == {"lock_is_exclusive": Verdict.UNKNOWN}
     found = triage(before, before.why["lock_is_exclusive"])
@@ -395,19 +402,19 @@ def test_a_family_of_candidates_is_missing(tmp_path: Path) -> None:
         found = candidates(program, *rest)
         return [x for x in found if not (isinstance(x, Clause) and x.point and program.points[x.point].place == place)]
 
-    before = attempt(mine(tmp_path), [name], fewer, bounds=samples.BOUNDS)
+    before = attempt(mine(tmp_path), [name], fewer, bounds=LIBXL.small)
     assert before.verdicts == {name: Verdict.UNKNOWN}
     found = triage(before, before.why[name])
     assert (found.label, found.enough) == (Label.UNREACHABLE, True)
     assert all(f'at="{" ".join(place)}"' in x for x in found.lines)
-    after = attempt(mine(tmp_path, printed(found)), [name], fewer, bounds=samples.BOUNDS)
+    after = attempt(mine(tmp_path, printed(found)), [name], fewer, bounds=LIBXL.small)
     assert after.verdicts == {name: Verdict.PROVED}
     assert not after.unproved_given
 
 
 def test_candidates_exclude_it_and_nothing_that_is_reached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where they are not enough, too."""
-    monkeypatch.setattr(samples, "BOUNDS", QUICK)
+    monkeypatch.setattr(samples, "small", lambda _: QUICK)
     proof = attempt(recommended, ["xenstore_has_template"])
     found = triage(proof, proof.why["xenstore_has_template"])
     assert (found.label, found.enough) == (Label.UNREACHABLE, False)
@@ -415,9 +422,9 @@ def test_candidates_exclude_it_and_nothing_that_is_reached(tmp_path: Path, monke
     assert found.lemmas
     assert "more may be needed" in found.words()
     for lemma in found.lemmas:
-        of_each = [Instance(lemma, n, found.cti.slot.index) for n in range(len(found.cti.before.local))]
+        of_each = [Instance(lemma, n, number(found.cti.element)) for n in range(len(found.cti.before.local))]
         assert not all(says(found.cti.program, found.cti.before, x) for x in of_each)
     given = mine(tmp_path, printed(found)).lemmas
-    taken = samples.take(recommended, tuple(stated(x.words, x.holds) for x in given))
+    taken = samples.take(recommended, tuple(stated(LIBXL, x.words, x.holds) for x in given))
     for i, x in enumerate(given):
         assert taken.at(proof.found.induction.relation.names.index(x.at))[:, i].all()

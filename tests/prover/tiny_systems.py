@@ -12,10 +12,10 @@ from typing import Any
 import z3
 
 from confsync.model.engine.program import IDLE, Kind, Label
-from confsync.model.language import Slot
-from confsync.model.language.step import Design
+from confsync.model.language import Design
 from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
-from confsync.model.libxl.state import Local, Shared
+from confsync.model.libxl.protocol import LIBXL
+from confsync.model.libxl.state import Local, Shared, Slot
 from confsync.proofs.prover.carrier.relation import Relation, Transition, View
 from confsync.proofs.prover.carrier.solver import RLIMIT
 from confsync.proofs.prover.invariant.houdini import Strengthening
@@ -88,7 +88,7 @@ def strengthened(
 
 def atom(words: str, ask: Ask) -> Atom:
     """A statement about the stores, a process and a slot."""
-    return stated(words, ask)
+    return stated(LIBXL, words, ask)
 
 
 ALIVE = atom("alive", lambda s, _me, _k: s.alive)

@@ -7,13 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 import z3
+from libxl_terms import SORTS
 
 from confsync.model.engine.program import Kind
-from confsync.model.language import Bool, Field, Slot, neg
-from confsync.model.language.step import Design
-from confsync.model.libxl.state import LOCKS, Local, Shared
+from confsync.model.language import Bool, Design, Field, neg
+from confsync.model.libxl.operations import HOLDERS
+from confsync.model.libxl.state import SLOT, Local, Shared, Slot
 from confsync.proofs.prover.carrier.relation import Relation, Transition, View
-from confsync.proofs.prover.carrier.terms import PROCESS, SLOT, Choice, Guard, Z3Cells, Z3Term, formula, lift
+from confsync.proofs.prover.carrier.terms import PROCESS, Choice, Guard, Z3Cells, Z3Term, formula, lift
 
 # ------------------------------------------------------------------ carriers
 
@@ -64,7 +65,7 @@ class WritesEverySlot(Z3Cells):
 
 class WritesOneSlot(Z3Cells):
     def write_all(self, field: Field, at: Callable[[Slot], object]) -> None:
-        k = self.term(z3.Function("slot", PROCESS, SLOT)(z3.Const("me", PROCESS)))
+        k = self.term(z3.Function("slot", PROCESS, SORTS[SLOT])(z3.Const("me", PROCESS)))
         self.write_at(field, k, at(k))
 
 
@@ -86,11 +87,10 @@ class AsksLater(Z3Cells):
     def write_all(self, field: Field, at: Callable[[Slot], object]) -> None:
         self.written.add(field.name)
         old = self.copy()
-        sort = self.read_at(field, self.term(z3.FreshConst(SLOT, "k"))).z.sort()
 
         def later(k: Any) -> Any:
             kept, self.values[field.name] = self.values[field.name], old.values[field.name]
-            found = lift(at(self.term(k)), sort)
+            found = lift(at(self.term(k)), field.sort)
             self.values[field.name] = kept
             return found
 
@@ -101,7 +101,7 @@ class ReadsTheOldMap(Z3Cells):
     def read_at(self, field: Field, slot: Slot) -> Z3Term:
         mine = field.record == "Local"
         old = self.any(Local, (z3.Const("me", PROCESS),)) if mine else self.any(Shared)
-        return self.term(old.values[field.name](lift(slot, SLOT)))
+        return self.term(old.values[field.name](lift(slot, SLOT)), field.sort)
 
 
 class WaitsWhereItFails(Z3Cells):
@@ -179,7 +179,7 @@ def stays(t: Transition, *shared: str) -> None:
 @edit
 def a_death_keeps_the_lock(_: Relation, t: Transition) -> Iterator[Transition]:
     if t.label.kind is Kind.CRASH:
-        stays(t, *LOCKS)
+        stays(t, *HOLDERS)
     yield t
 
 
@@ -239,7 +239,7 @@ def a_clean_up_that_is_refused_ends(relation: Relation, t: Transition) -> Iterat
 @edit
 def an_idle_process_holds_what_it_held(_: Relation, t: Transition) -> Iterator[Transition]:
     if not t.goes_to:
-        for held in LOCKS.values():
+        for held in HOLDERS.values():
             t.after.local.values[held] = t.before.local.values[held]
     yield t
 

@@ -12,15 +12,17 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import z3
+from libxl_terms import CONSTANTS, EJECTABLE, SORTS
 from reached import arguments
 
 from confsync.model.engine.concrete import Layout, Plain
 from confsync.model.engine.program import IDLE, Program
 from confsync.model.engine.program import Transition as Move
-from confsync.model.language import ConcreteSlot, Field, Sort
-from confsync.model.libxl.state import LOCKS, Bounds, Local, Shared
+from confsync.model.language import BOOL, Element, Field, Sort
+from confsync.model.libxl.operations import HOLDERS
+from confsync.model.libxl.state import AMOUNT, CONFIG, NAME, SLOT, Bounds, Local, Shared
 from confsync.proofs.prover.carrier.relation import Relation, Transition
-from confsync.proofs.prover.carrier.terms import CONSTANTS, EJECTABLE, PROCESS, SLOT, SORTS, Z3Term
+from confsync.proofs.prover.carrier.terms import PROCESS, Z3Term
 
 FIELDS: dict[str, Field] = Shared.fields() | Local.fields()
 ORDER = {name: i for i, name in enumerate(FIELDS)}
@@ -40,31 +42,31 @@ class Structure:
     the bounds say, and no fewer than have names."""
 
     def __init__(self, bounds: Bounds) -> None:
-        self.slots = bounds.all_slots()
-        self.values: dict[Sort, list[Any]] = {Sort.SLOT: distinct_values(SLOT, len(self.slots))}
+        self.slots = bounds.elements(SLOT)
+        self.values: dict[Sort, list[Any]] = {SLOT: distinct_values(SORTS[SLOT], len(self.slots))}
         self.named: list[tuple[Any, Any]] = []
         """The symbols that mean the same in every state, and what they mean."""
         self._meanings: dict[Any, Any] = {}
         self._questions: dict[int, Question] = {}
-        for sort in (Sort.CONFIG, Sort.NAME, Sort.AMOUNT):
+        for sort in (CONFIG, NAME, AMOUNT):
             constants = CONSTANTS[SORTS[sort]]
             self.values[sort] = distinct_values(SORTS[sort], max(bounds.size(sort), len(constants)))
             self.named += [(constant.decl(), self.values[sort][i]) for i, constant in constants.items()]
         self._plain = {v.get_id(): i for values in self.values.values() for i, v in enumerate(values)}
-        self.named.append((EJECTABLE, self.meaning(tuple(k.ejectable for k in self.slots), Sort.BOOL, 1)))
+        self.named.append((EJECTABLE, self.meaning(tuple(k.ejectable for k in self.slots), BOOL, 1)))
 
     def meaning(self, value: Plain, sort: Sort, arguments: int) -> Any:
         """A plain value as a term; a map as one of a symbol's last argument, a slot."""
         key = value, sort, arguments
         if key not in self._meanings:
             if isinstance(value, tuple):
-                found, k = self.meaning(value[-1], sort, 0), z3.Var(arguments - 1, SLOT)
-                for slot, at in zip(self.values[Sort.SLOT][:-1], value[:-1], strict=True):
+                found, k = self.meaning(value[-1], sort, 0), z3.Var(arguments - 1, SORTS[SLOT])
+                for slot, at in zip(self.values[SLOT][:-1], value[:-1], strict=True):
                     found = z3.If(k == slot, self.meaning(at, sort, 0), found)
             elif sort in self.values:
-                found = self.values[sort][value.index if isinstance(value, ConcreteSlot) else value]
+                found = self.values[sort][value.index if isinstance(value, Element) else value]
             else:
-                found = z3.BoolVal(value) if sort is Sort.BOOL else z3.IntVal(value)
+                found = z3.BoolVal(value) if sort == BOOL else z3.IntVal(value)
             self._meanings[key] = found
         return self._meanings[key]
 
@@ -86,7 +88,7 @@ class Structure:
 
     def whole(self, field: Field, value: Any) -> list[Question]:
         """What a field has come to, as questions: one, or for a map one a slot."""
-        return [self.question(t) for t in (map(value, self.values[Sort.SLOT]) if field.per_slot else [value])]
+        return [self.question(t) for t in (map(value, self.values[SLOT]) if field.over else [value])]
 
 
 def symbols(term: Any) -> dict[str, Any]:
@@ -140,7 +142,7 @@ class Outcome:
         self.transition, self.program = transition, program
         self.guards = [structure.question(g) for _, g in transition.guards]
         goes_to = transition.goes_to
-        live = program.live_locals[goes_to] if goes_to else set(LOCKS.values())
+        live = program.live_locals[goes_to] if goes_to else set(HOLDERS.values())
         after = transition.after
         self.shared = {n: structure.whole(FIELDS[n], after.shared.values[n]) for n in transition.writes_shared}
         self.local = {n: structure.whole(FIELDS[n], after.local.values[n]) for n in transition.writes_local & live}
@@ -177,7 +179,7 @@ class Outcome:
             return None
         program = self.program
         deaths = [q.answer(values) for q in self.shared.get("crashes", ())]
-        if any(n > program.bounds.crashes for n in deaths):  # the relation counts on, beyond any bound
+        if any(n > Bounds.of(program.bounds).crashes for n in deaths):  # the relation counts on, beyond any bound
             return None
         at = program.local_layout.put(0, "at", self.transition.goes_to)
         return _put(program.shared_layout, 0, self.shared, values), _put(program.local_layout, at, self.local, values)
@@ -187,9 +189,8 @@ def _put(layout: Layout, word: int, written: dict[str, list[Question]], values: 
     """The word with these fields' answers in it; they are values within the bounds."""
     for name, questions in written.items():
         told = tuple(q.answer(values) for q in questions)
-        sort = FIELDS[name].sort
-        assert all(v < layout.bounds.size(sort) for v in told), f"{name}: {told}"
-        plain: Plain = told if FIELDS[name].per_slot else told[0]
+        assert all(v < layout.bounds.size_of(FIELDS[name]) for v in told), f"{name}: {told}"
+        plain: Plain = told if FIELDS[name].over else told[0]
         word = layout.put(word, name, plain)
     return word
 
@@ -218,7 +219,7 @@ class Interpreted:
     def _ask(self, point: int) -> Iterator[int]:
         relation, structure, layout = self.relation, self.structure, self.program.local_layout
         view = relation.view(relation.me)
-        asked = [structure.question(relation.asked(point, view, Z3Term(k))) for k in structure.values[Sort.SLOT]]
+        asked = [structure.question(relation.asked(point, view, Z3Term(k))) for k in structure.values[SLOT]]
         given = arguments(self.program, point)
         for values in itertools.product(*(self._values(FIELDS[name]) for name in given)):
             named = dict(zip(given, values, strict=True))
@@ -230,10 +231,10 @@ class Interpreted:
 
     def _values(self, field: Field) -> Iterable[Any]:
         """The values of a field within the bounds."""
-        if field.sort is Sort.SLOT:
-            return self.program.local_layout.slots
-        one = range(self.program.bounds.size(field.sort))
-        return itertools.product(one, repeat=len(self.program.local_layout.slots)) if field.per_slot else one
+        if field.sort == SLOT:
+            return self.program.local_layout.elements(SLOT)
+        one = range(self.program.bounds.size_of(field))
+        return itertools.product(one, repeat=len(self.program.local_layout.elements(SLOT))) if field.over else one
 
     def moves(self, shared: int, local: int) -> set[Move]:
         """All transitions of one process. As in the program, what changes nothing is left out."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 
-from confsync.model.language.step import Design, Operation, Undo
+from confsync.model.language import Design, Operation, Undo
 from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
 
 recommended = DESIGNS[RECOMMENDED]
@@ -45,7 +45,7 @@ MUTANTS: dict[str, tuple[str, Design]] = {
 
 _LACKS = "it would return success without doing what its name says"
 _UNKNOWN = "which nothing has given a value"
-_OPEN_END = "end it with `answer`"
+_OPEN_END = "end it with a step that does neither"
 
 NO_DESIGN = {
     "create: without 2 make_domain": _LACKS,

@@ -1,8 +1,8 @@
 """The model searched the plain way: a dictionary, a queue, and each property as its statement says it.
 
-Nothing of `confsync.model.engine.search` is in here: no NumPy, no numbers for words, no symmetry, no slices. What a small step
-does is `Program.transitions`; everything after that is written a second time, to be slow and easy to believe.
-"""
+Nothing of `confsync.model.engine.search` is in here: no NumPy, no numbers for words, no symmetry, no slices. What a
+small step does is `Program.transitions`; everything after that is written a second time, to be slow and easy to
+believe."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from typing import Any, TypeVar
 
 from confsync.model.engine.program import IDLE, Kind, Label, Program, Transition
 from confsync.model.engine.trace import Move
-from confsync.model.language import ABSENT, EMPTY, MADE_UP
-from confsync.model.libxl.properties import PROPERTIES, Decided
+from confsync.model.language import AnswerInvariant, Invariant, Linearizable, Property
+from confsync.model.language.properties import OF_PROCESSES
+from confsync.model.libxl.properties import PROPERTIES
+from confsync.model.libxl.state import ABSENT, EMPTY, MADE_UP, SLOT
 
 State = tuple[int, tuple[int, ...]]
 """A whole state: the shared word, and each process's local word."""
@@ -137,7 +139,7 @@ class Naive:
     def bad_stores(self, shared: int) -> Iterator[str]:
         """The properties over the stores that this state violates."""
         s = self.stores(shared)
-        for k in self.program.shared_layout.slots:
+        for k in self.program.shared_layout.elements(SLOT):
             was, saved, attached = s.xenstore[k.index], s.template[k.index], s.resources[k.index]
             if was != ABSENT and saved == ABSENT:
                 yield "xenstore_has_template"
@@ -264,15 +266,15 @@ class Naive:
         each = zip(seen, before[1], strict=True)
         return [self.notices(s, before[0], word, t, mine=q == process) for q, (s, word) in enumerate(each)]
 
-    def bad(self, state: State, seen: list[Seen], how: Decided) -> set[str]:
-        """What a state violates, of the properties that are decided in this way."""
+    def bad(self, state: State, seen: list[Seen], how: type[Property]) -> set[str]:
+        """What a state violates, of the properties of this form."""
         shared, local = state
-        if how is Decided.STORES:
+        if how is Invariant:
             return set(self.bad_stores(shared))
-        if how is Decided.WATCH:
+        if how is Linearizable:
             inexact = any(self.inexact(shared, word, s) for word, s in zip(local, seen, strict=True))
             return {"retrieve_is_exact"} if inexact else set()
-        if how in (Decided.ANSWERS, Decided.PROCESSES):
+        if issubclass(how, (AnswerInvariant, *OF_PROCESSES)):
             return set(self.bad_processes(state))
         return set() if any(local) else set(self.bad_quiescent(shared))
 
@@ -327,4 +329,4 @@ def violates(program: Program, moves: Iterable[Move], name: str) -> bool:
         assert (m.before.shared, m.before.local) == state
         seen = naive.all_notice(seen, state, m.process, m.transition)
         state = (m.after.shared, m.after.local)
-    return name in naive.bad(state, seen, PROPERTIES[name].decided)
+    return name in naive.bad(state, seen, type(PROPERTIES[name]))

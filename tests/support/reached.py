@@ -11,7 +11,7 @@ from confsync.model.engine.program import IDLE, Program, Transition
 from confsync.model.engine.search.bfs import Limits, Search
 from confsync.model.engine.search.monitor import Monitor
 from confsync.model.engine.search.pairs import Pairs
-from confsync.model.language.step import Design
+from confsync.model.language import Design
 from confsync.model.libxl.state import Bounds
 from confsync.proofs.prover.invariant.samples import reachable_pairs
 
@@ -31,13 +31,13 @@ def arguments(program: Program, point: int) -> tuple[str, ...]:
     """The locals that an operation is asked with. One that is given a whole configuration is given all of it."""
     signature = program.signature(point)
     whole = ("draft_name", "draft_memory") if "draft" in signature.takes else ()
-    return (*(("slot",) if signature.slot else ()), *signature.takes, *whole)
+    return (*(("slot",) if signature.kind("slot") else ()), *signature.takes, *whole)
 
 
 def widened(program: Program) -> Program:
     """The program, and `create` may be given any name and memory target. It gives the first of each, for names are
     alike until one is in use; the relation says nothing of them."""
-    layout, bounds = program.local_layout, program.bounds
+    layout, bounds = program.local_layout, Bounds.of(program.bounds)
     program.starts = [
         layout.put(layout.put(word, "draft_name", name), "draft_memory", amount)
         for word in program.starts
@@ -91,7 +91,7 @@ def anything(layout: Layout, chance: random.Random) -> int:
     word = 0
     for name, place in layout.places.items():
         if name not in ("at", "watch"):
-            values = tuple(chance.randrange(layout.bounds.size(place.field.sort)) for _ in range(place.count))
-            plain: Plain = values if place.field.per_slot else values[0]
+            values = tuple(chance.randrange(layout.bounds.size_of(place.field)) for _ in range(place.count))
+            plain: Plain = values if place.field.over else values[0]
             word = layout.put(word, name, plain)
     return word

@@ -23,12 +23,12 @@ import click
 from places import DATA
 from variants import as_file, variant
 
-from confsync.model.command.design_file import load
+from confsync import load
 from confsync.model.engine.check import Examined, check
 from confsync.model.engine.contract import check_contract
 from confsync.model.engine.parallel import cores, side_by_side
 from confsync.model.engine.verdict import Verdict
-from confsync.model.language.step import Design, Operation
+from confsync.model.language import Design, Operation
 from confsync.model.libxl.designs import DESIGNS
 from confsync.model.libxl.state import Bounds
 

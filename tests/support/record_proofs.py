@@ -26,11 +26,12 @@ import click
 from places import DATA
 from record import read_named, read_variants, wrong_designs
 
-from confsync.model.command.design_file import load
+from confsync import load
 from confsync.model.engine.verdict import Verdict
-from confsync.model.language.step import Design
+from confsync.model.language import Design
 from confsync.model.libxl.designs import DESIGNS
 from confsync.model.libxl.properties import PROPERTIES
+from confsync.proofs.libxl.arguments import ARGUMENTS
 from confsync.proofs.prover.obligation import Discharged
 from confsync.proofs.prover.proof import Proof, prove
 
@@ -76,7 +77,7 @@ def refuted(name: str) -> set[str]:
 
 def proved_here(name: str) -> Proved:
     """The record of a design, proved in this process."""
-    proof, by_search = prove(design_of(name)), refuted(name)
+    proof, by_search = prove(design_of(name), arguments=ARGUMENTS), refuted(name)
     invariant = sorted(map(proof.names, proof.lemmas))
     obligations = sorted(f"{d.obligation.title}: {_became(d)}" for d in proof.discharged)
     return {

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
-from confsync.model.language import LanguageError, neg
-from confsync.model.language.step import Design, Operation, Step, Undo, order, step
+from confsync.model.language import Design, LanguageError, Operation, Step, Undo, neg, order, step
 from confsync.model.libxl import steps
 from confsync.model.libxl.designs import DESIGNS
 
@@ -75,7 +74,7 @@ def variant(random: Random, check: Callable[[Design], object]) -> tuple[str, Des
     left = random.randint(1, 4)
     for _ in range(MOST_TRIES):
         name = random.choice([n for n, _ in found.operations()])
-        changed = found.but("variant", "", **{name: edited(random, getattr(found, name))})
+        changed = found.but("variant", "", **{name: edited(random, found[name])})
         try:
             check(changed)
         except LanguageError:

@@ -2,110 +2,140 @@
 
 from __future__ import annotations
 
-from confsync.model.engine.concrete import Plain, WordCells
-from confsync.model.engine.program import IDLE, Program
-from confsync.model.language import MADE_UP
-from confsync.model.libxl.properties import BIT
-from confsync.model.libxl.state import RESULT, Shared
+from dataclasses import dataclass
 
-Answer = tuple[tuple[int, ...], int, int]
-"""A whole configuration: what is at each slot, the name, the memory target. Sliced fields are 0."""
+from confsync.model.engine.concrete import Plain, WordCells
+from confsync.model.engine.footprint import any_element, probe
+from confsync.model.engine.program import IDLE, Program
+from confsync.model.language import AloneInvariant, Element, FixedPoint, Protocol
+
+Part = int | tuple[int, ...]
+Answer = tuple[Part, ...]
+"""What the observer answers, part by part in the order of `Observer.answer`; of a map a number for each element.
+Sliced fields are 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """An answer, and the local word of the process that is about to return it."""
+
+    answer: Answer
+    local: int
 
 
 class Alone:
-    """Runs operations alone: no failure, no crash, nobody else."""
+    """Runs operations alone: no failure, no crash, nobody else. The protocol has an observer."""
 
     def __init__(self, program: Program) -> None:
-        self.program = program
+        assert program.protocol.observer
+        self.program, self.observer = program, program.protocol.observer
         self._kept = program.only
-        retrieve = range(1, len(program.points))
         self._reads = 0
-        for point in retrieve:
-            if program.points[point].operation == "retrieve":
+        for point in range(1, len(program.points)):
+            if program.points[point].operation == self.observer.operation:
                 self._reads |= program.reads(point)[0]
-        self._answers: dict[int, Answer | None] = {}
+        self._answers: dict[int, Answered | None] = {}
         self._fixed: dict[tuple[Answer, Answer], bool] = {}
+        protocol = program.protocol
+        of = [
+            (p, protocol.bits[p.name], protocol.elements_or_one(program.bounds, p.over))
+            for p in protocol.properties.values()
+        ]
+        self._invariants = [(p, bit, elements) for p, bit, elements in of if isinstance(p, AloneInvariant)]
+        self._fixed_points = [(p, bit, elements) for p, bit, elements in of if isinstance(p, FixedPoint)]
+        self._about = {p.name: self._is_about(p) for p, _, _ in self._fixed_points}
+
+    def _is_about(self, p: FixedPoint) -> bool:
+        """Whether the slice keeps the part of the answer that the interesting case is about."""
+        return self._kept is None or answer_reads(self.program.protocol, p) <= self._kept
 
     def _keeps(self, field: str) -> bool:
         return self._kept is None or field in self._kept
 
-    def run(self, shared: int, local: int) -> tuple[int, Answer | None]:
-        """The shared word after an operation begun with this local word, and what it returns, if it is a retrieve
-        that succeeds. One that is blocked stays where it is."""
-        program, answer = self.program, None
+    def run(self, shared: int, local: int) -> tuple[int, Answered | None]:
+        """The shared word after an operation begun with this local word, and what it returns, if it is the observer
+        and succeeds. One that is blocked stays where it is."""
+        program, answered = self.program, None
         while local != IDLE:
             point = program.point_of(local)
             if program.answers(point):
-                answer = self.answer_of(local)
+                answered = Answered(self.answer_of(local), local)
             effects = program.outcomes(point, shared, local, set())
             if effects is None:
                 return shared, None
             t = program.apply(effects[0], point, shared, local)
             shared, local = t.shared, t.local
-        return shared, answer
+        return shared, answered
 
     def answer_of(self, local: int) -> Answer:
-        """What a retrieve with this local word is about to return."""
-        draft, name, memory = (self.program.local_layout.get(local, f) for f in RESULT)
-        assert isinstance(draft, tuple)
-        assert isinstance(name, int)
-        assert isinstance(memory, int)
-        return tuple(map(int, draft)), name, memory
+        """What the observer with this local word is about to return."""
+        return tuple(_part(self.program.local_layout.get(local, field)) for field in self.observer.answer)
 
     def truth(self, shared: int) -> Answer | None:
-        """The domain's configuration: what was attached at each slot, its name, its memory target; None if there
-        is no domain. Only the parts that a result has in this slice."""
+        """What there is to observe; None if there is nothing. Only the parts that an answer has in this slice."""
         layout = self.program.shared_layout
-        if not layout.get(shared, "alive"):
+        if not layout.get(shared, self.observer.exists):
             return None
-        attached, name, memory = (layout.get(shared, f) for f in ("xenstore", "name", "memory"))
-        assert isinstance(attached, tuple)
-        assert isinstance(name, int)
-        assert isinstance(memory, int)
-        nothing = tuple(0 for _ in attached)
-        return (
-            tuple(map(int, attached)) if self._keeps("draft") else nothing,
-            name if self._keeps("draft_name") else 0,
-            memory if self._keeps("draft_memory") else 0,
-        )
+        parts = []
+        for field, about in self.observer.answer.items():
+            part = _part(layout.get(shared, about))
+            if not self._keeps(field):
+                part = tuple(0 for _ in part) if isinstance(part, tuple) else 0
+            parts.append(part)
+        return tuple(parts)
 
-    def retrieve(self, shared: int) -> Answer | None:
-        """What a retrieve alone returns; None if it returns an error."""
+    def answer_alone(self, shared: int) -> Answer | None:
+        """What the observer answers alone; None if it returns an error."""
+        answered = self._answered(shared)
+        return answered.answer if answered else None
+
+    def _answered(self, shared: int) -> Answered | None:
         key = shared & self._reads
         if key not in self._answers:
-            start = self.program.local_layout.put(IDLE, "at", self.program.first["retrieve"])
+            start = self.program.local_layout.put(IDLE, "at", self.program.first[self.observer.operation])
             self._answers[key] = self.run(shared, start)[1]
         return self._answers[key]
 
     def recreated(self, answer: Answer) -> tuple[Answer | None, Answer | None]:
-        """Create a domain from an answer on an empty host: what it is, and what a retrieve of it returns."""
-        word = self.program.local_layout.put(IDLE, "at", self.program.first["create"])
-        parts: tuple[Plain, ...] = answer
-        for field, part in zip(RESULT, parts, strict=True):
+        """Make the same anew from an answer, in the initial state: what there is then, and what is answered."""
+        word = self.program.local_layout.put(IDLE, "at", self.program.first[self.observer.recreates])
+        for field, part in zip(self.observer.answer, answer, strict=True):
             word = self.program.local_layout.put(word, field, part)
         shared, _ = self.run(self.program.initial, word)
-        return self.truth(shared), self.retrieve(shared)
+        return self.truth(shared), self.answer_alone(shared)
 
     def judge(self, shared: int) -> tuple[int, int]:
         """(violated, met) of the properties that are decided in quiescent states, as masks."""
-        s = Shared(WordCells(self.program.shared_layout, shared, []))
-        answer, truth = self.retrieve(shared), self.truth(shared)
-        if answer is None or truth is None:
+        answered, truth = self._answered(shared), self.truth(shared)
+        if answered is None or truth is None:
             return 0, 0
+        s = self.program.protocol.shared(WordCells(self.program.shared_layout, shared, []))
+        me = self.program.protocol.local(WordCells(self.program.local_layout, answered.local, []))
         violated = met = 0
-        knobs = (s.name if self._keeps("draft_name") else 0, s.granted if self._keeps("draft_memory") else 0)
-        if any(k != 0 for k in knobs):
-            met |= BIT["knobs_are_reflected"]
-        if answer[1] != knobs[0] or (answer[2] != knobs[1] and not s.torn):
-            violated |= BIT["knobs_are_reflected"]
-        if any(answer[0]) or not self._keeps("draft"):
-            met |= BIT["retrieve_is_a_fixed_point"]
-        if not self._is_fixed(answer, truth):
-            violated |= BIT["retrieve_is_a_fixed_point"]
+        for p, bit, elements in self._invariants:
+            violated |= 0 if all(p.holds(s, me, k) for k in elements) else bit
+            met |= bit if any(p.met(s, me, k) for k in elements) else 0
+        for f, bit, elements in self._fixed_points:
+            usable = all(f.usable(me, k) for k in elements)
+            violated |= 0 if usable and self._is_fixed(answered.answer, truth) else bit
+            met |= bit if not self._about[f.name] or any(f.met(me, k) for k in elements) else 0
         return violated, met
 
     def _is_fixed(self, answer: Answer, truth: Answer) -> bool:
         key = (answer, truth)
         if key not in self._fixed:
-            self._fixed[key] = MADE_UP not in answer[0] and self.recreated(answer) == (truth, answer)
+            self._fixed[key] = self.recreated(answer) == (truth, answer)
         return self._fixed[key]
+
+
+def answer_reads(protocol: Protocol, p: FixedPoint) -> frozenset[str]:
+    """The parts of an answer that the interesting case of a property is about."""
+    sort = p.over or (protocol.index_sorts[0] if protocol.index_sorts else None)
+    k = any_element(sort) if sort else None
+    return probe(lambda _s, me: p.met(me, k), p.name, protocol.shared, protocol.local, ghosts=True).reads_local
+
+
+def _part(value: Plain) -> Part:
+    if isinstance(value, tuple):
+        return tuple(map(int, value))
+    return value.index if isinstance(value, Element) else int(value)

@@ -15,7 +15,7 @@ from confsync.model.engine.program import Program
 from confsync.model.engine.search.frontier import Ids
 from confsync.model.engine.search.pairs import Interned, Pairs
 from confsync.model.engine.search.symmetry import Permutation, permutations, renaming
-from confsync.model.language import Sort
+from confsync.model.language import WATCH
 
 
 class _Images:
@@ -46,7 +46,7 @@ class Canonical:
 
     def __init__(self, pairs: Pairs) -> None:
         program = pairs.program
-        group = [{**g, Sort.WATCH: pairs.renamed_watch(g)} for g in permutations(program.bounds)]
+        group = [{**g, WATCH: pairs.renamed_watch(g)} for g in permutations(program.protocol, program.bounds)]
         self.group: list[Permutation] = group
         self.order = len(group)
         self.shared = _Images(pairs.shared, [renaming(program.shared_layout, g) for g in group])

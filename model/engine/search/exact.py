@@ -1,12 +1,12 @@
-"""`retrieve_is_exact`: linearizability of retrieve, decided exactly.
+"""Linearizability of the observer, decided exactly.
 
-First the cheap question: is the result, at the moment when its last part is read, what the domain is? If so in
+First the cheap question: is the answer, at the moment when its last part is read, what there is to observe? If so in
 every reachable case, that moment is the linearization point and the property holds.
 
-Where it is not, the results that were out of date at that moment are suspects, and a second search decides. There a
-retrieve may, as it begins, be on the look-out for one suspect answer; as soon as the domain is what the answer
-says, at any instant and by whomever's step, the look-out ends. A retrieve that returns what it is still on the
-look-out for returns what the domain was at no instant since the call. (A prophecy variable: Abadi and Lamport,
+Where it is not, the answers that were out of date at that moment are suspects, and a second search decides. There an
+observer may, as it begins, be on the look-out for one suspect answer; as soon as what there is to observe is what the
+answer says, at any instant and by whomever's step, the look-out ends. An observer that returns what it is still on the
+look-out for returns what was so at no instant since the call. (A prophecy variable: Abadi and Lamport,
 "The existence of refinement mappings", 1991.)
 """
 
@@ -21,24 +21,12 @@ from confsync.model.engine.search.frontier import Ids
 from confsync.model.engine.search.monitor import Monitor
 from confsync.model.engine.search.pairs import Batch, Pairs
 from confsync.model.engine.search.symmetry import Permutation, permutations, renamed_answer
-from confsync.model.libxl.properties import BIT
-from confsync.model.libxl.state import RESULT
-
-
-def last_read(program: Program) -> int:
-    """The point of `retrieve` whose step reads the last part of the result."""
-    steps = program.design.retrieve.steps
-    last = max(i for i, s in enumerate(steps) if program.footprints[s].writes_local & set(RESULT))
-    return next(
-        n
-        for n, p in enumerate(program.points)
-        if p.operation == "retrieve" and not p.cleaning_up and p.remaining and p.done == last
-    )
+from confsync.model.language import Linearizable
 
 
 def suspects(pairs: Pairs) -> set[Answer]:
-    """The results that, in some reachable case, are not what the domain is when their last part is read."""
-    alone, point = Alone(pairs.program), last_read(pairs.program)
+    """The answers that, in some reachable case, are not what there is to observe when their last part is read."""
+    alone, point = Alone(pairs.program), pairs.program.last_read()
     wanted = [n for label, n in pairs.labels.items() if label.kind is Kind.STEP and label.point == point]
     rows = np.flatnonzero(np.isin(pairs.to_label.array, wanted))
     found = set()
@@ -50,7 +38,7 @@ def suspects(pairs: Pairs) -> set[Answer]:
 
 
 class Watching(Pairs):
-    """Pairs in which a retrieve may begin on the look-out for one of `answers`."""
+    """Pairs in which an observer may begin on the look-out for one of `answers`."""
 
     def __init__(self, program: Program, answers: list[Answer]) -> None:
         super().__init__(program)
@@ -61,20 +49,20 @@ class Watching(Pairs):
         self._watch = program.local_layout.places["watch"]
 
     def truth(self, shared: int) -> int:
-        """The number of the answer that the domain is right now, 0 if it is none of them."""
+        """The number of the answer that is so right now, 0 if it is none of them."""
         if shared not in self._truths:
             now = self._alone.truth(self.shared.words[shared])
             self._truths[shared] = self._number_of.get(now, 0) if now else 0
         return self._truths[shared]
 
     def renamed_watch(self, permutation: Permutation) -> tuple[int, ...]:
-        return (0, *(self._number_of[renamed_answer(a, permutation)] for a in self.answers))
+        return (0, *(self._number_of[renamed_answer(self.program.protocol, a, permutation)] for a in self.answers))
 
     def watch_of(self, word: int) -> int:
         return (word & self._watch.mask) >> self._watch.offset
 
     def seen_now(self, local: int, truth: int) -> int:
-        """The local number after the domain was seen to be answer number `truth`."""
+        """The local number after answer number `truth` was seen to be so."""
         word = self.local.words[local]
         return self.local(word & ~self._watch.mask) if truth and self.watch_of(word) == truth else local
 
@@ -83,8 +71,7 @@ class Watching(Pairs):
         for row, to_shared, to_local, label in zip(*(c.tolist() for c in batch.columns()), strict=True):
             word, now = self.local.words[to_local], self.truth(to_shared)
             rows.append((row, to_shared, self.seen_now(to_local, now), label))
-            point = self.program.points[self.program.point_of(word)]
-            if local[row] == 0 and to_local and point.operation == "retrieve" and not point.cleaning_up:
+            if local[row] == 0 and to_local and self.program.observing(self.program.point_of(word)):
                 past = (now, self.truth(int(shared[row])))
                 looks_out = [word | n << self._watch.offset for n in self._number_of.values() if n not in past]
                 rows += [(row, to_shared, self.local(w), label) for w in looks_out]
@@ -92,17 +79,20 @@ class Watching(Pairs):
 
 
 class WatchMonitor(Monitor):
-    """Judges one thing: a retrieve that is about to return what it is still on the look-out for."""
+    """Judges one thing: an observer that is about to return what it is still on the look-out for."""
 
     def __init__(self, pairs: Watching) -> None:
         self.pairs = pairs
-        super().__init__(pairs.program, pairs.shared, pairs.local, ["retrieve_is_exact"])
+        properties = pairs.program.protocol.properties
+        names = [name for name, p in properties.items() if isinstance(p, Linearizable)]
+        super().__init__(pairs.program, pairs.shared, pairs.local, names)
 
     def _judge_local(self, word: int) -> tuple[int, int, int, int]:
         if word != IDLE and self.program.answers(self.program.point_of(word)):
             watch = self.pairs.watch_of(word)
+            assert self.alone
             if watch and self.alone.answer_of(word) == self.pairs.answers[watch - 1]:
-                return BIT["retrieve_is_exact"], 0, 0, 0
+                return self.mask, 0, 0, 0
         return 0, 0, 0, 0
 
     def _judge_quiescent(self, word: int) -> tuple[int, int]:  # noqa: ARG002
@@ -110,7 +100,7 @@ class WatchMonitor(Monitor):
 
 
 class WatchSearch(Search):
-    """A search in which every process notices what the domain is after every step."""
+    """A search in which every process notices what there is to observe after every step."""
 
     pairs: Watching
     notices = True
@@ -127,8 +117,9 @@ class WatchSearch(Search):
 
 def watching(program: Program, answers: set[Answer], *, symmetric: bool) -> WatchSearch:
     """The second search, for these suspects; with symmetry, for all that they can be renamed to."""
-    group = permutations(program.bounds) if symmetric else permutations(program.bounds)[:1]
-    closed = sorted({renamed_answer(a, g) for a in answers for g in group})
+    group = permutations(program.protocol, program.bounds)
+    group = group if symmetric else group[:1]
+    closed = sorted({renamed_answer(program.protocol, a, g) for a in answers for g in group})
     watched = Program(program.design, program.bounds, only=program.only, watches=len(closed) + 1)
     pairs = Watching(watched, closed)
     return WatchSearch(watched, pairs, WatchMonitor(pairs), symmetric=symmetric)

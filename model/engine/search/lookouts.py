@@ -1,11 +1,11 @@
-"""`retrieve_is_exact` decided over the states that a search has found.
+"""Linearizability of the observer, decided over the states that a search has found.
 
-A retrieve is *on the look-out* for an answer from its call until the domain is what the answer says. It violates the
-property if it returns an answer that it is still on the look-out for. In one state a retrieve can be on the look-out
-for different answers, for that depends on the way to the state. The answers are a set of bits for each state and each
-of its processes, and the sets grow, level by level, to their least fixed point: the pairs of a state and an answer that
-`confsync.model.engine.search.exact` would search one by one, in a few bytes for each state however many answers there are.
-"""
+An observer is *on the look-out* for an answer from its call until what there is to observe is what the answer says. It
+violates the property if it returns an answer that it is still on the look-out for. In one state an observer can be on
+the look-out for different answers, for that depends on the way to the state. The answers are a set of bits for each
+state and each of its processes, and the sets grow, level by level, to their least fixed point: the pairs of a state and
+an answer that `confsync.model.engine.search.exact` would search one by one, in a few bytes for each state however many
+answers there are."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from confsync.model.engine.search.alone import Alone, Answer
 from confsync.model.engine.search.bfs import CHUNK, Limits, Progress, Search
 from confsync.model.engine.search.frontier import Ids, States, position
 from confsync.model.engine.search.symmetry import Permutation, renamed_answer
+from confsync.model.language import Protocol
 
 Bits = NDArray[np.uint64]
 """A row of words for each state: a set of answers."""
@@ -31,8 +32,8 @@ ROOM = WORD
 
 @dataclass(frozen=True, slots=True)
 class Unseen:
-    """What was found. `depth`: the steps of a shortest trace to a retrieve that is about to return `answer`, which the
-    domain was at no instant since the call; None if there is none. `stopped`: the limit that was reached, "" for
+    """What was found. `depth`: the steps of a shortest trace to an observer that is about to return `answer`, which
+    was so at no instant since the call; None if there is none. `stopped`: the limit that was reached, "" for
     none."""
 
     depth: int | None = None
@@ -41,12 +42,12 @@ class Unseen:
 
 
 def first_unseen(search: Search, answers: Iterable[Answer], limits: Limits, last: int | None) -> Unseen:
-    """A shortest trace to an answer that the domain never was, among these; they are renamed as the search renames
+    """A shortest trace to an answer that was never so, among these; they are renamed as the search renames
     states. `search` has covered all levels up to `last`, None: all there are; traces of at most as many steps are
     considered. Answers are taken ROOM at a time, so that the memory does not depend on how many there are."""
     group = search.canonical.group if search.canonical else [{}]
     best = Unseen()
-    for batch in _batches(answers, group):
+    for batch in _batches(search.program.protocol, answers, group):
         found = LookOuts(search, batch, group).first(limits, last if best.depth is None else best.depth - 1)
         if found.stopped:
             return found
@@ -54,13 +55,13 @@ def first_unseen(search: Search, answers: Iterable[Answer], limits: Limits, last
     return best
 
 
-def _batches(answers: Iterable[Answer], group: list[Permutation]) -> Iterator[list[Answer]]:
+def _batches(protocol: Protocol, answers: Iterable[Answer], group: list[Permutation]) -> Iterator[list[Answer]]:
     """All that the answers can be renamed to, ROOM at a time. What can be renamed to one another stays
     together."""
-    left = {renamed_answer(a, g) for a in answers for g in group}
+    left = {renamed_answer(protocol, a, g) for a in answers for g in group}
     batch: list[Answer] = []
     while left:
-        orbit = {renamed_answer(min(left), g) for g in group}
+        orbit = {renamed_answer(protocol, min(left), g) for g in group}
         if batch and len(batch) + len(orbit) > ROOM:
             yield batch
             batch = []
@@ -71,14 +72,15 @@ def _batches(answers: Iterable[Answer], group: list[Permutation]) -> Iterator[li
 
 
 class LookOuts:
-    """The answers that retrieves can be on the look-out for, in each state that a search has found."""
+    """The answers that observers can be on the look-out for, in each state that a search has found."""
 
     def __init__(self, search: Search, answers: list[Answer], group: list[Permutation]) -> None:
         """`answers` has with each answer all that the group renames it to."""
         self.search, self.program, self.pairs = search, search.program, search.pairs
         self.answers = answers
         self._number = {a: n for n, a in enumerate(answers)}
-        self._moved = [[self._number[renamed_answer(a, g)] for a in answers] for g in group]
+        protocol = self.program.protocol
+        self._moved = [[self._number[renamed_answer(protocol, a, g)] for a in answers] for g in group]
         self._states: States = np.concatenate(search.visited.levels)
         self._states.sort()
         self._processes = self.program.bounds.processes
@@ -88,13 +90,13 @@ class LookOuts:
         self._transitions = 0
 
     def _tables(self) -> tuple[Bits, Bits, NDArray[np.bool_]]:
-        """By shared number, all answers but the one that the domain is; by local number, the answer that a retrieve is
-        about to return; and by local number, whether it is a retrieve that can still return one."""
+        """By shared number, all answers but the one that is so; by local number, the answer that an observer is
+        about to return; and by local number, whether it is an observer that can still return one."""
         alone, program = Alone(self.program), self.program
         every = self._set_of(range(len(self.answers)))
         truths: Bits = np.tile(every, (len(self.pairs.shared), 1))
         known: dict[int, int | None] = {}
-        reads = program.shared_layout.mask({"alive", "xenstore", "name", "memory"})
+        reads = program.shared_layout.mask({alone.observer.exists, *alone.observer.answer.values()})
         for n, word in enumerate(self.pairs.shared.words):
             key = word & reads
             if key not in known:
@@ -106,8 +108,7 @@ class LookOuts:
         under_way = np.zeros(len(self.pairs.local), np.bool_)
         for n, word in enumerate(self.pairs.local.words):
             at = program.point_of(word)
-            point = program.points[at]
-            under_way[n] = point.operation == "retrieve" and not point.cleaning_up
+            under_way[n] = program.observing(at)
             if program.answers(at) and (answer := self._number.get(alone.answer_of(word))) is not None:
                 results[n] = self._set_of([answer])
         return truths, results, under_way
@@ -151,7 +152,7 @@ class LookOuts:
         return Unseen()
 
     def _violated(self, keys: Ids, fresh: Bits) -> list[int]:
-        """The answers that some retrieve is about to return, and is on the look-out for."""
+        """The answers that some observer is about to return, and is on the look-out for."""
         if not keys.size:
             return []
         _, local = self.search.packing.unpack(self._states[keys // self._processes])
@@ -160,8 +161,8 @@ class LookOuts:
         return [n for n in range(len(self.answers)) if int(wrong[n // WORD]) >> n % WORD & 1]
 
     def _begin(self, states: States) -> Iterator[tuple[States, Ids, Bits]]:
-        """The calls of retrieve from these states: the states they lead to, in each the process that called, and what
-        it is on the look-out for."""
+        """The calls of the observer from these states: the states they lead to, in each the process that called, and
+        what it is on the look-out for."""
         shared, local = self.search.packing.unpack(states)
         for p, column in enumerate(local if self.search.canonical is None else local[:1]):
             rows = np.flatnonzero(column == 0)

@@ -8,17 +8,44 @@ import numpy as np
 from numpy.typing import NDArray
 
 from confsync.model.engine.concrete import WordCells
-from confsync.model.engine.footprint import probe
+from confsync.model.engine.footprint import any_element, reads_of
 from confsync.model.engine.program import IDLE, Program
 from confsync.model.engine.search.alone import Alone
 from confsync.model.engine.search.frontier import Ids
 from confsync.model.engine.search.pairs import Growing, Interned
-from confsync.model.language import ABSENT, MADE_UP, Bool, ConcreteSlot
-from confsync.model.libxl.properties import BIT, PROPERTIES, Decided, OverStores
-from confsync.model.libxl.state import LOCKS, Local, Shared
+from confsync.model.language import (
+    AnswerInvariant,
+    Bool,
+    Invariant,
+    Linearizable,
+    LockOrderAcyclic,
+    LocksExclusive,
+    Property,
+    Terminates,
+)
+from confsync.model.language.properties import OF_QUIESCENCE, OfElement
 
-_CYCLE = [bool(m & 0b1001) or m & 0b0110 == 0b0110 for m in range(16)]
-"""For a set of waits-for edges between two locks (holds i, wants j: bit 2i+j), whether it has a cycle."""
+
+class Cycles:
+    """For sets of waits-for edges between locks, whether they have a cycle. An edge from the lock that is held, number
+    `i`, to the one that is wanted, number `j`, is bit `n * i + j` of a set."""
+
+    def __init__(self, locks: int) -> None:
+        self._locks = locks
+        self._known: dict[int, bool] = {0: False}
+
+    def __call__(self, edges: Ids) -> NDArray[np.bool_]:
+        distinct, where = np.unique(edges, return_inverse=True)
+        return np.array([self._has_cycle(e) for e in distinct.tolist()], np.bool_)[where]
+
+    def _has_cycle(self, edges: int) -> bool:
+        if edges not in self._known:
+            n = self._locks
+            wanted = {i: {j for j in range(n) if edges >> (n * i + j) & 1} for i in range(n)}
+            while ends := [i for i, js in wanted.items() if not js]:  # a lock from which no edge leads is in no cycle
+                wanted = {i: js - set(ends) for i, js in wanted.items() if i not in ends}
+            self._known[edges] = bool(wanted)
+        return self._known[edges]
 
 
 class OnWords:
@@ -37,38 +64,42 @@ class OnWords:
         return [c.array for c in self._columns]
 
 
-class StoresJudge:
-    """The properties over the stores: for a shared word, which are violated and which cases are met."""
+class InvariantJudge:
+    """The invariants: for a shared word, which are violated and which cases are met."""
 
     def __init__(self, program: Program, names: Iterable[str]) -> None:
         self.program = program
-        self._slots = program.shared_layout.slots or (ConcreteSlot(0, False),)
-        self._over: list[tuple[int, OverStores, OverStores, int, dict[int, tuple[int, int]]]] = []
+        protocol = program.protocol
+        self._over: list[tuple[int, Invariant, tuple[object, ...], int, dict[int, tuple[int, int]]]] = []
         for name in names:
-            p = PROPERTIES[name]
-            if p.decided is Decided.STORES and p.holds and p.met:
-                holds, met = p.holds, p.met
-                reads = {
-                    f
-                    for over in (holds, met)
-                    for f in probe(lambda s, me, o=over: o(s, me.slot), name, ghosts=True).reads_shared  # type: ignore[misc]
-                }
-                self._over.append((BIT[name], holds, met, program.shared_layout.mask(reads), {}))
+            p = protocol.properties[name]
+            if isinstance(p, Invariant):
+                elements = protocol.elements_or_one(program.bounds, p.over)
+                mask = program.shared_layout.mask(predicate_reads(program, p, p.holds, p.met))
+                self._over.append((protocol.bits[name], p, elements, mask, {}))
 
     def __call__(self, word: int) -> tuple[int, int]:
         """(violated, met), as masks."""
         violated = met = 0
-        for bit, holds, interesting, mask, known in self._over:
+        for bit, p, elements, mask, known in self._over:
             key = word & mask
             if key not in known:
-                s = Shared(WordCells(self.program.shared_layout, word, []))
+                s = self.program.protocol.shared(WordCells(self.program.shared_layout, word, []))
                 known[key] = (
-                    0 if all(_truth(holds(s, k)) for k in self._slots) else bit,
-                    bit if any(_truth(interesting(s, k)) for k in self._slots) else 0,
+                    0 if all(_truth(p.holds(s, k)) for k in elements) else bit,
+                    bit if any(_truth(p.met(s, k)) for k in elements) else 0,
                 )
             violated |= known[key][0]
             met |= known[key][1]
         return violated, met
+
+
+def predicate_reads(program: Program, p: Property, *predicates: OfElement) -> frozenset[str]:
+    """The shared fields that predicates of a property read."""
+    sort = p.over or (program.protocol.index_sorts[0] if program.protocol.index_sorts else None)
+    k = any_element(sort) if sort else None
+    found = (reads_of(lambda s, _me, f=f: f(s, k), program.protocol) for f in predicates)  # type: ignore[misc]
+    return frozenset().union(*found)
 
 
 def _truth(condition: Bool) -> bool:
@@ -80,53 +111,67 @@ class Monitor:
     """Judges whole states, given as columns of shared and local numbers."""
 
     def __init__(self, program: Program, shared: Interned, local: Interned, names: Iterable[str]) -> None:
-        self.program = program
+        self.program, self.protocol = program, program.protocol
         self.names = frozenset(names)
-        self.mask = sum(BIT[n] for n in self.names)
-        self.alone = Alone(program)
-        self._stores = OnWords(shared, StoresJudge(program, self.names), 2)
+        self.mask = self._bits_of(Property)
+        self.alone = Alone(program) if program.protocol.observer else None
+        self._invariants = OnWords(shared, InvariantJudge(program, self.names), 2)
         self._quiescent = OnWords(shared, self._judge_quiescent, 2)
         self._locals = OnWords(local, self._judge_local, 4)
+        self._exclusive, self._ordered, self._ends, self._linearizable = map(
+            self._bits_of, (LocksExclusive, LockOrderAcyclic, Terminates, Linearizable)
+        )
+        self._answers = [
+            (p, self.protocol.bits[p.name], self.protocol.elements_or_one(program.bounds, p.over))
+            for p in map(self.protocol.properties.__getitem__, sorted(self.names))
+            if isinstance(p, AnswerInvariant)
+        ]
+        self._cycle = Cycles(len(self.protocol.locks))
         self._acquires = [
             [
                 lock
-                for lock, held in enumerate(LOCKS.values())
+                for lock, held in enumerate(self.protocol.held)
                 if p.remaining and program.footprints[p.step].waits and held in program.footprints[p.step].writes_local
             ]
             for p in program.points
         ]
 
+    def _bits_of(self, form: type[Property] | tuple[type[Property], ...]) -> int:
+        """The mask of the properties of a form, of those that are judged."""
+        properties = self.protocol.properties
+        return sum(self.protocol.bits[n] for n in self.names if isinstance(properties[n], form))
+
     def _judge_local(self, word: int) -> tuple[int, int, int, int]:
         """(violated, met, locks held, waits-for edges)."""
         if word == IDLE:
             return 0, 0, 0, 0
-        me = Local(WordCells(self.program.local_layout, word, []))
-        point = self.program.point_of(word)
-        held = sum(1 << i for i, h in enumerate(LOCKS.values()) if getattr(me, h))
-        edges = sum(1 << (2 * i + j) for i in range(len(LOCKS)) if held >> i & 1 for j in self._acquires[point])
-        violated, met = 0, BIT["every_operation_ends"]
-        met |= BIT["lock_is_exclusive"] if held else 0
-        met |= BIT["lock_order_is_acyclic"] if edges else 0
+        me = self.protocol.local(WordCells(self.program.local_layout, word, []))
+        point, locks = self.program.point_of(word), len(self.protocol.locks)
+        held = sum(1 << i for i, h in enumerate(self.protocol.held) if getattr(me, h))
+        edges = sum(1 << (locks * i + j) for i in range(locks) if held >> i & 1 for j in self._acquires[point])
+        violated, met = 0, self._ends
+        met |= self._exclusive if held else 0
+        met |= self._ordered if edges else 0
         if self.program.answers(point):
-            configs = [me.draft[k] for k in self.program.shared_layout.slots]
-            met |= BIT["retrieve_is_exact"]
-            met |= BIT["retrieve_never_degraded"] if any(c != ABSENT for c in configs) else 0
-            violated |= BIT["retrieve_never_degraded"] if MADE_UP in configs else 0
+            met |= self._linearizable
+            for p, bit, elements in self._answers:
+                met |= bit if any(p.met(me, k) for k in elements) else 0
+                violated |= 0 if all(p.holds(me, k) for k in elements) else bit
         return violated, met, held, edges
 
     def _judge_quiescent(self, word: int) -> tuple[int, int]:
         """(violated, met) of a state in which no operation is at work."""
-        asked = any(PROPERTIES[n].decided is Decided.ALONE for n in self.names)
-        return self.alone.judge(word) if asked else (0, 0)
+        asked = self.alone is not None and self._bits_of(OF_QUIESCENCE)
+        return self.alone.judge(word) if self.alone and asked else (0, 0)
 
     def judge(self, shared: Ids, local: list[Ids], can_move: list[NDArray[np.bool_]]) -> tuple[Ids, int]:
         """For each state a mask of what it violates; and the mask of all cases met."""
         if not self.names:
             return np.zeros(shared.size, np.int64), 0
-        stores_bad, stores_met = self._stores()
+        shared_bad, shared_met = self._invariants()
         local_bad, local_met, holds, edges = self._locals()
-        violated = stores_bad[shared]
-        met = int(np.bitwise_or.reduce(stores_met[shared]))
+        violated = shared_bad[shared]
+        met = int(np.bitwise_or.reduce(shared_met[shared]))
         held, twice, waits = (np.zeros(shared.size, np.int64) for _ in range(3))
         at_work, can_go_on = (np.zeros(shared.size, np.bool_) for _ in range(2))
         for column, moves in zip(local, can_move, strict=True):
@@ -138,12 +183,13 @@ class Monitor:
             works = column != 0
             at_work |= works
             can_go_on |= works & moves
-        violated[twice != 0] |= BIT["lock_is_exclusive"]
-        violated[np.array(_CYCLE)[waits]] |= BIT["lock_order_is_acyclic"]
-        violated[at_work & ~can_go_on] |= BIT["every_operation_ends"]
+        violated[twice != 0] |= self._exclusive
+        if self._ordered:
+            violated[self._cycle(waits)] |= self._ordered
+        violated[at_work & ~can_go_on] |= self._ends
         quiet = np.flatnonzero(~at_work)
         if quiet.size:
-            violated[quiet[~can_move[0][quiet]]] |= BIT["every_operation_ends"]
+            violated[quiet[~can_move[0][quiet]]] |= self._ends
             bad, good = self._quiescent()
             violated[quiet] |= bad[shared[quiet]]
             met |= int(np.bitwise_or.reduce(good[shared[quiet]]))

@@ -9,18 +9,19 @@ from confsync.model.engine.program import Program
 from confsync.model.engine.search.bfs import Search
 from confsync.model.engine.search.frontier import States
 from confsync.model.engine.trace import Move, Trace, Whole, initial, step
-from confsync.model.language import FIRST_CONFIG, Sort
+from confsync.model.language import ValueSort
 
 
 def _projection(word: int, whole: Layout, part: Layout) -> int:
-    """A word of the whole program as the slice's layout has it: the watch 0, and configurations that the slice does not
-    tell apart one."""
-    out, last = 0, FIRST_CONFIG + part.bounds.configs - 1
+    """A word of the whole program as the slice's layout has it: the watch 0, and values that the slice does not tell
+    apart one."""
+    out = 0
     for name, place in part.places.items():
         if place.bits and name != "watch":
-            value = whole.get(word, name)
-            if place.field.sort is Sort.CONFIG:
-                value = tuple(min(c, last) for c in value) if isinstance(value, tuple) else min(int(value), last)  # type: ignore[arg-type]
+            value, sort = whole.get(word, name), place.field.sort
+            if isinstance(sort, ValueSort):
+                last = part.bounds.size(sort) - 1
+                value = tuple(min(v, last) for v in value) if isinstance(value, tuple) else min(int(value), last)  # type: ignore[arg-type]
             out = part.put(out, name, value)
     return out
 

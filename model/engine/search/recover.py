@@ -1,8 +1,8 @@
-"""`always_recoverable`, on the explicit graph of what operations do one after another.
+"""Recoverability, on the explicit graph of what operations do one after another.
 
 The nodes are the quiescent states that the search found, and the states one process goes through from there
-without failing or dying; the edges are its steps. Good are the states in full agreement and, backwards, all that
-lead to one. A domain is destroyed only where its destruction had begun or its creation had not ended.
+without failing or dying; the edges are its steps. Good are the states in agreement and, backwards, all that lead to
+one. Which operations a recovery may use, and where, is the property's.
 """
 
 from __future__ import annotations
@@ -13,84 +13,45 @@ import numpy as np
 from numpy.typing import NDArray
 
 from confsync.model.engine.concrete import WordCells
+from confsync.model.engine.footprint import any_element, reads_of
 from confsync.model.engine.memory import LimitReached
 from confsync.model.engine.program import IDLE
 from confsync.model.engine.search.bfs import CHUNK, Limits, Progress, Search, failing
 from confsync.model.engine.search.frontier import Ids, Packing, States, distinct, position
-from confsync.model.language import Bool, ConcreteSlot, Slot, all_of, implies, neg
-from confsync.model.libxl.state import Shared
+from confsync.model.language import Recovery
+from confsync.model.language.terms import Bool
 
 
-def slot_agrees(s: Shared, k: Slot) -> Bool:
-    """Template, xenstore and resources say the same of the slot, and nothing is half-way."""
-    return all_of(s.template[k] == s.attached[k], s.resources[k] == s.xenstore[k].present, neg(s.closing[k]))
-
-
-def memory_agrees(s: Shared) -> Bool:
-    """The hypervisor grants the memory target that xenstore says."""
-    return s.granted == s.memory
-
-
-def whole_agrees(s: Shared) -> Bool:
-    """There is a template if there is a domain, and nothing is half-way."""
-    return all_of(s.saved == s.alive, neg(s.paused), neg(s.locked))
-
-
-def devices_agree(s: Shared, slots: tuple[ConcreteSlot, ...]) -> Bool:
-    """Every slot agrees, and the domain as a whole."""
-    return all_of(*(slot_agrees(s, k) for k in slots), whole_agrees(s))
-
-
-def runs(s: Shared) -> Bool:
-    """There is a whole domain: created, and not about to be destroyed."""
-    return all_of(s.alive, s.saved, neg(s.paused))
-
-
-def may_be_destroyed(s: Shared) -> Bool:
-    """Nothing else is left to do with the domain: it has no template, or it is half created or destroyed."""
-    return all_of(s.alive, neg(runs(s)))
-
-
-class Recovery:
+class Recoveries:
     """Decides for the quiescent states of a finished search which of them can be recovered."""
 
-    def __init__(self, search: Search, limits: Limits | None = None) -> None:
-        """Of the search's slice: with templates in it, the devices are brought back to agreement, by all operations;
-        else the knobs of a whole domain, by the operations that leave its devices alone. Whatever it is asked then,
-        LimitReached if it reaches a limit."""
-        self.search, self.limits = search, limits or Limits()
-        only = search.program.only
-        self.devices = only is None or "template" in only
+    def __init__(self, search: Search, recovery: Recovery, limits: Limits | None = None) -> None:
+        """LimitReached, by whatever it is asked then, if it reaches a limit."""
+        self.search, self.recovery, self.limits = search, recovery, limits or Limits()
         self.program, self.pairs = search.program, search.pairs
         self._packing = Packing(1, 32, 32)
         self._known: dict[str, dict[int, bool]] = {}
-        reads = {
-            "template",
-            "xenstore",
-            "closing",
-            "resources",
-            "alive",
-            "saved",
-            "paused",
-            "locked",
-            "granted",
-            "memory",
-        }
-        self._mask = self.program.shared_layout.mask(reads)
+        self._elements = self.program.protocol.elements_or_one(self.program.bounds)
+        self._mask = self.program.shared_layout.mask(self._reads())
 
-    def _over_words(self, words: list[int], judge: str) -> NDArray[np.bool_]:
-        known = self._known.setdefault(judge, {})
+    def _reads(self) -> frozenset[str]:
+        """The shared fields that the predicates of a recovery read."""
+        protocol, r = self.program.protocol, self.recovery
+        k = any_element(protocol.index_sorts[0]) if protocol.index_sorts else None
+        found = reads_of(lambda s, _me: r.agrees(s, k), protocol) | reads_of(lambda s, _me: r.whole(s), protocol)
+        return found.union(*(reads_of(lambda s, _me, w=w: w(s), protocol) for w in r.only_where.values()))  # type: ignore[misc]
+
+    def _over_words(self, words: list[int], operation: str = "") -> NDArray[np.bool_]:
+        """Where everything agrees; or, of an operation that begins only in some states, where it may."""
+        known = self._known.setdefault(operation, {})
         mask = self._mask
         for key in {w & mask for w in words} - known.keys():
-            known[key] = self._judge(judge, Shared(WordCells(self.program.shared_layout, key, [])))
+            s = self.program.protocol.shared(WordCells(self.program.shared_layout, key, []))
+            known[key] = bool(self.recovery.only_where[operation](s) if operation else self._agrees(s))
         return np.array([known[w & mask] for w in words], np.bool_)
 
-    def _judge(self, judge: str, s: Shared) -> bool:
-        if judge == "destroy":
-            return bool(may_be_destroyed(s))
-        if self.devices:
-            return bool(all_of(devices_agree(s, self.program.shared_layout.slots), memory_agrees(s)))
-        return bool(implies(runs(s), memory_agrees(s)))
+    def _agrees(self, s: object) -> Bool:
+        return bool(self.recovery.whole(s)) and all(bool(self.recovery.agrees(s, k)) for k in self._elements)
 
     def quiescent(self) -> list[Ids]:
         """Per level of the search, the shared numbers of its quiescent states."""
@@ -120,7 +81,7 @@ class Recovery:
         shared, (local,) = self._packing.unpack(nodes)
         words = [self.pairs.shared.words[g] for g in shared.tolist()]
         idle = local == 0
-        good = idle & self._over_words(words, "agrees")
+        good = idle & self._over_words(words)
         met = bool(np.any(~good[position(self._packing.pack(begin, [np.zeros_like(begin)]), nodes)[0]]))
         source, target = edges
         while True:
@@ -155,7 +116,8 @@ class Recovery:
         return nodes, (position(source, nodes)[0], position(target, nodes)[0])
 
     def _alone(self, states: States) -> tuple[States, Ids]:
-        """One process's steps from these states: no failure, no death, no destruction that is not called for."""
+        """One process's steps from these states: no failure, no death, no operation that a recovery may not begin
+        there."""
         pairs = self.pairs
         shared, (local,) = self._packing.unpack(states)
         index = pairs.index(local, shared)
@@ -163,28 +125,27 @@ class Recovery:
         end = np.cumsum(count)
         t = np.repeat(pairs.first.array[index] - end + count, count) + np.arange(int(end[-1]))
         source = np.repeat(np.arange(states.size), count)
-        forbidden, destroys, touches = self._labels()
-        called_for = self._over_words([pairs.shared.words[g] for g in shared.tolist()], "destroy")
+        words = [pairs.shared.words[g] for g in shared.tolist()]
         label = pairs.to_label.array[t]
         starting = local[source] == IDLE
-        if self.devices:
-            keep = ~forbidden[label] & ~(starting & destroys[label] & ~called_for[source])
-        else:
-            keep = ~forbidden[label] & ~(starting & touches[label])
+        forbidden, of = self._labels()
+        keep = ~forbidden[label] & ~(starting & ~self._usable(of)[label])
+        for operation in self.recovery.only_where:
+            allowed = self._over_words(words, operation)
+            keep &= ~(starting & (of == operation)[label] & ~allowed[source])
         t, source = t[keep], source[keep]
         columns: tuple[Ids, list[Ids]] = (pairs.to_shared.array[t], [pairs.to_local.array[t]])
         if self.search.canonical:
             columns = self.search.canonical(*columns)
         return self._packing.pack(*columns), source
 
-    def _labels(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
-        """Per label: it is a failure or a death; a step of destroy; a step of an operation that touches more than
-        the domain's knobs."""
+    def _usable(self, of: NDArray[np.str_]) -> NDArray[np.bool_]:
+        """Whether a recovery may begin each of these operations."""
+        usable = self.recovery.operations
+        return np.isin(of, list(usable)) if usable else np.ones(of.size, np.bool_)
+
+    def _labels(self) -> tuple[NDArray[np.bool_], NDArray[np.str_]]:
+        """Per label: it is a failure or a death; and the operation that it is a step of."""
         labels = list(self.pairs.labels)
         operations = [self.program.points[label.point].operation for label in labels]
-        knobs = ("set_memory_target", "rename")
-        return (
-            np.array([failing(label) for label in labels], np.bool_),
-            np.array([o == "destroy" for o in operations], np.bool_),
-            np.array([o not in knobs for o in operations], np.bool_),
-        )
+        return np.array([failing(label) for label in labels], np.bool_), np.array(operations, np.str_)

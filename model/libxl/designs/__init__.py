@@ -1,6 +1,6 @@
 """The designs that were on the table, a page each."""
 
-from confsync.model.language.step import Design
+from confsync.model.language import Design
 from confsync.model.libxl.designs.as_posted import as_posted
 from confsync.model.libxl.designs.json_first import json_first
 from confsync.model.libxl.designs.variants import (

@@ -5,8 +5,9 @@ allocate; on success write the template. Unplug runs it in reverse. The last two
 the device in xenstore but not in the template [P1, U1]. A medium goes in and comes out in the same order.
 """
 
-from confsync.model.language.step import Design, order
+from confsync.model.language import order
 from confsync.model.libxl.designs.common import create, destroy, rename, retrieve, set_memory_target
+from confsync.model.libxl.protocol import design
 from confsync.model.libxl.steps import (
     allocate,
     drop_lock,
@@ -27,9 +28,9 @@ from confsync.model.libxl.steps import (
 insert = order(take_lock, read_template, load_medium, write_template, drop_lock, on_failure=(unlock,))
 eject = order(take_lock, read_template, write_template_empty, unload_medium, drop_lock, on_failure=(unlock,))
 
-as_posted = Design(
-    name="as_posted",
-    says=__doc__,
+as_posted = design(
+    "as_posted",
+    __doc__,
     create=create,
     attach=order(
         take_lock, read_template, enter_xenstore, allocate, write_template, drop_lock,

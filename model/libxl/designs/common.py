@@ -5,7 +5,7 @@ removed after everything has left it. What sets a knob, and what reads everythin
 [A2, A3, A4, L1].
 """
 
-from confsync.model.language.step import once, order
+from confsync.model.language import once, order
 from confsync.model.libxl.steps import (
     allocate_devices,
     answer,

@@ -6,7 +6,7 @@ across the hotplug. A device in xenstore that the template lacks is tolerated, a
 [J1, J2, J3, J4, U1].
 """
 
-from confsync.model.language.step import once, order
+from confsync.model.language import once, order
 from confsync.model.libxl.designs.as_posted import as_posted, eject, insert
 from confsync.model.libxl.steps import (
     allocate,

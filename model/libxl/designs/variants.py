@@ -1,6 +1,6 @@
 """The variants: each is an edit of a design's lists."""
 
-from confsync.model.language.step import order
+from confsync.model.language import order
 from confsync.model.libxl.designs.xenstore_first import xenstore_first
 from confsync.model.libxl.designs.xenstore_first_locked import xenstore_first_locked
 from confsync.model.libxl.steps import (
@@ -31,9 +31,9 @@ xenstore_first_unchecked = xenstore_first_locked.but(
     "xenstore_first_unchecked",
     "XENSTORE FIRST, UNCHECKED: as xenstore_first_locked, without the look whether the slot is free (for a medium, "
     "whether the drive is empty) before the template is written [X5].",
-    attach=xenstore_first_locked.attach.without(refuse_if_present),
-    insert=xenstore_first_locked.insert.without(refuse_unless_empty),
-    swap=xenstore_first_locked.swap.without(refuse_unless_empty),
+    attach=xenstore_first_locked["attach"].without(refuse_if_present),
+    insert=xenstore_first_locked["insert"].without(refuse_unless_empty),
+    swap=xenstore_first_locked["swap"].without(refuse_unless_empty),
 )
 
 retrieve_and_write_back = order(

@@ -6,8 +6,9 @@ absent from xenstore. What does not touch the file takes no lock at all [X1, X2,
 and destruction were not at issue: they hold the lock throughout, as in the other designs.
 """
 
-from confsync.model.language.step import Design, once, order
+from confsync.model.language import once, order
 from confsync.model.libxl.designs.common import create, destroy
+from confsync.model.libxl.protocol import design
 from confsync.model.libxl.steps import (
     allocate,
     answer,
@@ -40,9 +41,9 @@ eject = order(
     on_failure=(unlock,),
 )  # fmt: skip
 
-xenstore_first = Design(
-    name="xenstore_first",
-    says=__doc__,
+xenstore_first = design(
+    "xenstore_first",
+    __doc__,
     create=create,
     attach=order(
         take_lock, read_template, write_template, drop_lock, enter_xenstore, allocate,

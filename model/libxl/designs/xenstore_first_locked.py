@@ -7,8 +7,9 @@ then, under the lock, leave xenstore and forget the entry. A medium goes in as a
 first, and only into an empty drive; it comes out of xenstore first [X1, X2, X3, X4, X5, C1, C2, U1, L1].
 """
 
-from confsync.model.language.step import Design, order
+from confsync.model.language import order
 from confsync.model.libxl.designs.common import create, destroy, rename, retrieve, set_memory_target
+from confsync.model.libxl.protocol import design
 from confsync.model.libxl.steps import (
     allocate,
     drop_lock,
@@ -34,9 +35,9 @@ insert = order(
 )  # fmt: skip
 eject = order(take_lock, read_template, unload_medium, write_template_empty, drop_lock, on_failure=(unlock,))
 
-xenstore_first_locked = Design(
-    name="xenstore_first_locked",
-    says=__doc__,
+xenstore_first_locked = design(
+    "xenstore_first_locked",
+    __doc__,
     create=create,
     attach=order(
         take_lock, read_template, refuse_if_present, write_template, enter_xenstore, drop_lock, allocate,

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from confsync.model.engine.program import Program
-from confsync.model.language import LanguageError
-from confsync.model.language.step import Design, Operation, Step, Undo, once, order
+from confsync.model.language import Design, LanguageError, Operation, Step, Undo, once, order
 from confsync.model.libxl.observed.trace import Event, Taken, Trace
 from confsync.model.libxl.state import Bounds
 from confsync.model.libxl.steps import drop_device_lock, take_device_lock, take_lock, unlock

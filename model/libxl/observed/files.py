@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from confsync.model.language.step import SIGNATURES
 from confsync.model.libxl.observed import collapsed, raw
 from confsync.model.libxl.observed.trace import Acts, ObservedError
+from confsync.model.libxl.operations import SIGNATURES
 from confsync.terminal.text import near_file
 
 LARGEST_FILE = 64 * 2**20

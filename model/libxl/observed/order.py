@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from confsync.model.language.step import Step
+from confsync.model.language import Step
 from confsync.model.libxl import steps as step
 from confsync.model.libxl.observed.trace import Placed
 

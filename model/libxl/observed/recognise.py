@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from confsync.model.language.step import Step
+from confsync.model.language import Step
 from confsync.model.libxl import steps as step
 from confsync.model.libxl.observed.meaning import COMMITS, DROPS, HOTPLUG, HYPERCALLS, NEEDS_A_LOOK, REPLACES, TAKES
 from confsync.model.libxl.observed.order import Found, in_order

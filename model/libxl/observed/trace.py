@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from confsync.model.language.step import Step
+from confsync.model.language import Step
 from confsync.terminal.text import value
 
 

@@ -17,6 +17,7 @@ from confsync.impl.errors import ToolstackError
 from confsync.impl.ports import Toolstack
 from confsync.model.engine.program import Program
 from confsync.model.engine.search.alone import Answer
+from confsync.model.libxl.state import Bounds
 from confsync.proofs.conformance.abstraction import View
 from confsync.proofs.conformance.asked import Asked
 from confsync.proofs.conformance.calls import Call
@@ -84,7 +85,7 @@ class ExternalMoves:
     def __init__(self, peer: Peer, program: Program, *, failures: bool, again: int = AGAIN) -> None:
         """Say hello. `failures`: whether calls are made to fail too; ProtocolBroken if it does not offer that."""
         self._peer, self._terms, self._again = peer, Terms(program), again
-        bounds = program.bounds
+        bounds = Bounds.of(program.bounds)
         hello = {
             "do": "hello", "protocol": VERSION, "processes": bounds.processes, "slots": bounds.slots,
             "ejectable": bounds.ejectable,

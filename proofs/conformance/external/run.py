@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from confsync.model.engine.memory import INTERRUPT, LimitReached, Meter
 from confsync.model.engine.program import Program
-from confsync.model.language.step import Design
+from confsync.model.language import Design
 from confsync.proofs.conformance.coverage import coverage
 from confsync.proofs.conformance.design import as_it_can_fail
 from confsync.proofs.conformance.explore import CannotPrepare, Explored, Explorer, Start

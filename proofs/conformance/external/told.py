@@ -7,7 +7,7 @@ from typing import cast
 
 from confsync.model.engine.program import Program
 from confsync.model.engine.search.alone import Answer
-from confsync.model.language import ABSENT, EMPTY, FIRST_CONFIG, MADE_UP
+from confsync.model.libxl.state import ABSENT, EMPTY, FIRST_CONFIG, MADE_UP, SLOT, Bounds
 from confsync.proofs.conformance.abstraction import View
 from confsync.proofs.conformance.asked import Asked, amount, name, path
 from confsync.proofs.conformance.external.messages import Message, ProtocolBroken
@@ -22,7 +22,7 @@ class Terms:
     """The protocol's terms for a program's bounds."""
 
     def __init__(self, program: Program) -> None:
-        bounds = program.bounds
+        bounds = Bounds.of(program.bounds)
         self._layout = program.shared_layout
         self._entries = {"absent": ABSENT, "empty": EMPTY, "made_up": MADE_UP}
         self._entries |= {_config(FIRST_CONFIG + n): FIRST_CONFIG + n for n in range(bounds.configs)}
@@ -78,7 +78,7 @@ class Terms:
         """What a `retrieve` returned."""
         said = cast("Mapping[str, object]", told)
         slots = cast("list[str]", said["slots"])
-        count = len(self._layout.slots)
+        count = len(self._layout.elements(SLOT))
         if len(slots) != count:
             raise ProtocolBroken(f"`answer.slots` has {len(slots)} entries: there are {count} slots")
         entries = tuple(self._read("slots", c) for c in slots)

@@ -1,12 +1,12 @@
 """Bounded model checking and k-induction: a property of a design asked of a SAT solver, within bounds.
 
-Both are about runs of a given number of small steps (`confsync.proofs.prover.bounded.unrolled`). A run from the initial state to a
-violation refutes the property, and the first length at which there is one is the shortest (Biere, Cimatti, Clarke and
-Zhu, "Symbolic model checking without BDDs", 1999): a cross-check of the search in `model`, which shares no engine with
-it. If no run of k steps from *any* state leads through states that satisfy the property into one that does not, and no
-run from the initial state violates it sooner, then none ever does (Sheeran, Singh and Stalmarck, "Checking safety
-properties using induction and a SAT-solver", 2000). That is a proof for the bounds it was asked at and no others.
-"""
+Both are about runs of a given number of small steps (`confsync.proofs.prover.bounded.unrolled`). A run from the initial
+state to a violation refutes the property, and the first length at which there is one is the shortest (Biere, Cimatti,
+Clarke and Zhu, "Symbolic model checking without BDDs", 1999): a cross-check of the search in `model`, which shares no
+engine with it. If no run of k steps from *any* state leads through states that satisfy the property into one that does
+not, and no run from the initial state violates it sooner, then none ever does (Sheeran, Singh and Stalmarck, "Checking
+safety properties using induction and a SAT-solver", 2000). That is a proof for the bounds it was asked at and no
+others."""
 
 from __future__ import annotations
 
@@ -20,10 +20,16 @@ import z3
 from confsync.model.engine.trace import Move, Trace, initial
 from confsync.model.engine.verdict import Verdict
 from confsync.model.engine.violation import violates
-from confsync.model.language import MADE_UP, LanguageError, neg
-from confsync.model.language.step import Design
-from confsync.model.libxl.properties import PROPERTIES
-from confsync.model.libxl.state import LOCKS, Bounds, Local, Shared
+from confsync.model.language import (
+    AnswerInvariant,
+    Bounds,
+    Design,
+    Invariant,
+    LanguageError,
+    LocksExclusive,
+    Protocol,
+    neg,
+)
 from confsync.proofs.prover.bounded.unrolled import At, Chosen, Unrolled
 from confsync.proofs.prover.carrier.solver import Solver
 from confsync.proofs.prover.carrier.terms import any_of, formula
@@ -34,8 +40,11 @@ Unroll = Callable[[Design, Bounds], Unrolled]
 BOUNDED_RLIMIT = 1_000_000_000
 """Z3 resource units for one question, unless it is said otherwise; docs/proofs.md has the calibration."""
 
-ONE_STATE = (*(n for n, p in PROPERTIES.items() if p.holds), "retrieve_never_degraded", "lock_is_exclusive")
-"""The properties that are decided on one state alone: those that can be asked here."""
+
+def on_one_state(protocol: Protocol) -> tuple[str, ...]:
+    """The properties that are decided on one state alone: those that can be asked here."""
+    forms = (Invariant, AnswerInvariant, LocksExclusive)
+    return tuple(name for name, p in protocol.properties.items() if isinstance(p, forms))
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +144,7 @@ def shortest(
     rlimit: int = BOUNDED_RLIMIT,
     unroll: Unroll = Unrolled,
 ) -> Sought:
-    """Look for a shortest trace, of at most so many steps, that violates one of the properties ONE_STATE.
+    """Look for a shortest trace, of at most so many steps, that violates one of the properties `on_one_state`.
     `rlimit`: the resource units that the solver may take over one length. LanguageError if the property is none of
     these."""
     unrolled = unroll(design, bounds)
@@ -162,7 +171,7 @@ def k_induction(
     rlimit: int = BOUNDED_RLIMIT,
     unroll: Unroll = Unrolled,
 ) -> Inductive:
-    """Try to prove one of the properties ONE_STATE by k-induction within bounds, for each k from 1 up
+    """Try to prove one of the properties `on_one_state` by k-induction within bounds, for each k from 1 up
     to `most`, which is at least 1.
 
     `lemmas`: what is assumed of every state, for the caller to show; ValueError where a state that is reached in less
@@ -212,38 +221,38 @@ def _trace(run: Run, name: str) -> Trace:
 
 def violated(unrolled: Unrolled, state: At, name: str) -> Any:
     """The formula that a state violates a property. LanguageError if that is not decided on one state alone."""
-    over = PROPERTIES[name].holds
-    if over:
-        return any_of([formula(neg(over(Shared(state.shared), k))) for k in unrolled.bounds.all_slots()])
-    if name == "lock_is_exclusive":
-        return z3.Not(z3.And(*(says(unrolled, state, Exclusive(lock)) for lock in LOCKS)))
-    if name != "retrieve_never_degraded":
-        raise LanguageError(f"`{name}` is not decided on one state alone; those that are: {', '.join(ONE_STATE)}")
-    program = unrolled.program
+    p, protocol, program = unrolled.protocol.properties[name], unrolled.protocol, unrolled.program
+    if isinstance(p, Invariant):
+        s = protocol.shared(state.shared)
+        return any_of([formula(neg(p.holds(s, k))) for k in unrolled.elements])
+    if isinstance(p, LocksExclusive):
+        return z3.Not(z3.And(*(says(unrolled, state, Exclusive(lock)) for lock in protocol.holders)))
+    if not isinstance(p, AnswerInvariant):
+        known = ", ".join(on_one_state(protocol))
+        raise LanguageError(f"`{name}` is not decided on one state alone; those that are: {known}")
     answers = [n for n in range(1, len(program.points)) if program.answers(n)]
-    about = zip(state.local, state.point, strict=True)
-    return any_of(
-        [
-            z3.And(any_of([point == n for n in answers]), any_of([z == MADE_UP for z in local.values["draft"]]))
-            for local, point in about
-        ]
-    )
+    found = []
+    for local, point in zip(state.local, state.point, strict=True):
+        me = protocol.local(local)
+        wrong = any_of([formula(neg(p.holds(me, k))) for k in unrolled.elements])
+        found.append(z3.And(any_of([point == n for n in answers]), wrong))
+    return any_of(found)
 
 
 def says(unrolled: Unrolled, state: At, lemma: Lemma) -> Any:
-    """The formula of what a lemma says of a state: for every process and every slot."""
+    """The formula of what a lemma says of a state: for every process and every element."""
     if isinstance(lemma, Clause):
         return z3.And(*_clauses(unrolled, state, lemma))
-    held = [local.values[LOCKS[lemma.lock]] for local in state.local]
+    held = [local.values[unrolled.protocol.holders[lemma.lock]] for local in state.local]
     if isinstance(lemma, Exclusive):
         return z3.And(*(z3.Not(z3.And(*two)) for two in combinations(held, 2)))
     return z3.Implies(state.shared.values[lemma.lock], z3.Or(*held))
 
 
 def _clauses(unrolled: Unrolled, state: At, lemma: Clause) -> Iterator[Any]:
-    s = Shared(state.shared)
+    s = unrolled.protocol.shared(state.shared)
     for local, point in zip(state.local, state.point, strict=True):
         there = z3.BoolVal(True) if lemma.point is None else point == lemma.point
-        for k in unrolled.bounds.all_slots():
-            answers = [(formula(atom.ask(s, Local(local), k)), yes) for atom, yes in lemma.literals]
+        for k in unrolled.elements:
+            answers = [(formula(atom.ask(s, unrolled.protocol.local(local), k)), yes) for atom, yes in lemma.literals]
             yield z3.Implies(there, z3.Or(*(z if yes else z3.Not(z) for z, yes in answers)))

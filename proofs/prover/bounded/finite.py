@@ -1,38 +1,36 @@
-"""The symbolic carrier within bounds: the cells of a record are bit-vectors and Booleans, a map one of them per slot.
+"""The symbolic carrier within bounds: the cells of a record are bit-vectors and Booleans, a map one for each element.
 
-As `confsync.proofs.prover.carrier.terms`, for so many slots and values of each sort and no more: a value is its number in as few bits
-as there are, and a slot that a process names is one of the slots there are. What a step does is then a formula for a
-SAT solver.
-"""
+As `confsync.proofs.prover.carrier.terms`, for so many elements and values of each sort and no more: a value is its
+number in as few bits as there are, and an element that a process names is one of those there are. What a step does is
+then a formula for a SAT solver."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import z3
 
-from confsync.model.language import ConcreteSlot, Config, Field, LanguageError, Record, Slot, Sort
-from confsync.model.libxl.state import Bounds
-from confsync.proofs.prover.carrier import terms
-from confsync.proofs.prover.carrier.terms import Choice, Z3Cells, Z3Term
-
-ENGINE = (Sort.LOCATION, Sort.WATCH)
-"""Sorts of fields that no step touches: they are no cells here."""
+from confsync.model.language import BOOL, Bounds, Element, Field, Index, IndexSort, LanguageError, Record
+from confsync.proofs.prover.carrier.terms import Choice, Z3Cells, Z3Term, on_terms
 
 
 def lift(value: object, sort: Any) -> Any:
-    """The Z3 term of this sort that a value of the language stands for. LanguageError if there is none."""
+    """The term of this Z3 sort that a value of the language stands for. LanguageError if there is none."""
     if isinstance(value, Choice):
         return z3.If(value.condition, lift(value.a, sort), lift(value.b, sort))
-    if isinstance(value, FiniteSlot | ConcreteSlot):
-        value = Z3Term(value.z) if isinstance(value, FiniteSlot) else value.index
-    if isinstance(value, int) and not isinstance(value, bool) and isinstance(sort, z3.BitVecSortRef):
-        if not 0 <= value < 1 << sort.size():
-            raise LanguageError(f"{value} is none of the {1 << sort.size()} values there are at most")
-        return z3.BitVecVal(value, sort)
-    return terms.lift(value, sort)
+    if isinstance(value, FiniteElement | Z3Term):
+        if value.z.sort() != sort:
+            raise LanguageError(f"a {sort} is needed here, not the {value.z.sort()} {value.z}")
+        return value.z
+    if isinstance(value, bool) and sort == z3.BoolSort():
+        return z3.BoolVal(value)
+    number = value.index if isinstance(value, Element) else value
+    if isinstance(number, int) and not isinstance(number, bool) and isinstance(sort, z3.BitVecSortRef):
+        if not 0 <= number < 1 << sort.size():
+            raise LanguageError(f"{number} is none of the {1 << sort.size()} values there are at most")
+        return z3.BitVecVal(number, sort)
+    raise LanguageError(f"a {sort} is needed here, not {value!r}")
 
 
 class FiniteTerm(Z3Term):
@@ -51,20 +49,21 @@ class FiniteTerm(Z3Term):
         return type(self)(lift(value, sort))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class FiniteSlot:
-    """A slot that a process names: the number of one of the slots there are."""
+class FiniteElement:
+    """An element of an index sort that a process names: the number of one of those there are."""
 
-    z: Any
-    slots: tuple[ConcreteSlot, ...]
+    def __init__(self, z: Any, elements: tuple[Element, ...]) -> None:
+        self.z, self.elements = z, elements
 
-    def is_(self, k: ConcreteSlot) -> Any:
+    def is_(self, k: Element) -> Any:
         """The formula that it is this one."""
         return self.z == k.index
 
-    @property
-    def ejectable(self) -> FiniteTerm:
-        return FiniteTerm(z3.Or(*(self.is_(k) for k in self.slots if k.ejectable)))
+    def __getattr__(self, name: str) -> FiniteTerm:
+        """Whether it is of a kind."""
+        if name.startswith("_") or name not in self.elements[0].sort.predicates:
+            raise AttributeError(name)
+        return FiniteTerm(z3.Or(*(self.is_(k) for k in self.elements if k.kind == name)))
 
     def __eq__(self, other: object) -> FiniteTerm:  # type: ignore[override]
         return FiniteTerm(self.z == lift(other, self.z.sort()))
@@ -73,7 +72,7 @@ class FiniteSlot:
 
 
 class FiniteCells(Z3Cells):
-    """The cells of one record within bounds: a term for each field, for a map a tuple of one per slot."""
+    """The cells of one record within bounds: a term for each field, for a map a tuple of one for each element."""
 
     term = FiniteTerm
     bounds: ClassVar[Bounds]
@@ -86,66 +85,72 @@ class FiniteCells(Z3Cells):
     @classmethod
     def sort(cls, field: Field) -> Any:
         """The Z3 sort of a field's values."""
-        if field.sort is Sort.BOOL:
+        if field.sort == BOOL:
             return z3.BoolSort()
-        return z3.BitVecSort(max(1, (cls.bounds.size(field.sort) - 1).bit_length()))
+        return z3.BitVecSort(max(1, (cls.size(field) - 1).bit_length()))
+
+    @classmethod
+    def size(cls, field: Field) -> int:
+        """How many values a field has."""
+        return cls.bounds.size_of(field)
 
     @classmethod
     def any(cls, record: type[Record], of: tuple[Any, ...] = (), tag: str = "") -> Self:
         values: dict[str, Any] = {}
         owned = "".join(f" of {owner}" for owner in of) + tag
         for name, field in record.fields().items():
-            if field.sort in ENGINE:
+            if not on_terms(field):
                 continue
-            if field.per_slot:
-                each = (z3.Const(f"{name}[{k.index}]{owned}", cls.sort(field)) for k in cls.bounds.all_slots())
+            if field.over:
+                each = (z3.Const(f"{name}[{k.index}]{owned}", cls.sort(field)) for k in cls.bounds.elements(field.over))
                 values[name] = tuple(each)
             else:
                 values[name] = z3.Const(f"{name}{owned}", cls.sort(field))
         return cls(values)
 
     def terms(self) -> Iterator[tuple[str, Any]]:
-        """Every cell's term, and the field it belongs to; a map's in the order of the slots."""
+        """Every cell's term, and the field it belongs to; a map's in the order of the elements."""
         for name, value in self.values.items():
             for z in value if isinstance(value, tuple) else (value,):
                 yield name, z
 
     def read(self, field: Field) -> Any:
         z = self.values[field.name]
-        return FiniteSlot(z, self.bounds.all_slots()) if field.sort is Sort.SLOT else self.term(z)
+        return FiniteElement(z, self.bounds.elements(field.sort)) if isinstance(field.sort, IndexSort) else self.term(z)
 
-    def read_at(self, field: Field, slot: Slot) -> FiniteTerm:
+    def read_at(self, field: Field, k: Index) -> FiniteTerm:
         each = self.values[field.name]
-        if isinstance(slot, ConcreteSlot):
-            return self.term(each[slot.index])
-        assert isinstance(slot, FiniteSlot)
+        if isinstance(k, Element):
+            return self.term(each[k.index])
+        assert isinstance(k, FiniteElement)
         here = each[-1]
-        for k in slot.slots[:-1]:
-            here = z3.If(slot.is_(k), each[k.index], here)
+        for one in k.elements[:-1]:
+            here = z3.If(k.is_(one), each[one.index], here)
         return self.term(here)
 
-    def look_behind(self, field: Field, slot: Slot) -> Config:
-        return self.read_at(field, slot)
+    def look_behind(self, field: Field, k: Index) -> FiniteTerm:
+        return self.read_at(field, k)
 
     def write(self, field: Field, value: object) -> None:
         self.written.add(field.name)
         self.values[field.name] = lift(value, self.sort(field))
 
-    def write_at(self, field: Field, slot: Slot, value: object) -> None:
-        assert isinstance(slot, FiniteSlot | ConcreteSlot)
+    def write_at(self, field: Field, k: Index, value: object) -> None:
+        assert isinstance(k, FiniteElement | Element)
         new = lift(value, self.sort(field))
 
-        def after(k: ConcreteSlot, old: Any) -> Any:
-            if isinstance(slot, FiniteSlot):
-                return z3.If(slot.is_(k), new, old)
-            return new if slot == k else old
+        def after(one: Element, old: Any) -> Any:
+            if isinstance(k, FiniteElement):
+                return z3.If(k.is_(one), new, old)
+            return new if k == one else old
 
         self._replace(field, after)
 
-    def write_all(self, field: Field, at: Callable[[Slot], object]) -> None:
+    def write_all(self, field: Field, at: Callable[[Index], object]) -> None:
         self._replace(field, lambda k, _: lift(at(k), self.sort(field)))
 
-    def _replace(self, field: Field, after: Callable[[ConcreteSlot, Any], Any]) -> None:
+    def _replace(self, field: Field, after: Callable[[Element, Any], Any]) -> None:
+        assert field.over
         self.written.add(field.name)
         each = self.values[field.name]
-        self.values[field.name] = tuple(after(k, each[k.index]) for k in self.bounds.all_slots())
+        self.values[field.name] = tuple(after(k, each[k.index]) for k in self.bounds.elements(field.over))

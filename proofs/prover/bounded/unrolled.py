@@ -1,10 +1,10 @@
 """A design within bounds, unrolled in time: a state at each instant, and one small step between two of them.
 
-The step is the relation of `confsync.proofs.prover.carrier.relation` on the carrier of `confsync.proofs.prover.bounded.finite`, so it is the step
-functions, the ghosts and the environment of `confsync.model`, run once on terms. What is added here is what
-`confsync.model.engine.program` has besides: whose turn it is, that an operation begins with what it is asked and nothing
-else, that what is dead is forgotten, that only so many processes die, and that a step changes something. So a step
-here is a transition of `Program`, and no other.
+The step is the relation of `confsync.proofs.prover.carrier.relation` on the carrier of
+`confsync.proofs.prover.bounded.finite`, so it is the step functions, the ghosts and the environment of
+`confsync.model`, run once on terms. What is added here is what `confsync.model.engine.program` has besides: whose turn
+it is, that an operation begins with what it is asked and nothing else, that what is dead is forgotten, that only so
+many processes die, and that a step changes something. So a step here is a transition of `Program`, and no other.
 
 Of several idle processes, which differ in nothing, the first one starts: any run is such a run with processes renamed.
 """
@@ -18,12 +18,10 @@ from typing import Any
 import z3
 
 from confsync.model.engine.concrete import Layout
+from confsync.model.engine.environment import may_be_asked
 from confsync.model.engine.program import IDLE, Kind, Program
 from confsync.model.engine.trace import Move, Whole, step
-from confsync.model.language import LanguageError, all_of
-from confsync.model.language.step import SIGNATURES, Design
-from confsync.model.libxl.environment import may_be_asked
-from confsync.model.libxl.state import Bounds, Local, Shared
+from confsync.model.language import Bounds, Design, LanguageError, Record, all_of
 from confsync.proofs.prover.bounded.finite import FiniteCells, lift
 from confsync.proofs.prover.carrier.relation import Relation, Transition
 from confsync.proofs.prover.carrier.terms import PROCESS, Z3Cells, any_of, formula
@@ -74,9 +72,13 @@ class Unrolled:
         cells: type[FiniteCells] = FiniteCells,
         relation: type[Relation] = Relation,
     ) -> None:
-        """LanguageError if the design is no design, or there is no slot in the bounds to say anything of."""
-        if not bounds.all_slots():
-            raise LanguageError("properties are about slots, and there is none within these bounds")
+        """LanguageError if the design is no design, or there is no element in the bounds to say anything of."""
+        self.protocol = protocol = design.protocol
+        for sort in protocol.index_sorts:
+            if not bounds.elements(sort):
+                name = sort.name.lower()
+                raise LanguageError(f"properties are about {name}s, and there is none within these bounds")
+        self.elements = protocol.elements_or_one(bounds)
         self.bounds, self.program = bounds, Program(design, bounds)
         self.cells = cells.within(bounds)
         self.relation = relation(design, self.cells)
@@ -90,8 +92,8 @@ class Unrolled:
         tag, processes = f"@{time}", range(self.bounds.processes)
         owners = [z3.Const(f"process {p}", PROCESS) for p in processes]
         return At(
-            self.cells.any(Shared, tag=tag),
-            tuple(self.cells.any(Local, (owner,), tag) for owner in owners),
+            self.cells.any(self.protocol.shared, tag=tag),
+            tuple(self.cells.any(self.protocol.local, (owner,), tag) for owner in owners),
             tuple(self._number(f"at of process {p}{tag}", len(self.program.points)) for p in processes),
         )
 
@@ -100,7 +102,7 @@ class Unrolled:
         return Chosen(
             self._number(f"turn@{time}", self.bounds.processes),
             self._number(f"kind@{time}", len(KINDS)),
-            self.cells.any(Local, (self.relation.me,), f"@{time}"),
+            self.cells.any(self.protocol.local, (self.relation.me,), f"@{time}"),
             self._number(f"at of me@{time}", len(self.program.points)),
         )
 
@@ -152,7 +154,9 @@ class Unrolled:
         chosen = z3.And(self._chosen.point == t.label.point, self._chosen.kind == KINDS.index(t.label.kind))
         if t.label.kind is not Kind.CRASH:
             return chosen
-        return z3.And(chosen, self._now.shared.values["crashes"] != self.bounds.crashes)
+        return z3.And(
+            chosen, self._now.shared.values[self.protocol.crashes] != self.bounds.counts()[self.protocol.crashes]
+        )
 
     def _turns(self) -> Iterator[Any]:
         """The process whose turn it is begins an operation, the first one of those that are idle; or is at work, and
@@ -170,11 +174,10 @@ class Unrolled:
         """An operation begins with arguments that can be given; its other locals have their first value."""
         me = self._chosen.local
         for name, n in self.program.first.items():
-            sig = SIGNATURES[name]
-            given = {*sig.takes, *(("slot",) if sig.slot else ())}
-            fits = [self._in_range(Local, f, z) if f in given else z == _first(z) for f, z in me.terms()]
+            given = self.protocol.operations[name].takes
+            fits = [self._in_range(self.protocol.local, f, z) if f in given else z == _first(z) for f, z in me.terms()]
             view = self.relation.view(self.relation.me)
-            asked = [self.relation.asked(n, view, k) for k in self.bounds.all_slots()]
+            asked = [self.relation.asked(n, view, k) for k in self.elements]
             yield z3.Implies(self._chosen.point == n, z3.And(*fits, *asked))
 
     def _changes_something(self, ways: Iterable[tuple[Transition, Any]]) -> Iterator[Any]:
@@ -193,29 +196,30 @@ class Unrolled:
             yield z if name in live else _first(z)
         yield lift(t.goes_to, self._chosen.point.sort())
 
-    def _in_range(self, record: type[Shared | Local], name: str, z: Any) -> Any:
+    def _in_range(self, record: type[Record], name: str, z: Any) -> Any:
         if z3.is_bool(z):
             return z3.BoolVal(True)
-        return z3.ULE(z, self.bounds.size(record.fields()[name].sort) - 1)
+        return z3.ULE(z, self.cells.size(record.fields()[name]) - 1)
 
     def possible(self, state: At) -> Any:
         """What is so of every state whatever happened: values are those there are; a process is between two steps of an
-        operation or idle, remembers what some later step may read, and is about a slot that it can be asked about."""
-        rules = [self._in_range(Shared, name, z) for name, z in state.shared.terms()]
+        operation or idle, remembers what some later step may read, and is about an element that it can be asked
+        about."""
+        rules = [self._in_range(self.protocol.shared, name, z) for name, z in state.shared.terms()]
         between = [n for n in range(len(self.program.points)) if n not in self.program.first.values()]
         for local, point in zip(state.local, state.point, strict=True):
-            rules.append(any_of([z3.And(point == n, self._about_a_slot(n, local)) for n in between]))
+            rules.append(any_of([z3.And(point == n, self._about_its_kind(n, local)) for n in between]))
             for name, z in local.terms():
                 live = [point == n for n in between if name in self.program.live_locals[n]]
-                rules += [self._in_range(Local, name, z), z3.Or(z == _first(z), *live)]
+                rules += [self._in_range(self.protocol.local, name, z), z3.Or(z == _first(z), *live)]
         return z3.And(*rules)
 
-    def _about_a_slot(self, n: int, local: FiniteCells) -> Any:
-        """The slot of a process at a point is one of those its operation can be asked about: nothing changes it."""
+    def _about_its_kind(self, n: int, local: FiniteCells) -> Any:
+        """The element of a process at a point is one that its operation can be asked about: nothing changes it."""
         if n == IDLE:
             return z3.BoolVal(True)
-        signature = replace(self.program.signature(n), takes=())
-        return formula(all_of(*(may_be_asked(signature, Local(local), k) for k in self.bounds.all_slots())))
+        signature, me = replace(self.program.signature(n), takes=()), self.protocol.local(local)
+        return formula(all_of(*(may_be_asked(self.protocol, signature, me, k) for k in self.elements)))
 
     def is_(self, state: At, whole: Whole) -> Any:
         """That a state is this one."""

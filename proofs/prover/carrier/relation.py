@@ -1,9 +1,8 @@
 """A design as a transition relation on Z3 terms: what any process can do next, in any state of any size.
 
-Everything comes from `confsync.model.engine.program`: its points, where they lead, and the step functions, the ghosts and the
-environment, each run once on terms. A process is a term of the sort Process, and its locals are functions of it.
-What an idle process's locals are is what it will be asked with: nothing else is known of them.
-"""
+Everything comes from `confsync.model.engine.program`: its points, where they lead, and the step functions, the ghosts
+and the environment, each run once on terms. A process is a term of the sort Process, and its locals are functions of
+it. What an idle process's locals are is what it will be asked with: nothing else is known of them."""
 
 from __future__ import annotations
 
@@ -14,36 +13,33 @@ from typing import Any
 
 import z3
 
+from confsync.model.engine.environment import die, may_be_asked
 from confsync.model.engine.program import Kind, Label, Point, Program
-from confsync.model.language import Slot, Sort
-from confsync.model.language.step import Design
-from confsync.model.libxl import ghosts
-from confsync.model.libxl.environment import die, may_be_asked
-from confsync.model.libxl.state import LOCKS, Bounds, Local, Shared
-from confsync.proofs.prover.carrier.terms import PROCESS, Guard, Z3Cells, formula
-
-ANY = Bounds(slots=1, ejectable=1, configs=1, names=1, amounts=1, processes=1, crashes=1)
-"""A program is made for bounds; its points and where they lead are the same for all."""
+from confsync.model.language import COUNT, Design, Index, LanguageError, Protocol
+from confsync.proofs.prover.carrier.terms import PROCESS, Guard, Z3Cells, formula, z3_sort
 
 
 @dataclass(frozen=True, slots=True)
 class View:
     """A state as one process sees it: the shared cells and its own."""
 
+    protocol: Protocol
     shared: Z3Cells
     local: Z3Cells
 
     @property
-    def s(self) -> Shared:
-        return Shared(self.shared)
+    def s(self) -> Any:
+        """The shared record, of the protocol's type."""
+        return self.protocol.shared(self.shared)
 
     @property
-    def me(self) -> Local:
-        return Local(self.local)
+    def me(self) -> Any:
+        """The process's own record, of the protocol's type."""
+        return self.protocol.local(self.local)
 
     def copy(self) -> View:
         """The same state, to run a step on."""
-        return View(self.shared.copy(), self.local.copy())
+        return View(self.protocol, self.shared.copy(), self.local.copy())
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,22 +72,26 @@ class Relation:
 
     def __init__(self, design: Design, cells: type[Z3Cells] = Z3Cells) -> None:
         self.design = design
-        self.program = Program(design, ANY)
+        self.protocol = design.protocol
+        self.index = _index_sort(design.protocol)
+        """What elements are of; of a protocol without an index sort, a sort that nothing is said of."""
+        # A program is made for bounds; its points and where they lead are the same for all.
+        self.program = Program(design, design.protocol.bounds.ones())
         self.cells = cells
         self.names = _names(self.program.points)
         self.at = z3.Function("at", PROCESS, z3.IntSort())
         """The number of the point that a process is at."""
-        self.shared = cells.any(Shared)
-        self.naturals = [self.shared.values[n] >= 0 for n, f in Shared.fields().items() if f.sort is Sort.COUNT]
+        self.shared = cells.any(self.protocol.shared)
+        self.naturals = [self.shared.values[n] >= 0 for n, f in self.protocol.shared_fields.items() if f.sort == COUNT]
         """That counts are natural numbers."""
 
     def view(self, process: Any) -> View:
         """The state as it is before a transition, as this process sees it."""
-        return View(self.shared, self.cells.any(Local, (process,)))
+        return View(self.protocol, self.shared, self.cells.any(self.protocol.local, (process,)))
 
-    def asked(self, point: int, view: View, k: Slot) -> Any:
-        """What is known of the arguments of an operation that begins at a point, at a slot."""
-        return formula(may_be_asked(self.program.signature(point), view.me, k))
+    def asked(self, point: int, view: View, k: Index) -> Any:
+        """What is known of the arguments of an operation that begins at a point, at an element."""
+        return formula(may_be_asked(self.program.protocol, self.program.signature(point), view.me, k))
 
     @cached_property
     def me(self) -> Any:
@@ -111,7 +111,8 @@ class Relation:
         taken = before.copy()
         point.step.run(taken.s, taken.me)
         reached = tuple(taken.local.guards)
-        ghosts.follow(signature, program.footprints[point.step].writes_shared)(taken.s, taken.me)
+        follow = program.protocol.ghosts.follow(signature, program.footprints[point.step].writes_shared)
+        follow(taken.s, taken.me)
         guards = tuple((f"{self.names[n]}: guard {i + 1}", g.passes) for i, g in enumerate(reached))
         yield self._outcome(Kind.STEP, n, guards, before, taken)
         if refused := _refused(reached):
@@ -120,7 +121,7 @@ class Relation:
             yield self._outcome(Kind.FAILS, n, guards, before, self._given_up(n, before))
         if n not in program.first.values():
             dead = before.copy()
-            die(signature, dead.s, dead.me)
+            die(program.protocol, signature)(dead.s, dead.me)
             yield self._outcome(Kind.CRASH, n, (), before, dead)
 
     def blocked(self, n: int, view: View) -> Any:
@@ -133,7 +134,8 @@ class Relation:
     def _given_up(self, n: int, before: View) -> View:
         view = before.copy()
         if not self.program.points[n].cleaning_up:
-            ghosts.gives_up(self.program.signature(n), view.s, view.me, tore=self.program.tore(n))
+            gives_up = self.program.protocol.ghosts.gives_up(self.program.signature(n), self.program.written(n))
+            gives_up(view.s, view.me)
         return view
 
     def _outcome(
@@ -141,10 +143,21 @@ class Relation:
     ) -> Transition:
         goes_to = self.program.leads_to(kind, n)
         if not goes_to:  # what an idle process holds is forgotten
-            for held in LOCKS.values():
-                after.local.write(Local.fields()[held], False)
+            for held in self.program.protocol.held:
+                after.local.write(self.program.protocol.local_fields[held], False)
         starts = n in self.program.first.values()
         return Transition(f"{self.names[n]} {kind.value}", Label(kind, n), starts, guards, before, after, goes_to)
+
+
+def _index_sort(protocol: Protocol) -> Any:
+    """The Z3 sort of the elements that predicates are asked of. LanguageError for a protocol with several."""
+    if len(protocol.index_sorts) > 1:
+        raise LanguageError(f"a proof is for protocols with one index sort: {protocol.name} has more")
+    for sort in protocol.index_sorts:
+        if len(sort.kinds) > 2:
+            raise LanguageError(f"a proof is for index sorts with two kinds at most: {sort.name} has more")
+        return z3_sort(sort)
+    return z3.DeclareSort("Element")
 
 
 def _names(points: list[Point]) -> list[str]:

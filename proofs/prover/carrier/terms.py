@@ -1,63 +1,86 @@
 """The symbolic carrier: the cells of a record are Z3 terms, so a step run once is a formula for every size.
 
-A map is a Python function from a slot term to a term. Slots, configurations, names, amounts and processes are
-uninterpreted sorts: all that is known of their values is that those the language has names for differ (`AXIOMS`).
-A step only ever asks whether values are equal, so nothing else could matter. How many processes have died is an
-integer.
-"""
+A map is a Python function from a term of its index sort to a term. A protocol's sorts, and processes, are uninterpreted
+sorts: all that is known of their values is that those with a name differ (`axioms`). A step only ever asks whether
+values are equal, so nothing else could matter. How many processes have died is an integer."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Self
 
 import z3
 
-from confsync.model.language import ABSENT, EMPTY, MADE_UP, Bool, Config, Field, LanguageError, Record, Slot, Sort, Term
+from confsync.model.language import (
+    BOOL,
+    COUNT,
+    Bool,
+    Field,
+    Index,
+    IndexSort,
+    LanguageError,
+    Protocol,
+    Record,
+    Sort,
+    Term,
+    ValueSort,
+)
 
-SLOT, CONFIG, NAME, AMOUNT, PROCESS = (z3.DeclareSort(n) for n in ("Slot", "Config", "Name", "Amount", "Process"))
-SORTS = {
-    Sort.BOOL: z3.BoolSort(),
-    Sort.CONFIG: CONFIG,
-    Sort.NAME: NAME,
-    Sort.AMOUNT: AMOUNT,
-    Sort.SLOT: SLOT,
-    Sort.COUNT: z3.IntSort(),
-}
-"""The sorts a step's values have."""
-EJECTABLE = z3.Function("ejectable", SLOT, z3.BoolSort())
-
-CONFIGS = dict(zip((ABSENT, EMPTY, MADE_UP), z3.Consts("ABSENT EMPTY MADE_UP", CONFIG), strict=True))
-CONSTANTS: dict[Any, dict[int, Any]] = {
-    CONFIG: CONFIGS,
-    NAME: {i: z3.Const(f"name{i}", NAME) for i in range(2)},
-    AMOUNT: {i: z3.Const(f"mem{i}", AMOUNT) for i in range(2)},
-}
-"""What a number that a step writes down stands for, by sort. That it can write no more of them loses nothing: a
-state with fewer values is a state among those with more."""
-AXIOMS = [z3.Distinct(*each.values()) for each in CONSTANTS.values()]
+PROCESS = z3.DeclareSort("Process")
 
 
-def lift(value: object, sort: Any) -> Any:
+@cache
+def z3_sort(sort: Sort) -> Any:
+    """The Z3 sort of a sort's values; not of a sort that is the engine's alone."""
+    if sort == BOOL:
+        return z3.BoolSort()
+    return z3.IntSort() if sort == COUNT else z3.DeclareSort(sort.name)
+
+
+def on_terms(field: Field) -> bool:
+    """Whether a field is kept on terms: where a process is, and what it is on the look-out for, is not."""
+    return field.sort in (BOOL, COUNT) or isinstance(field.sort, ValueSort | IndexSort)
+
+
+def constants(sort: ValueSort) -> dict[int, Any]:
+    """What a number that a step writes down stands for. That it can write no more of them loses nothing: a state with
+    fewer values is a state among those with more."""
+    return {n: z3.Const(name, z3_sort(sort)) for n, name in enumerate(sort.constants)}
+
+
+def axioms(protocol: Protocol) -> list[Any]:
+    """That values with a name differ."""
+    named = [list(constants(sort).values()) for sort in protocol.value_sorts]
+    return [z3.Distinct(*each) for each in named if len(each) > 1]
+
+
+def predicate(name: str, k: Any) -> Any:
+    """The formula that an element of an index sort is of a kind."""
+    return z3.Function(name, k.sort(), z3.BoolSort())(k)
+
+
+def lift(value: object, sort: Sort | None) -> Any:
     """The Z3 term of this sort that a value of the language stands for. LanguageError if there is none."""
     if isinstance(value, Choice):
         return z3.If(value.condition, lift(value.a, sort), lift(value.b, sort))
     if isinstance(value, Z3Term):
-        if value.z.sort() != sort:
-            raise LanguageError(f"a {sort} is needed here, not the {value.z.sort()} {value.z}")
+        if sort and value.z.sort() != z3_sort(sort):
+            raise LanguageError(f"a {sort.name} is needed here, not the {value.z.sort()} {value.z}")
         return value.z
-    if isinstance(value, bool) and sort == z3.BoolSort():
+    if isinstance(value, bool) and sort == BOOL:
         return z3.BoolVal(value)
     if isinstance(value, int) and not isinstance(value, bool):
-        if sort == z3.IntSort():
+        if sort == COUNT:
             return z3.IntVal(value)
-        if value in CONSTANTS.get(sort, {}):
-            return CONSTANTS[sort][value]
-        if sort in CONSTANTS:
-            known = ", ".join(str(n) for n in CONSTANTS[sort])
-            raise LanguageError(f"a proof is for any {sort}: the only ones a step can write down are {known}")
-    raise LanguageError(f"a {sort} is needed here, not {value!r}")
+        if isinstance(sort, ValueSort):
+            named = constants(sort)
+            if value in named:
+                return named[value]
+            known = ", ".join(map(str, named))
+            raise LanguageError(f"a proof is for any {sort.name}: the only ones a step can write down are {known}")
+    raise LanguageError(f"a {sort.name if sort else 'value'} is needed here, not {value!r}")
 
 
 class Choice(Term):
@@ -82,7 +105,7 @@ class Choice(Term):
         if isinstance(other, Z3Term):
             return other == self
         a, b = (other_is == other for other_is in (self.a, self.b))
-        return Z3Term(z3.If(self.condition, lift(a, z3.BoolSort()), lift(b, z3.BoolSort())))
+        return Z3Term(z3.If(self.condition, lift(a, BOOL), lift(b, BOOL)), BOOL)
 
     def __ne__(self, other: object) -> Any:
         return (self == other).neg()
@@ -94,34 +117,36 @@ class Choice(Term):
 
 
 class Z3Term(Term):
-    """A value of the language that is a Z3 term."""
+    """A value of the language that is a Z3 term. `sort`: of which sort, where numbers could be compared with it."""
 
-    def __init__(self, z: Any) -> None:
-        self.z = z
+    def __init__(self, z: Any, sort: Sort | None = None) -> None:
+        self.z, self.sort = z, sort
+
+    def __getattr__(self, name: str) -> Z3Term:
+        """Whether an element of an index sort is of a kind."""
+        if name.startswith("_") or self.z.sort_kind() != z3.Z3_UNINTERPRETED_SORT:
+            raise AttributeError(name)
+        return type(self)(predicate(name, self.z), BOOL)
 
     def neg(self) -> Z3Term:
-        return type(self)(z3.Not(lift(self, z3.BoolSort())))
+        return type(self)(z3.Not(lift(self, BOOL)), BOOL)
 
     def both(self, other: Bool) -> Z3Term:
-        return type(self)(z3.And(lift(self, z3.BoolSort()), lift(other, z3.BoolSort())))
+        return type(self)(z3.And(lift(self, BOOL), lift(other, BOOL)), BOOL)
 
     def either(self, a: Any, b: Any) -> Term:
-        condition = lift(self, z3.BoolSort())
-        sort = next((t.z.sort() for t in (a, b) if isinstance(t, Z3Term)), None)
-        if sort is None and not isinstance(a, bool):
+        condition = lift(self, BOOL)
+        like = next((t for t in (a, b) if isinstance(t, Z3Term)), None)
+        if like is None and not isinstance(a, bool):
             return Choice(condition, a, b)
-        sort = z3.BoolSort() if sort is None else sort
-        return type(self)(z3.If(condition, lift(a, sort), lift(b, sort)))
+        sort = BOOL if like is None else like.sort
+        return type(self)(z3.If(condition, lift(a, sort), lift(b, sort)), sort)
 
     def one_more(self) -> Z3Term:
-        return type(self)(self.z + 1)
-
-    @property
-    def ejectable(self) -> Z3Term:
-        return type(self)(EJECTABLE(lift(self, SLOT)))
+        return type(self)(self.z + 1, COUNT)
 
     def __eq__(self, other: object) -> Z3Term:  # type: ignore[override]
-        return type(self)(self.z == lift(other, self.z.sort()))
+        return type(self)(self.z == lift(other, self.sort), BOOL)
 
     def __ne__(self, other: object) -> Z3Term:  # type: ignore[override]
         return (self == other).neg()
@@ -134,7 +159,7 @@ class Z3Term(Term):
 
 def formula(condition: Bool) -> Any:
     """The Z3 formula that a condition of the language is."""
-    return lift(condition, z3.BoolSort())
+    return lift(condition, BOOL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +176,7 @@ class Guard:
 
 
 class Z3Cells:
-    """The cells of one record: a term for each field, for a map a function from a slot term to a term."""
+    """The cells of one record: a term for each field, for a map a function from a term of its index sort to a term."""
 
     term = Z3Term
 
@@ -162,19 +187,19 @@ class Z3Cells:
 
     @classmethod
     def any(cls, record: type[Record], of: tuple[Any, ...] = (), tag: str = "") -> Self:
-        """Cells of which nothing is known: each field an uninterpreted constant, a map a function of the slot. With
+        """Cells of which nothing is known: each field an uninterpreted constant, a map a function of the element. With
         `of`, they are those of something: of a process, say. `tag` goes after the names."""
         values: dict[str, Any] = {}
         owners = [t.sort() for t in of]
         for name, field in record.fields().items():
-            if field.sort not in SORTS:
+            if not on_terms(field):
                 continue
-            domain = [*owners, *([SLOT] if field.per_slot else [])]
+            domain = [*owners, *([z3_sort(field.over)] if field.over else [])]
             if not domain:
-                values[name] = z3.Const(name + tag, SORTS[field.sort])
+                values[name] = z3.Const(name + tag, z3_sort(field.sort))
                 continue
-            function = z3.Function(name + tag, *domain, SORTS[field.sort])
-            values[name] = (lambda k, f=function: f(*of, k)) if field.per_slot else function(*of)
+            function = z3.Function(name + tag, *domain, z3_sort(field.sort))
+            values[name] = (lambda k, f=function: f(*of, k)) if field.over else function(*of)
         return cls(values)
 
     def copy(self) -> Self:
@@ -182,29 +207,30 @@ class Z3Cells:
         return type(self)(self.values)
 
     def read(self, field: Field) -> Z3Term:
-        return self.term(self.values[field.name])
+        return self.term(self.values[field.name], field.sort)
 
-    def read_at(self, field: Field, slot: Slot) -> Z3Term:
-        return self.term(self.values[field.name](lift(slot, SLOT)))
+    def read_at(self, field: Field, k: Index) -> Z3Term:
+        return self.term(self.values[field.name](lift(k, field.over)), field.sort)
 
-    def look_behind(self, field: Field, slot: Slot) -> Config:
-        return self.read_at(field, slot)
+    def look_behind(self, field: Field, k: Index) -> Z3Term:
+        return self.read_at(field, k)
 
     def write(self, field: Field, value: object) -> None:
         self.written.add(field.name)
-        self.values[field.name] = lift(value, SORTS[field.sort])
+        self.values[field.name] = lift(value, field.sort)
 
-    def write_at(self, field: Field, slot: Slot, value: object) -> None:
+    def write_at(self, field: Field, k: Index, value: object) -> None:
         self.written.add(field.name)
-        old, here, new = self.values[field.name], lift(slot, SLOT), lift(value, SORTS[field.sort])
+        old, here, new = self.values[field.name], lift(k, field.over), lift(value, field.sort)
         self.values[field.name] = lambda k: z3.If(k == here, new, old(k))
 
-    def write_all(self, field: Field, at: Callable[[Slot], object]) -> None:
-        # `at` reads the fields as they are now, so it is asked now: once, of any slot
+    def write_all(self, field: Field, at: Callable[[Index], object]) -> None:
+        # `at` reads the fields as they are now, so it is asked now: once, of any element
+        assert field.over
         self.written.add(field.name)
-        any_slot = z3.FreshConst(SLOT, "k")
-        body = lift(at(self.term(any_slot)), SORTS[field.sort])
-        self.values[field.name] = lambda k: z3.substitute(body, (any_slot, k))
+        anything = z3.FreshConst(z3_sort(field.over), "k")
+        body = lift(at(self.term(anything, field.over)), field.sort)
+        self.values[field.name] = lambda k: z3.substitute(body, (anything, k))
 
     def wait_until(self, condition: Bool) -> None:
         self.guards.append(Guard(True, formula(condition)))

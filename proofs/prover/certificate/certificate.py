@@ -14,8 +14,7 @@ from pathlib import Path
 
 import z3
 
-from confsync.model.language.step import Design
-from confsync.model.libxl.properties import PROPERTIES
+from confsync.model.language import Design
 from confsync.proofs.prover.carrier.relation import Relation
 from confsync.proofs.prover.certificate.smtlib import SAYS, Answer, Script, answers, scripts
 from confsync.proofs.prover.certificate.system import System
@@ -185,7 +184,7 @@ def _property(proof: Proof, name: str, numbers: dict[Lemma, int], written: list[
     claims = {s.of.obligation.name: _path(s) for s in written if s.of.obligation.kind is Kind.SAFETY}
     return {
         "name": name,
-        "statement": PROPERTIES[name].statement,
+        "statement": proof.design.protocol.properties[name].statement,
         "verdict": verdict.value,
         "words": verdict.words,
         "lemmas": [{"says": proof.names(lemma), "number": numbers.get(lemma)} for lemma in needs.lemmas],
@@ -232,7 +231,7 @@ def _readme(proof: Proof, written: list[Script]) -> str:
 
 README = """# A proof of the design `{design}`
 
-For any number of slots, configurations, processes, operations and deaths. To check it, with a solver that reads
+For any number of everything: elements, values, processes, operations and deaths. To check it, with a solver that reads
 SMT-LIB 2 and answers more than one question a file:
 
     python3 check.py z3

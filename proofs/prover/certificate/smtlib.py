@@ -7,7 +7,7 @@ whether what is to be shown can fail. `unsat` to the second means that the oblig
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import z3
 
 from confsync.model.engine.verdict import Verdict
-from confsync.model.libxl.state import LOCKS, Local, Shared
+from confsync.model.language import Design, Protocol
 from confsync.proofs.prover.invariant.lemma import Lemma
 from confsync.proofs.prover.obligation import Discharged, Kind, Obligation
 from confsync.proofs.prover.proof import Proof
@@ -62,23 +62,25 @@ SAYS = {
 """What an obligation of each kind states."""
 FAILS = "|it fails|"
 """What a script calls the opposite of what is to be shown."""
-_SYMBOLS = (
-    {name: field.__doc__ or "" for record in (Shared, Local) for name, field in record.fields().items()}
-    | {f"owner of {lock}": f"the process that took the lock of `{lock}` last" for lock in LOCKS}
-    | {
-        "me": "a process; the one that takes the step, if one is taken",
-        "p": "another process",
-        "k": "any slot",
-        "ejectable": "the slot is an ejectable drive",
-        "ABSENT": "nothing stands there",
-        "EMPTY": "a drive without a medium",
-        "MADE_UP": "an entry that a retrieve made up",
-    }
-)
-"""What symbols stand for, in words."""
 _UNQUOTABLE = re.compile(r"[^ -[\]-{}~]")
 """What may not stand between the bars of a quoted symbol, and what is not ASCII: not every solver reads that."""
 _AT = re.compile(r"\(= \(at [^()]+\) (\d+)\)")
+
+
+def symbols_of(protocol: Protocol) -> dict[str, str]:
+    """What symbols stand for, in words."""
+    fields = protocol.shared_fields | protocol.local_fields
+    found = {name: field.__doc__ or "" for name, field in fields.items()}
+    found |= {f"owner of {lock}": f"the process that took the lock of `{lock}` last" for lock in protocol.holders}
+    for index in protocol.index_sorts:
+        found |= {kind.name: f"the {index.name.lower()} is {kind.name}" for kind in index.kinds[1:]}
+    for sort in protocol.value_sorts:
+        found |= {name: f"a {sort.name}: {sort.show(n)}" for n, name in enumerate(sort.constants)}
+    return found | {
+        "me": "a process; the one that takes the step, if one is taken",
+        "p": "another process",
+        "k": f"any {protocol.index_sorts[0].name.lower()}" if protocol.index_sorts else "nothing in particular",
+    }
 
 
 def answers(discharged: Discharged) -> Answers:
@@ -90,7 +92,7 @@ def answers(discharged: Discharged) -> Answers:
 
 def scripts(proof: Proof) -> Iterator[Script]:
     """All obligations of a proof, in their order."""
-    writer = Writer(proof.design.name, proof.found.induction.relation.names)
+    writer = Writer(proof.design, proof.found.induction.relation.names)
     steps = {s.name: s for s in proof.found.steps}
     files = _Distinct()
     for d in proof.discharged:
@@ -193,8 +195,9 @@ def _short_connectives(formula: Any) -> Iterator[tuple[Any, Any]]:
 class Writer:
     """Writes the scripts of one design. `locations`: what the points that a process can be at are called."""
 
-    def __init__(self, design: str, locations: Sequence[str]) -> None:
-        self.design, self.locations = design, locations
+    def __init__(self, design: Design, locations: Sequence[str]) -> None:
+        self.design, self.locations = design.name, locations
+        self._symbols = symbols_of(design.protocol)
         self._printed = Printed()
 
     def script(self, o: Obligation, possible: Answer, shows: Sequence[str] = ()) -> str:
@@ -271,15 +274,15 @@ class Writer:
         for sort in sorted(frozenset().union(*(self._printed.symbols[name][1] for name in declared))):
             yield f"(declare-sort {sort} 0)"
         for name in declared:
-            words = _words(name)
+            words = _words(name, self._symbols)
             yield self._printed.symbols[name][0] + (f" ; {_comment(words)}" if words else "")
 
 
-def _words(symbol: str) -> str:
+def _words(symbol: str, symbols: Mapping[str, str]) -> str:
     """What a symbol stands for. One that is `of` something is that of it."""
     base, _, whose = symbol.partition(" of ")
-    words = _SYMBOLS.get(symbol) or (_SYMBOLS.get(base, "") if whose else "")
-    return f"{words}; as `{whose}` has it" if words and symbol not in _SYMBOLS else words
+    words = symbols.get(symbol) or (symbols.get(base, "") if whose else "")
+    return f"{words}; as `{whose}` has it" if words and symbol not in symbols else words
 
 
 def _part(title: str, assertions: Sequence[str]) -> Iterator[str]:

@@ -1,9 +1,8 @@
 """The transition system that a proof is about, as SMT-LIB text: what a certificate's reader makes the obligations from.
 
 A state is a value for each symbol. A process is a term; its locals are functions of it. What a transition writes is an
-update: the new value as a term over the state before, of the process `me` and, for a map, of any slot `k`. An update of
-a local is one of `me` alone; other processes keep theirs. Formulas are printed by Z3.
-"""
+update: the new value as a term over the state before, of the process `me` and, for a map, of any element `k`. An update
+of a local is one of `me` alone; other processes keep theirs. Formulas are printed by Z3."""
 
 from __future__ import annotations
 
@@ -13,7 +12,6 @@ from typing import Any
 
 import z3
 
-from confsync.model.libxl.state import LOCKS, Local, Shared
 from confsync.proofs.prover.carrier.terms import negation
 from confsync.proofs.prover.certificate.smtlib import Printed
 from confsync.proofs.prover.invariant.induction import ASKED, Claim, Induction, Step
@@ -40,7 +38,7 @@ class System:
 
     def of_all(self) -> dict[str, list[str]]:
         """What the transitions share: the processes that are spoken of; what is so in every state; what is so in the
-        initial state, of the process `me` and the slot `k`; and the declarations of all that was printed so far."""
+        initial state, of the process `me` and the element `k`; and the declarations of all that was printed so far."""
         ind = self.induction
         processes = self.texts(("", q) for q in (ind.me, ind.p, *ind.owner.values()))
         apart = ("another process", z3.Distinct(ind.p, ind.me))
@@ -53,7 +51,7 @@ class System:
         return {"processes": processes, "declarations": declarations, "axioms": axioms, "initial": initial}
 
     def lemma(self, lemma: Lemma) -> str:
-        """What a lemma says of the process `me` and the slot `k`; of two processes, of `me` and `p`."""
+        """What a lemma says of the process `me` and the element `k`; of two processes, of `me` and `p`."""
         return self.text(self.induction.says(lemma, self.induction.me, self.induction.k))
 
     def asked(self, step: Step) -> str:
@@ -66,18 +64,19 @@ class System:
         whoever took it last."""
         after, ind = step.transition.after, self.induction
         found = {}
-        for record, cells, whose in ((Shared, after.shared, ""), (Local, after.local, "my ")):
+        protocol = ind.relation.protocol
+        for record, cells, whose in ((protocol.shared, after.shared, ""), (protocol.local, after.local, "my ")):
             for name in sorted(cells.written):
                 value = cells.values[name]
-                found[whose + name] = self.text(value(ind.k) if record.fields()[name].per_slot else value)
-        for lock, held in LOCKS.items():
+                found[whose + name] = self.text(value(ind.k) if record.fields()[name].over else value)
+        for lock, held in protocol.holders.items():
             if held in step.writes_local:
                 took = z3.And(after.local.values[held], negation(ind.holds(ind.me, lock)))
                 found[self.text(ind.owner[lock])] = self.text(z3.If(took, ind.me, ind.owner[lock]))
         return found
 
     def claim(self, claim: Claim) -> dict[str, object]:
-        """A claim: `fails` is impossible where `given` is so, and the lemmas are, of these processes and slots."""
+        """A claim: `fails` is impossible where `given` is so, and the lemmas are, of these processes and elements."""
         return {
             "says": claim.name,
             "given": self.texts(claim.given),

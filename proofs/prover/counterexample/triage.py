@@ -18,7 +18,7 @@ import numpy as np
 import z3
 from numpy.typing import NDArray
 
-from confsync.model.engine.concrete import Layout, WordCells, slot_name
+from confsync.model.engine.concrete import Layout, WordCells
 from confsync.model.engine.program import IDLE, Kind, Program
 from confsync.model.engine.search.bfs import Limits, Search
 from confsync.model.engine.search.frontier import position
@@ -27,16 +27,22 @@ from confsync.model.engine.search.pairs import Pairs
 from confsync.model.engine.search.rebuild import rebuild
 from confsync.model.engine.trace import Trace, Whole, step
 from confsync.model.engine.violation import violates
-from confsync.model.language import LanguageError, Sort
-from confsync.model.libxl.properties import BIT, PROPERTIES
-from confsync.model.libxl.state import LOCKS, Local, Shared
-from confsync.model.report.events import arguments, asked, standing
+from confsync.model.language import BOOL, LOCATION, WATCH, IndexSort, LanguageError, Protocol, behind
+from confsync.model.report.events import arguments, asked
 from confsync.model.report.output import replay_command
 from confsync.proofs.prover.counterexample.cti import Cti, EnginesDisagree, NoCounterexample, counterexample
 from confsync.proofs.prover.invariant.houdini import Asked, Broken, Strengthening, Tracks
 from confsync.proofs.prover.invariant.induction import Claim, Induction
 from confsync.proofs.prover.invariant.lemma import Clause, Lemma, Names
-from confsync.proofs.prover.invariant.samples import Answers, ColumnCells, Samples, reachable_pairs, take, values_of
+from confsync.proofs.prover.invariant.samples import (
+    Answers,
+    ColumnCells,
+    Samples,
+    elements,
+    reachable_pairs,
+    take,
+    values_of,
+)
 from confsync.proofs.prover.invariant.vocabulary import Atom, atoms
 from confsync.proofs.prover.proof import Proof
 
@@ -90,7 +96,7 @@ def triage(proof: Proof, broken: Broken, *, max_states: int = MOST_STATES) -> Tr
     about = title, what.name if isinstance(what, Claim) else proof.names(what)
     try:
         cti = counterexample(proof.found, broken)
-    except (NoCounterexample, LanguageError) as error:  # the latter where so many slots can be created in too many ways
+    except (NoCounterexample, LanguageError) as error:  # the latter where an operation can be asked in too many ways
         return Triage(Label.BEYOND, *about, None, stopped=str(error))
     reached = _Reached(cti.program, name, max_states)
     states, itself = reached.found.states, reached.itself(cti)
@@ -166,8 +172,8 @@ class _Reached:
 
     def elsewhere(self, what: Lemma | Claim, name: str) -> Trace | None:
         """A shortest trace to a state that violates the property, or for want of one in which the lemma is not so."""
-        if name and BIT[name] in self.found.first:
-            level, target = self.found.first[BIT[name]]
+        if name and self.program.protocol.bits[name] in self.found.first:
+            level, target = self.found.first[self.program.protocol.bits[name]]
             return rebuild(self.search, self.program, target, level)
         if name or not isinstance(what, Clause):
             return None
@@ -185,12 +191,13 @@ class _Reached:
         return None
 
     def rows(self, about: Iterable[Atom]) -> Iterator[tuple[NDArray[np.int64], Answers]]:
-        """Slot by slot, for each process in each state: the point it is at, and a row of answers to atoms."""
+        """Element by element, for each process in each state: the point it is at, and a row of answers to atoms."""
         shared, local = self.pairs.shared.array()[self._reached[0]], self.pairs.local.array()[self._reached[1]]
-        s = Shared(ColumnCells(self.program.shared_layout, shared))
-        me = Local(ColumnCells(self.program.local_layout, local))
+        protocol = self.program.protocol
+        s = protocol.shared(ColumnCells(self.program.shared_layout, shared))
+        me = protocol.local(ColumnCells(self.program.local_layout, local))
         points = self.program.points_of(local)
-        for k in self.program.shared_layout.slots:
+        for k in elements(self.program):
             columns = [np.broadcast_to(values_of(atom.ask(s, me, k)), points.shape) for atom in about]
             yield points, np.array(columns, np.bool_).reshape(-1, points.size).T
 
@@ -247,18 +254,19 @@ def _key(lemma: Clause) -> tuple[int | None, frozenset[tuple[str, bool]]]:
 
 def _weight(lemma: Clause) -> tuple[bool, int, bool]:
     """The lightest is the best: what speaks of values of one sort, what is short, what is so everywhere."""
-    sorts = {atom.about for atom, _ in lemma.literals} - {Sort.BOOL}
+    sorts = {atom.about for atom, _ in lemma.literals} - {BOOL}
     return len(sorts) > 1, len(lemma.literals), lemma.point is not None
 
 
 def _excluding(cti: Cti, samples: Samples, vocabulary: tuple[Atom, ...]) -> Iterator[Clause]:
-    """The clauses, of a process and a slot of a counterexample, that are so in all samples and not in it."""
+    """The clauses, of a process and an element of a counterexample, that are so in all samples and not in it."""
     program, seen = cti.program, set[object]()
-    s = Shared(WordCells(program.shared_layout, cti.before.shared, []))
-    for word, k in ((w, k) for w in cti.before.local for k in program.shared_layout.slots):
-        me, here = Local(WordCells(program.local_layout, word, [])), program.point_of(word)
+    protocol = program.protocol
+    s = protocol.shared(WordCells(program.shared_layout, cti.before.shared, []))
+    for word, k in ((w, k) for w in cti.before.local for k in elements(program)):
+        me, here = protocol.local(WordCells(program.local_layout, word, [])), program.point_of(word)
         for point in (None, here) if here != IDLE else (None,):
-            live = set(LOCKS.values()) if point is None else program.live_locals[here]
+            live = set(program.protocol.held) if point is None else program.live_locals[here]
             about = [i for i, a in enumerate(vocabulary) if a.local <= live]
             mine = np.array([bool(vocabulary[i].ask(s, me, k)) for i in about])
             there = samples.answers if point is None else samples.at(point)
@@ -293,36 +301,43 @@ def _never_all(rows: Answers) -> Iterator[tuple[int, ...]]:
 def line(induction: Induction, lemma: Clause) -> str:
     """A lemma as a design's file says it."""
     reading, names = induction.reading(induction.me, induction.k), Names(induction.relation)
-    said = [_source(reading.literal(each)) for each in lemma.literals]
+    said = [_source(reading.literal(each), induction.relation.protocol) for each in lemma.literals]
     holds = said[0] if len(said) == 1 else f"any_of({', '.join(said)})"
     at = "" if lemma.point is None else f', at="{induction.relation.names[lemma.point]}"'
     return f'lemma("{names.says(lemma)}", lambda s, me, k: {holds}{at}),'
 
 
-def _source(z: Any) -> str:
+def _source(z: Any, protocol: Protocol) -> str:
     """A literal's term as the language of steps says it."""
-    name, parts = z.decl().name(), list(map(_source, z.children()))
+    name, parts = z.decl().name(), [_source(part, protocol) for part in z.children()]
     if z3.is_not(z):
         inner = z.arg(0)
-        return " != ".join(map(_source, inner.children())) if z3.is_eq(inner) else f"neg({parts[0]})"
+        if z3.is_eq(inner):
+            return " != ".join(_source(part, protocol) for part in inner.children())
+        return f"neg({parts[0]})"
     if z3.is_eq(z):
         return " == ".join(parts)
-    for owner, record in (("s", Shared), ("me", Local)):
+    for owner, record in (("s", protocol.shared), ("me", protocol.local)):
         if field := record.fields().get(name):
-            return f"{owner}.{'attached' if name == 'xenstore' else name}{'[k]' if field.per_slot else ''}"
-    return f"{parts[0]}.ejectable" if parts else {"name0": "0", "mem0": "0"}.get(str(z), str(z))
+            views = {v.entries.name: view for view, v in vars(record).items() if isinstance(v, behind)}
+            return f"{owner}.{views.get(name, name)}{'[k]' if field.over else ''}"
+    if parts:
+        return f"{parts[0]}.{name}"
+    only = {sort.constants[0]: "0" for sort in protocol.value_sorts if sort.first == 1}
+    """The number of a constant that has no name in design files."""
+    return only.get(str(z), str(z))
 
 
 def _places(layout: Layout, word: int) -> dict[str, str]:
     """What is at each place, in words."""
     found: dict[str, str] = {}
     for name, place in layout.places.items():
-        value = layout.get(word, name)
-        if isinstance(value, tuple):
-            shown = zip(layout.slots, value, strict=True)
-            found |= {f"{name}[{slot_name(k)}]": layout.show(name, v) for k, v in shown}
-        elif place.field.sort is Sort.SLOT or (place.bits and place.field.sort not in (Sort.LOCATION, Sort.WATCH)):
-            found[name] = layout.show(name, value)
+        value, field = layout.get(word, name), place.field
+        if isinstance(value, tuple) and field.over:
+            shown = zip(layout.elements(field.over), value, strict=True)
+            found |= {f"{name}[{k}]": layout.show(name, v) for k, v in shown}
+        elif isinstance(field.sort, IndexSort) or (place.bits and field.sort not in (LOCATION, WATCH)):
+            found[name] = layout.show(name, value)  # type: ignore[arg-type]
     return found
 
 
@@ -342,21 +357,23 @@ def _counterexample(cti: Cti) -> Iterator[str]:
     now, first = _places(layout, cti.before.shared), _places(layout, program.initial)
     unlike = {x: f"{x}: {v}" for x, v in now.items() if v != first[x]}
     yield f"In this state {'all lemmas hold that stand' if cti.everywhere else 'as many lemmas hold as can'}:"
-    yield f"  {', '.join(said for x, said in unlike.items() if '[' not in x) or 'there is no domain'}"
-    for k in layout.slots:
-        vouched = unlike.get(f"vouched[{slot_name(k)}]")
-        yield f"  {standing(layout, cti.before.shared, k)}{f', {vouched}' if vouched else ''}"
+    yield f"  {', '.join(said for x, said in unlike.items() if '[' not in x) or 'as in the initial state'}"
+    for k in (k for k in elements(program) if k):
+        said = [f"{x.removesuffix(f'[{k}]')} {v}" for x, v in now.items() if x.endswith(f"[{k}]") and x in unlike]
+        yield f"  {k}: {', '.join(said) or 'as in the initial state'}"
     yield from (_process(program, n, word) for n, word in enumerate(cti.before.local))
     if move:
         point, t = program.points[move.transition.label.point], move.transition
-        began = f", asked to {asked(point.operation, arguments(program, t.started))}," if t.started != IDLE else ""
+        began = (
+            f", asked to {asked(program, point.operation, arguments(program, t.started))}," if t.started != IDLE else ""
+        )
         yield f"Then process 0{began} {DOES[t.label.kind]} {' '.join(point.place)} ({point.step.words}):"
         then = _places(layout, move.after.shared)
         yield from (f"  {x}: {now[x]} -> {v}" for x, v in then.items() if v != now[x])
         yield _process(program, 0, t.local)
     what = cti.broken.what
     of = f" of process {cti.process}" if isinstance(what, Clause) and (what.local or what.point is not None) else ""
-    where = f" at {slot_name(cti.slot)}" if isinstance(what, Clause | Claim) else ""
+    where = f" at {cti.element}" if cti.element and isinstance(what, Clause | Claim) else ""
     yield f"{'After that' if move else 'There'} it is not so{of}{where}."
 
 
@@ -369,7 +386,7 @@ def _outcome(t: Triage) -> Iterator[str]:
         which = "a run comes to it" if t.itself else "no run comes to it, but one to another in which it is not so"
         yield f"REACHABLE: {which}, in {len(t.trace.moves)} steps{bounds}."
         if t.violated:
-            yield f"That violates {t.violated}: {PROPERTIES[t.violated].statement}."
+            yield f"That violates {t.violated}: {t.trace.program.protocol.properties[t.violated].statement}."
         elif t.cti and isinstance(t.cti.broken.what, Claim):
             yield "That violates no property by itself: what is in the way is more than the property says."
         yield f"See: {replay_command(t.trace.token(t.violated))}"

@@ -1,7 +1,7 @@
 """Candidate lemmas: everything of a simple shape that no reachable state within small bounds contradicts.
 
 The shapes follow from the design. At each of its points, what is live there of a process's locals and the shared
-state: one literal, or one of two; and that in cases (the slot it was asked about, an ejectable one, a lock it holds).
+state: one literal, or one of two; and that in cases (the element it was asked about, one of a kind, a lock it holds).
 Of the shared state and who holds a lock: one of up to three literals. Of the locks: that one process holds each, and
 that somebody does.
 """
@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from confsync.model.engine.program import IDLE, Program
-from confsync.model.language import Sort
-from confsync.model.libxl.state import LOCKS
+from confsync.model.language import BOOL
 from confsync.proofs.prover.invariant.lemma import Clause, Exclusive, Lemma, Literal, Owned
 from confsync.proofs.prover.invariant.samples import Answers, Samples, distinct_rows, packed
 from confsync.proofs.prover.invariant.vocabulary import Atom
@@ -23,16 +22,18 @@ from confsync.proofs.prover.invariant.vocabulary import Atom
 
 def candidates(program: Program, atoms: tuple[Atom, ...], samples: Samples) -> list[Lemma]:
     """All candidates, the general ones first."""
-    found: list[Lemma] = [*map(Exclusive, LOCKS), *map(Owned, LOCKS)]
-    held = frozenset(LOCKS.values())
+    found: list[Lemma] = [*map(Exclusive, program.protocol.holders), *map(Owned, program.protocol.holders)]
+    held = frozenset(program.protocol.held)
     anywhere = [i for i, a in enumerate(atoms) if a.local <= held]
     general = list(_clauses(atoms, anywhere, samples.answers[:, anywhere], frozenset(anywhere)))
     for kind in (a for a in atoms if not a.shared | a.local):
         general += _of_a_kind(atoms, kind, anywhere, samples.answers, general)
     found += [Clause(None, c) for c in general]
     known = set(general)
-    cases = frozenset(i for i, a in enumerate(atoms) if not a.shared and a.local <= held | {"slot"})
-    """Which kind of slot, the one it was asked about or another, and whether it holds the lock."""
+    cases = frozenset(
+        i for i, a in enumerate(atoms) if not a.shared and a.local <= held | program.protocol.element_fields
+    )
+    """Which kind of element, the one it was asked about or another, and whether it holds the lock."""
     for point in range(len(program.points)):
         live = program.live_locals[point] if point != IDLE else held
         about = [i for i, a in enumerate(atoms) if a.local <= live]
@@ -47,7 +48,7 @@ def candidates(program: Program, atoms: tuple[Atom, ...], samples: Samples) -> l
 def _of_a_kind(
     atoms: tuple[Atom, ...], kind: Atom, about: Sequence[int], answers: Answers, known: list[tuple[Literal, ...]]
 ) -> Iterator[tuple[Literal, ...]]:
-    """Clauses of one kind of slot, and of it alone: such as that a drive is never taken out of a domain that runs."""
+    """Clauses of one kind of element, and of it alone."""
     which = atoms.index(kind)
     others = [i for i in about if i != which]
     said = {frozenset(c) for c in known}
@@ -77,8 +78,9 @@ def _clauses(
     literals = [literals[a] for a in open_]
     fails = _bits(wrong[:, open_])
     which = np.array([i for i, _ in literals])
-    speaks_of = np.array([list(Sort).index(atoms[i].about) for i, _ in literals])
-    a_flag = speaks_of == list(Sort).index(Sort.BOOL)
+    sorts = list(dict.fromkeys((BOOL, *(atom.about for atom in atoms))))
+    speaks_of = np.array([sorts.index(atoms[i].about) for i, _ in literals])
+    a_flag = speaks_of == sorts.index(BOOL)
     sensible = (speaks_of == speaks_of[:, None]) | a_flag | a_flag[:, None]
     sensible &= which != which[:, None]
     both_wrong = _fail_together(fails)
@@ -121,4 +123,4 @@ def _upper(pairs: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
 
 def _belong(*atoms: Atom) -> bool:
     """They speak of values of one sort, and of flags: a clause of anything else joins what has no connection."""
-    return len({atom.about for atom in atoms} - {Sort.BOOL}) <= 1
+    return len({atom.about for atom in atoms} - {BOOL}) <= 1

@@ -18,14 +18,12 @@ from typing import Any
 import z3
 
 from confsync.model.engine.slice import cone
-from confsync.model.libxl.state import LOCKS
+from confsync.model.language import Protocol
 from confsync.proofs.prover.carrier.relation import Relation
 from confsync.proofs.prover.carrier.solver import RLIMIT, Apart, Solver
 from confsync.proofs.prover.carrier.terms import any_of, implication
 from confsync.proofs.prover.invariant.induction import Claim, Goal, Induction, Named, Step, Use
 from confsync.proofs.prover.invariant.lemma import Clause, Lemma
-
-LOCK_FIELDS = frozenset(LOCKS) | frozenset(LOCKS.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +66,7 @@ class Tracks:
         return [self._lemmas[c.get_id()] for c in core if c.get_id() in self._lemmas]
 
     def formula(self, lemma: Lemma, process: Any, k: Any) -> Any:
-        """That what a lemma says of a process and a slot follows from its track."""
+        """That what a lemma says of a process and an element follows from its track."""
         key = lemma, process.get_id(), k.get_id()
         if key not in self._formulas:
             self._formulas[key] = implication(self.of(lemma), self.induction.says(lemma, process, k))
@@ -259,8 +257,9 @@ class Strengthening:
         say in that; then all. A proof from what is near is shorter, and what it rests on is more likely to stand."""
         program = self.induction.relation.program
         looks = program.footprints[program.points[step.transition.label.point].step]
-        about = goal.shared | goal.local if isinstance(goal, Clause) else LOCK_FIELDS
-        near = about | looks.reads_shared | looks.reads_local | LOCK_FIELDS | {"slot"}
+        locks = _lock_fields(program.protocol)
+        about = goal.shared | goal.local if isinstance(goal, Clause) else locks
+        near = about | looks.reads_shared | looks.reads_local | locks | program.protocol.element_fields
         for fields in (near, self._cone(frozenset(near))):
             yield [x for x in lemmas if not isinstance(x, Clause) or x.shared | x.local <= fields]
         yield lemmas
@@ -270,7 +269,13 @@ class Strengthening:
         process is of whom something is to be shown, general ones; where locks are at issue all that are about locks."""
         points = {None, step.here} | {g.lemma.point for g in goals if g.other and isinstance(g.lemma, Clause)}
         locks = any(not isinstance(g.lemma, Clause) for g in goals)
-        return [x for x in lemmas if not isinstance(x, Clause) or x.point in points or (locks and _about_locks(x))]
+        return [
+            x
+            for x in lemmas
+            if not isinstance(x, Clause)
+            or x.point in points
+            or (locks and _about_locks(self.induction.relation.protocol, x))
+        ]
 
     def _follow(self, claim: Claim) -> None:
         """Show a claim, or refuse it."""
@@ -319,5 +324,10 @@ class Strengthening:
         return self._cones[fields]
 
 
-def _about_locks(lemma: Clause) -> bool:
-    return lemma.shared | lemma.local <= LOCK_FIELDS
+def _about_locks(protocol: Protocol, lemma: Clause) -> bool:
+    return lemma.shared | lemma.local <= _lock_fields(protocol)
+
+
+def _lock_fields(protocol: Protocol) -> frozenset[str]:
+    """What says who holds which lock."""
+    return frozenset(protocol.holders) | frozenset(protocol.held)

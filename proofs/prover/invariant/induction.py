@@ -1,24 +1,23 @@
 """Induction: what one transition does to the lemmas, asked of the solver.
 
 The state before is any that satisfies the lemmas. The process `me` takes the step; a lemma is shown of the state
-after for any slot `k`, for `me` itself and for any other process `p`. Lemmas are used at the terms that occur, so
+after for any element `k`, for `me` itself and for any other process `p`. Lemmas are used at the terms that occur, so
 every question is free of quantifiers, and a counterexample to induction is always a finite state.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import z3
 
 from confsync.model.engine.program import IDLE
-from confsync.model.language import Sort
-from confsync.model.libxl.state import LOCKS, Shared
-from confsync.proofs.prover.carrier.relation import Relation, Transition, View
-from confsync.proofs.prover.carrier.terms import AXIOMS, CONSTANTS, PROCESS, SLOT, SORTS, implication, negation
+from confsync.model.language import BOOL, Sort, ValueSort
+from confsync.proofs.prover.carrier.relation import Relation, Transition
+from confsync.proofs.prover.carrier.terms import PROCESS, axioms, constants, implication, negation
 from confsync.proofs.prover.invariant.lemma import Clause, Exclusive, Lemma, Owned, Reading
 
 Named = tuple[str, Any]
@@ -29,7 +28,7 @@ ASKED = "what it is asked with"
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """Where lemmas are used: of a process, at a slot. `points`: which of the lemmas about points; None for all."""
+    """Where lemmas are used: of a process, at an element. `points`: which of the lemmas about points; None for all."""
 
     process: Any
     k: Any
@@ -41,10 +40,12 @@ class Induction:
 
     def __init__(self, relation: Relation) -> None:
         self.relation = relation
-        self.me, self.p, self.k = relation.me, z3.Const("p", PROCESS), z3.Const("k", SLOT)
-        self.owner = {lock: z3.Const(f"owner of {lock}", PROCESS) for lock in LOCKS}
+        self.me, self.p, self.k = relation.me, z3.Const("p", PROCESS), z3.Const("k", relation.index)
+        self.owner = {lock: z3.Const(f"owner of {lock}", PROCESS) for lock in relation.protocol.holders}
         """A ghost for each lock: who took it last."""
-        self.axioms: list[Named] = [(f"axiom {i + 1}", a) for i, a in enumerate([*AXIOMS, *relation.naturals])]
+        self.axioms: list[Named] = [
+            (f"axiom {i + 1}", a) for i, a in enumerate([*axioms(relation.protocol), *relation.naturals])
+        ]
         self._said: dict[tuple[Lemma, int, int], Any] = {}
         self._readings: dict[tuple[int, int], Reading] = {}
 
@@ -59,17 +60,17 @@ class Induction:
 
     def holds(self, process: Any, lock: str) -> Any:
         """The process holds the lock."""
-        return self.relation.view(process).local.values[LOCKS[lock]]
+        return self.relation.view(process).local.values[self.relation.protocol.holders[lock]]
 
     def reading(self, process: Any, k: Any) -> Reading:
-        """The answers to atoms, of a process and a slot."""
+        """The answers to atoms, of a process and an element."""
         key = process.get_id(), k.get_id()
         if key not in self._readings:
             self._readings[key] = Reading(self.relation.view(process), k)
         return self._readings[key]
 
     def says(self, lemma: Lemma, process: Any, k: Any) -> Any:
-        """What a lemma says of a process and a slot; of two processes, of `me` and `p`."""
+        """What a lemma says of a process and an element; of two processes, of `me` and `p`."""
         key = lemma, process.get_id(), k.get_id()
         if key not in self._said:
             self._said[key] = self._say(lemma, process, k)
@@ -85,7 +86,7 @@ class Induction:
         return clause if lemma.point is None else implication(self.at(process, lemma.point), clause)
 
     def uses(self, lemma: Lemma, uses: Iterable[Use]) -> list[tuple[Any, Any]]:
-        """The (process, slot) of these uses that the lemma has a say in."""
+        """The (process, element) of these uses that the lemma has a say in."""
         if not isinstance(lemma, Clause):
             return [(self.me, self.k)]
         found = []
@@ -98,19 +99,22 @@ class Induction:
     def initially(self, process: Any) -> list[Named]:
         """The initial state: every shared field has its first value, the process is idle and holds nothing."""
         found: list[Named] = [("idle", self.at(process, IDLE))]
-        found += [(f"not {held}", negation(self.holds(process, lock))) for lock, held in LOCKS.items()]
-        for name, field in Shared.fields().items():
+        found += [
+            (f"not {held}", negation(self.holds(process, lock)))
+            for lock, held in self.relation.protocol.holders.items()
+        ]
+        for name, field in self.relation.protocol.shared_fields.items():
             value = self.relation.shared.values[name]
-            here = value(self.k) if field.per_slot else value
-            found.append((name, negation(here) if field.sort is Sort.BOOL else here == first(field.sort)))
+            here = value(self.k) if field.over else value
+            found.append((name, negation(here) if field.sort == BOOL else here == first(field.sort)))
         return found
 
 
 def first(sort: Sort) -> Any:
     """The first value of a sort, as a term."""
-    if sort is Sort.BOOL:
+    if sort == BOOL:
         return z3.BoolVal(False)
-    return CONSTANTS[SORTS[sort]][0] if SORTS[sort] in CONSTANTS else z3.IntVal(0)
+    return constants(sort)[0] if isinstance(sort, ValueSort) else z3.IntVal(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +142,11 @@ class Step:
         """Lemmas are used of `me`, who is where the step is, and of another process if that could see what it does."""
         ind = self.induction
         mine = Use(ind.me, ind.k, frozenset({self.here}))
-        return (mine, Use(ind.p, ind.k)) if self.writes_shared or self.writes_local & set(LOCKS.values()) else (mine,)
+        return (
+            (mine, Use(ind.p, ind.k))
+            if self.writes_shared or self.writes_local & set(ind.relation.protocol.held)
+            else (mine,)
+        )
 
     @cached_property
     def given(self) -> list[Named]:
@@ -158,7 +166,7 @@ class Step:
     @cached_property
     def others(self) -> Reading:
         ind = self.induction
-        return Reading(View(self.transition.after.shared, ind.reading(ind.p, ind.k).view.local), ind.k)
+        return Reading(replace(self.transition.after, local=ind.reading(ind.p, ind.k).view.local), ind.k)
 
     def arrives(self, lemma: Lemma) -> bool:
         """It has to be shown of `me`: it is about where the transition leads, or about anywhere and what it writes."""
@@ -166,7 +174,7 @@ class Step:
             if lemma.point is not None:
                 return lemma.point == self.transition.goes_to
             return bool(lemma.shared & self.writes_shared or lemma.local & self.writes_local)
-        lock = LOCKS[lemma.lock]
+        lock = self.induction.relation.protocol.holders[lemma.lock]
         return lock in self.writes_local or (isinstance(lemma, Owned) and lemma.lock in self.writes_shared)
 
     def disturbs(self, lemma: Lemma) -> bool:
@@ -192,10 +200,11 @@ class Step:
 
     def _fails(self, lemma: Lemma, *, other: bool) -> Any:
         ind, after = self.induction, self.transition.after
+        holders = ind.relation.protocol.holders
         if isinstance(lemma, Exclusive):
-            return z3.And(after.local.values[LOCKS[lemma.lock]], ind.holds(ind.p, lemma.lock))
+            return z3.And(after.local.values[holders[lemma.lock]], ind.holds(ind.p, lemma.lock))
         if isinstance(lemma, Owned):
-            held, owner = after.local.values[LOCKS[lemma.lock]], ind.owner[lemma.lock]
+            held, owner = after.local.values[holders[lemma.lock]], ind.owner[lemma.lock]
             took = z3.And(held, negation(ind.holds(ind.me, lemma.lock)))
             still = z3.If(owner == ind.me, held, ind.holds(owner, lemma.lock))
             return z3.And(after.shared.values[lemma.lock], negation(z3.Or(took, still)))

@@ -19,8 +19,8 @@ Literal = tuple[Atom, bool]
 
 @dataclass(frozen=True)
 class Clause:
-    """For every process and every slot `k`: one of the literals holds, where the process is at a point (None: wherever
-    it is). Without literals: no process is ever there."""
+    """For every process and every element `k`: one of the literals holds, where the process is at a point (None:
+    wherever it is). Without literals: no process is ever there."""
 
     point: int | None
     literals: tuple[Literal, ...]
@@ -45,7 +45,7 @@ class Clause:
 
 @dataclass(frozen=True, slots=True)
 class Exclusive:
-    """No two processes hold the lock. Locks are named as in `confsync.model.libxl.state.LOCKS`."""
+    """No two processes hold the lock. `lock` is the shared flag that says it is taken."""
 
     lock: str
 
@@ -61,7 +61,7 @@ Lemma = Clause | Exclusive | Owned
 
 
 class Reading:
-    """The answers to atoms in one state, for one process and one slot, each worked out once."""
+    """The answers to atoms in one state, for one process and one element, each worked out once."""
 
     def __init__(self, view: View, k: Any) -> None:
         self.view, self.k = view, Z3Term(k)

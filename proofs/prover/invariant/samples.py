@@ -19,20 +19,21 @@ from confsync.model.engine.program import Program
 from confsync.model.engine.search.bfs import Limits, Search
 from confsync.model.engine.search.monitor import Monitor
 from confsync.model.engine.search.pairs import Pairs, Words
-from confsync.model.language import Bool, ConcreteSlot, Config, Field, LanguageError, Slot, Sort, Term
-from confsync.model.language.step import Design
-from confsync.model.libxl.state import Bounds, Local, Shared
+from confsync.model.language import (
+    BOOL,
+    Bool,
+    Bounds,
+    Design,
+    Element,
+    Field,
+    Index,
+    IndexSort,
+    LanguageError,
+    Protocol,
+    Term,
+)
 from confsync.proofs.prover.invariant.vocabulary import Atom
 
-BOUNDS = (
-    Bounds(slots=1, ejectable=1, configs=2, names=1, amounts=1, processes=2, crashes=1),
-    Bounds(slots=2, ejectable=0, configs=2, names=1, amounts=1, processes=1, crashes=2),
-    Bounds(slots=0, ejectable=2, configs=2, names=1, amounts=1, processes=1, crashes=2),
-    Bounds(slots=1, ejectable=1, configs=1, names=2, amounts=2, processes=1, crashes=2),
-    Bounds(slots=1, ejectable=0, configs=1, names=2, amounts=1, processes=2, crashes=1),
-    Bounds(slots=1, ejectable=0, configs=1, names=1, amounts=2, processes=2, crashes=1),
-)
-"""Devices and media, other slots than one's own, names, memory targets."""
 MOST = 400_000
 """States of one search: from there on a sample has to do."""
 Answers = NDArray[np.bool_]
@@ -41,9 +42,15 @@ Answers = NDArray[np.bool_]
 class Column(Term):
     """A value of the language for each of many states."""
 
-    def __init__(self, values: NDArray[Any], ejectable: NDArray[np.bool_] | None = None) -> None:
+    def __init__(self, values: NDArray[Any], kinds: dict[str, NDArray[np.bool_]] | None = None) -> None:
+        """`kinds`: of elements of an index sort, for each kind that can be asked for whether they are of it."""
         self.values = values
-        self._ejectable = ejectable
+        self._kinds = kinds or {}
+
+    def __getattr__(self, name: str) -> Column:
+        if name.startswith("_") or name not in self._kinds:
+            raise AttributeError(name)
+        return Column(self._kinds[name])
 
     def neg(self) -> Column:
         return Column(~self.values)
@@ -56,11 +63,6 @@ class Column(Term):
 
     def one_more(self) -> Column:
         return Column(self.values + 1)
-
-    @property
-    def ejectable(self) -> Column:
-        assert self._ejectable is not None
-        return Column(self._ejectable)
 
     def __eq__(self, other: object) -> Column:  # type: ignore[override]
         return Column(self.values == values_of(other))
@@ -75,7 +77,7 @@ def values_of(value: object) -> Any:
     """The array, or the one value, that a value of the language is."""
     if isinstance(value, Column):
         return value.values
-    return value.index if isinstance(value, ConcreteSlot) else value
+    return value.index if isinstance(value, Element) else value
 
 
 class ColumnCells:
@@ -91,29 +93,30 @@ class ColumnCells:
             raw = np.array([w >> shift & mask for w in self.words], np.int64)
         else:
             raw = (self.words >> np.uint64(shift) & np.uint64(mask)).astype(np.int64)
-        return raw.astype(np.bool_) if field.sort is Sort.BOOL else raw
+        return raw.astype(np.bool_) if field.sort == BOOL else raw
 
     def read(self, field: Field) -> Column:
         values = self._values(field, 0)
-        if field.sort is not Sort.SLOT:
+        if not isinstance(field.sort, IndexSort):
             return Column(values)
-        ejectable = np.array([k.ejectable for k in self.layout.slots] or [False])
-        return Column(values, ejectable[values])
+        elements = self.layout.elements(field.sort)
+        kinds = {p: np.array([getattr(k, p) for k in elements] or [False])[values] for p in field.sort.predicates}
+        return Column(values, kinds)
 
-    def read_at(self, field: Field, slot: Slot) -> Column:
-        assert isinstance(slot, ConcreteSlot)
-        return Column(self._values(field, slot.index))
+    def read_at(self, field: Field, k: Index) -> Column:
+        assert isinstance(k, Element)
+        return Column(self._values(field, k.index))
 
-    def look_behind(self, field: Field, slot: Slot) -> Config:
-        return self.read_at(field, slot)
+    def look_behind(self, field: Field, k: Index) -> Column:
+        return self.read_at(field, k)
 
     def write(self, field: Field, value: object) -> None:  # noqa: ARG002
         raise LanguageError(f"{field!r} is read here, not written")
 
-    def write_at(self, field: Field, slot: Slot, value: object) -> None:  # noqa: ARG002
+    def write_at(self, field: Field, k: Index, value: object) -> None:  # noqa: ARG002
         self.write(field, value)
 
-    def write_all(self, field: Field, at: Callable[[Slot], object]) -> None:
+    def write_all(self, field: Field, at: Callable[[Index], object]) -> None:
         self.write(field, at)
 
     def wait_until(self, condition: Bool) -> None: ...
@@ -161,9 +164,19 @@ def reachable_pairs(search: Search) -> tuple[NDArray[np.int64], NDArray[np.int64
     return keys >> 32, keys & 0xFFFFFFFF
 
 
+def small(protocol: Protocol) -> tuple[Bounds, ...]:
+    """The bounds of the searches: those that the protocol declares, else its default ones, and two elements of each kind
+    with one process: what is so of one's own element need not be so of another."""
+    if protocol.small:
+        return protocol.small
+    default = protocol.bounds()
+    two = {kind.bound: 2 for sort in protocol.index_sorts for kind in sort.kinds}
+    return default, protocol.bounds(**default.counts() | two | {"processes": 1})
+
+
 def take(design: Design, atoms: tuple[Atom, ...]) -> Samples:
     """The answers in all states of small searches."""
-    rows = [row for bounds in BOUNDS for row in _rows(Program(design, bounds), atoms)]
+    rows = [row for bounds in small(design.protocol) for row in _rows(Program(design, bounds), atoms)]
     points = np.concatenate([p for p, _ in rows])
     answers = np.concatenate([a for _, a in rows])
     first = distinct_rows(np.column_stack((points.astype(np.uint16).view(np.uint8).reshape(-1, 2), packed(answers))))
@@ -176,8 +189,16 @@ def _rows(program: Program, atoms: tuple[Atom, ...]) -> Iterator[tuple[NDArray[n
     search.run(Limits(max_states=MOST))
     shared, local = reachable_pairs(search)
     words = pairs.shared.array()[shared], pairs.local.array()[local]
-    s, me = Shared(ColumnCells(program.shared_layout, words[0])), Local(ColumnCells(program.local_layout, words[1]))
+    protocol = program.protocol
+    s = protocol.shared(ColumnCells(program.shared_layout, words[0]))
+    me = protocol.local(ColumnCells(program.local_layout, words[1]))
     points = program.points_of(words[1])
-    for k in program.shared_layout.slots:
+    for k in elements(program):
         columns = [np.broadcast_to(values_of(a.ask(s, me, k)), points.shape) for a in atoms]
         yield points, np.column_stack(columns).astype(np.bool_)
+
+
+def elements(program: Program) -> tuple[Element | None, ...]:
+    """The elements that atoms are asked of; (None,) where there is no index sort."""
+    sorts = program.protocol.index_sorts
+    return program.bounds.elements(sorts[0]) if sorts else (None,)

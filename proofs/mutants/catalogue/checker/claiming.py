@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from confsync.proofs.mutants.mutant import Mutant
 
-CONFIGURATION = "proofs/libxl/configuration.py"
+ANSWERS = "proofs/prover/answers.py"
+STATED = "model/libxl/properties.py"
 GHOSTS = "model/libxl/ghosts.py"
 RECOVERY = "proofs/libxl/recovery.py"
 LOCKS = "proofs/prover/locks.py"
@@ -17,9 +18,9 @@ VOCABULARY = "proofs/prover/invariant/vocabulary.py"
 CLAIMING = (
     Mutant(
         "exact-without-knobs",
-        CONFIGURATION,
-        "        *(answer.values[knob] != truth.values[PARTS[knob]] for knob in (name, memory)),\n    )\n\n\ndef exact",
-        "    )\n\n\ndef exact",
+        ANSWERS,
+        "        parts.append(said(ind.k) != is_so(ind.k) if fields[name].over else said != is_so)\n",
+        "        if fields[name].over:\n            parts.append(said(ind.k) != is_so(ind.k))\n",
         "an exact answer compares devices and no knobs",
         "test_property_claims.py::test_exact_is_every_part_of_the_result",
     ),
@@ -33,40 +34,40 @@ CLAIMING = (
     ),
     Mutant(
         "exact-of-no-domain",
-        CONFIGURATION,
-        'wrong = z3.Or(negation(after.shared.values["alive"]), _differs(after.local, after.shared, ind.k))',
-        "wrong = _differs(after.local, after.shared, ind.k)",
+        ANSWERS,
+        "wrong = z3.Or(negation(after.shared.values[_observer(ind).exists]), _differs(ind, after.local, after.shared))",
+        "wrong = _differs(ind, after.local, after.shared)",
         "a result is exact though there is no domain",
         "test_property_claims.py::test_exact_is_every_part_of_the_result",
     ),
     Mutant(
         "knobs-without-memory",
-        CONFIGURATION,
-        '        z3.And(memory != now.values["granted"], negation(now.values["torn"])),\n',
-        "",
+        STATED,
+        "all_of(me.draft_name == s.name, any_of(me.draft_memory == s.granted, s.torn))",
+        "me.draft_name == s.name",
         "a retrieve may return any memory target",
         "test_property_claims.py::test_the_knobs_are_the_name_and_what_the_hypervisor_grants",
     ),
     Mutant(
         "knobs-excused-when-torn",
-        CONFIGURATION,
-        '        name != now.values["name"],\n',
-        '        z3.And(name != now.values["name"], negation(now.values["torn"])),\n',
+        STATED,
+        "all_of(me.draft_name == s.name, any_of(me.draft_memory == s.granted, s.torn))",
+        "any_of(all_of(me.draft_name == s.name, me.draft_memory == s.granted), s.torn)",
         "a torn memory target excuses a wrong name",
         "test_property_claims.py::test_the_knobs_are_the_name_and_what_the_hypervisor_grants",
     ),
     Mutant(
         "fixed-point-knobs",
-        CONFIGURATION,
-        "        *(created.shared.values[PARTS[r]] != now.values[PARTS[r]] for r in (name, memory)),\n",
-        "",
+        ANSWERS,
+        "        return one(ind.k) != other(ind.k) if fields[name].over else one != other\n",
+        "        return one(ind.k) != other(ind.k) if fields[name].over else z3.BoolVal(False)\n",
         "a domain that is created from a result may have other knobs",
         "test_property_claims.py::test_a_domain_created_from_a_result_has_the_same_knobs",
     ),
     Mutant(
         "fixed-point-made-up",
-        CONFIGURATION,
-        "        first.answer.values[draft](ind.k) == CONFIGS[MADE_UP],\n",
+        ANSWERS,
+        "        formula(neg(p.usable(made_from.me, Z3Term(ind.k)))),\n",
         "",
         "a result with a made-up entry is a fixed point",
         "test_property_claims.py::test_a_result_that_is_made_up_is_no_fixed_point",
@@ -90,7 +91,7 @@ CLAIMING = (
     Mutant(
         "circle-unseen",
         LOCKS,
-        "    return (*own, each_other)",
+        "    return (*own, *each_other)",
         "    return (*own,)",
         "no circle of two locks is claimed to be impossible",
         "test_property_claims.py::test_a_circle_of_two_is_told_and_no_other",
@@ -98,24 +99,24 @@ CLAIMING = (
     Mutant(
         "one-lock-exclusive",
         PROPERTIES,
-        '"lock_is_exclusive": lambda _: Needed(tuple(map(Exclusive, LOCKS)))',
-        '"lock_is_exclusive": lambda _: Needed((Exclusive("locked"),))',
+        "Needed(tuple(map(Exclusive, protocol.holders)))",
+        "Needed(tuple(map(Exclusive, list(protocol.holders)[:1])))",
         "only the first lock has to exclude",
         "test_property_claims.py::test_exclusive_is_both_locks",
     ),
     Mutant(
         "ends-without-beginning",
         PROPERTIES,
-        "_by(locks.somebody_goes_on, locks.somebody_begins)",
-        "_by(locks.somebody_goes_on)",
+        "(*locks.somebody_goes_on(induction), *locks.somebody_begins(induction))",
+        "locks.somebody_goes_on(induction)",
         "every operation ends where none can begin",
         "test_property_claims.py::test_every_operation_ends_is_that_one_goes_on_and_that_one_begins",
     ),
     Mutant(
         "degraded-nowhere",
-        PROPERTIES,
-        "    return Needed(tuple(Clause(n, ((made_up, True),)) for n in points))",
-        "    return Needed(tuple(Clause(n, ((made_up, True),)) for n in points[1:]))",
+        ANSWERS,
+        "    return tuple(Clause(n, ((said, True),)) for n in points)",
+        "    return tuple(Clause(n, ((said, True),)) for n in points[1:])",
         "no location is looked at for degraded results",
         "test_property_claims.py::test_every_property_needs_something",
     ),
@@ -140,7 +141,7 @@ CLAIMING = (
     Mutant(
         "ghosts-do-not-follow",
         RELATION,
-        "        ghosts.follow(signature, program.footprints[point.step].writes_shared)(taken.s, taken.me)\n",
+        "        follow(taken.s, taken.me)\n",
         "",
         "on terms, the ghosts do not follow a step's writes",
         "test_relation_facts.py::test_a_transition_on_terms",
@@ -148,8 +149,8 @@ CLAIMING = (
     Mutant(
         "idle-still-holds",
         RELATION,
-        "after.local.write(Local.fields()[held], False)",
-        "after.local.write(Local.fields()[held], before.me.holds)",
+        "after.local.write(self.program.protocol.local_fields[held], False)",
+        "after.local.write(self.program.protocol.local_fields[held], before.me.holds)",
         "a process that has ended holds the lock that it held",
         "test_relation_facts.py::test_who_has_ended_or_died_holds_nothing",
     ),
@@ -182,8 +183,8 @@ CLAIMING = (
     Mutant(
         "vocabulary-without-pairs",
         VOCABULARY,
-        "if f.sort is g.sort and f.sort in FIRSTS and f.sort is not Sort.COUNT:",
-        "if f.sort is g.sort and f.sort is Sort.CONFIG:",
+        "if f.sort == g.sort and isinstance(f.sort, ValueSort):",
+        "if f.sort == g.sort and f.over and isinstance(f.sort, ValueSort):",
         "names and amounts are not compared with each other",
         "test_candidates.py::test_values_of_one_sort_are_compared_and_of_two_sorts_are_not",
     ),

@@ -8,7 +8,7 @@ from confsync.proofs.mutants.mutant import Mutant
 FACTS = (
     Mutant(
         "facts-recovery-may-leave-a-wrong-template",
-        "model/engine/search/recover.py",
+        "model/libxl/recovery.py",
         "return all_of(s.template[k] == s.attached[k], s.resources",
         "return all_of(s.resources",
         "recovery may leave a wrong template",
@@ -16,7 +16,7 @@ FACTS = (
     ),
     Mutant(
         "facts-memory-needs-no-agreement",
-        "model/engine/search/recover.py",
+        "model/libxl/recovery.py",
         "    return s.granted == s.memory\n",
         "    return s.granted == s.granted\n",
         "memory needs no agreement",
@@ -24,7 +24,7 @@ FACTS = (
     ),
     Mutant(
         "facts-recovery-may-leave-the-domain-paused",
-        "model/engine/search/recover.py",
+        "model/libxl/recovery.py",
         "neg(s.paused), neg(s.locked))",
         "neg(s.locked))",
         "recovery may leave the domain paused",
@@ -32,7 +32,7 @@ FACTS = (
     ),
     Mutant(
         "facts-recovery-may-leave-a-template-of-no-domain",
-        "model/engine/search/recover.py",
+        "model/libxl/recovery.py",
         "return all_of(s.saved == s.alive, ",
         "return all_of(",
         "recovery may leave a template of no domain",
@@ -40,7 +40,7 @@ FACTS = (
     ),
     Mutant(
         "facts-a-whole-domain-may-be-destroyed",
-        "model/engine/search/recover.py",
+        "model/libxl/recovery.py",
         "return all_of(s.alive, neg(runs(s)))",
         "return all_of(s.alive)",
         "a whole domain may be destroyed",
@@ -48,7 +48,7 @@ FACTS = (
     ),
     Mutant(
         "facts-a-domain-without-a-template-runs",
-        "model/engine/search/recover.py",
+        "model/libxl/recovery.py",
         "return all_of(s.alive, s.saved, neg(s.paused))",
         "return all_of(s.alive, neg(s.paused))",
         "a domain without a template runs",
@@ -57,8 +57,8 @@ FACTS = (
     Mutant(
         "facts-search-exact-answer-compares-no-memory",
         "model/engine/search/alone.py",
-        '            memory if self._keeps("draft_memory") else 0,',
-        "            0,",
+        "            if not self._keeps(field):\n",
+        '            if not self._keeps(field) or field == "draft_memory":\n',
         "search: exact answer compares no memory",
         "test_facts.py::test_exactness",
     ),
@@ -72,17 +72,17 @@ FACTS = (
     ),
     Mutant(
         "facts-prover-exact-answer-compares-no-knobs",
-        "proofs/libxl/configuration.py",
-        "*(answer.values[knob] != truth.values[PARTS[knob]] for knob in (name, memory)),",
-        "*(answer.values[knob] != truth.values[PARTS[knob]] for knob in ()),",
+        "proofs/prover/answers.py",
+        "parts.append(said(ind.k) != is_so(ind.k) if fields[name].over else said != is_so)",
+        "parts.append(said(ind.k) != is_so(ind.k) if fields[name].over else z3.BoolVal(False))",
         "prover: exact answer compares no knobs",
         "test_facts.py::test_exactness",
     ),
     Mutant(
         "facts-prover-exact-answer-compares-no-devices",
-        "proofs/libxl/configuration.py",
-        "        answer.values[draft](k) != truth.values[PARTS[draft]](k),\n        *(answer.values[knob]",
-        "        *(answer.values[knob]",
+        "proofs/prover/answers.py",
+        "parts.append(said(ind.k) != is_so(ind.k) if fields[name].over else said != is_so)",
+        "parts.append(z3.BoolVal(False) if fields[name].over else said != is_so)",
         "prover: exact answer compares no devices",
         "test_facts.py::test_exactness",
     ),
@@ -105,8 +105,8 @@ FACTS = (
     Mutant(
         "facts-an-error-withdraws-nothing",
         "model/libxl/ghosts.py",
-        "    settle(signature, s, me)\n    if tore:",
-        "    if tore:",
+        '        settle(signature, s, me)\n        if "granted" in written:',
+        '        if "granted" in written:',
         "an error withdraws nothing",
         "test_facts.py::test_operations_answer_and_leave_what_the_fact_says",
     ),

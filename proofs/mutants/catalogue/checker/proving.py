@@ -225,7 +225,7 @@ PROVING = (
     Mutant(
         "lock-of-two",
         INDUCTION,
-        "return z3.And(after.local.values[LOCKS[lemma.lock]], ind.holds(ind.p, lemma.lock))",
+        "return z3.And(after.local.values[holders[lemma.lock]], ind.holds(ind.p, lemma.lock))",
         "return z3.BoolVal(False)",
         "two processes may hold a lock",
         "test_lemma_engine.py::test_two_that_do_not_wait_hold_the_lock_both",
@@ -241,8 +241,8 @@ PROVING = (
     Mutant(
         "initial-forgets-flags",
         INDUCTION,
-        "            found.append((name, negation(here) if field.sort is Sort.BOOL else here == first(field.sort)))",
-        "            if field.sort is not Sort.BOOL:\n                found.append((name, here == first(field.sort)))",
+        "            found.append((name, negation(here) if field.sort == BOOL else here == first(field.sort)))",
+        "            if field.sort != BOOL:\n                found.append((name, here == first(field.sort)))",
         "the initial state has any flags",
         "test_lemma_engine.py::test_the_initial_state_is_one_state",
     ),
@@ -353,7 +353,7 @@ PROVING = (
     Mutant(
         "maps-asked-late",
         TERMS,
-        "        self.values[field.name] = lambda k: z3.substitute(body, (any_slot, k))",
+        "        self.values[field.name] = lambda k: z3.substitute(body, (anything, k))",
         "        self.values[field.name] = lambda k: body",
         "a map that is written as a whole is one of another slot",
         "test_relation_facts.py::test_a_transition_on_terms",
@@ -378,8 +378,8 @@ PROVING = (
     Mutant(
         "frame-forgets-maps",
         TERMS,
-        "        self.written.add(field.name)\n        any_slot",
-        "        any_slot",
+        "        self.written.add(field.name)\n        anything",
+        "        anything",
         "a write of a whole map is not noted in the frame",
         "test_lemma_engine.py::test_a_map_is_kept_at_every_slot_and_not_at_one",
     ),

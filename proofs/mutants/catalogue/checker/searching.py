@@ -9,6 +9,7 @@ BFS, FRONTIER, PAIRS, EXACT, RECOVER, CANONICAL, SYMMETRY, MONITOR, ALONE = (
     for name in ("bfs", "frontier", "pairs", "exact", "recover", "canonical", "symmetry", "monitor", "alone")
 )
 SLICE, CHECK = "model/engine/slice.py", "model/engine/check.py"
+AGREEMENT, PROPERTIES = "model/libxl/recovery.py", "model/libxl/properties.py"
 PARTS = "test_search_parts.py::"
 ORBIT, RENAMED, ANSWER = (
     f"{PARTS}{name}"
@@ -71,27 +72,25 @@ SEARCHING = (
     ),
     Mutant(
         "first-name-is-renamed", SYMMETRY,
-        "_within(1, bounds.names - 1), factorial(bounds.names - 1)",
-        "_within(0, bounds.names), factorial(bounds.names)",
+        "factors.append((values, _within(values.first, others), factorial(others), size))",
+        "factors.append((values, _within(0, others + 1) if values.first == 1 else _within(values.first, others), 2, size))",
         "the name that a domain is created with is taken for any other", RENAMED,
     ),
     Mutant(
         "made-up-is-renamed", SYMMETRY,
-        "            _within(FIRST_CONFIG, bounds.configs),\n            factorial(bounds.configs),\n",
-        "            _within(FIRST_CONFIG - 1, bounds.configs + 1),\n            factorial(bounds.configs + 1),\n",
+        "factors.append((values, _within(values.first, others), factorial(others), size))",
+        "factors.append((values, _within(values.first - 1, others + 1), factorial(others + 1), size))",
         "an entry that was made up is taken for one that a user gave", RENAMED,
     ),
     Mutant(
         "drives-are-slots", SYMMETRY,
-        "    for ordinary in _within(0, bounds.slots, bounds.ejectable):\n"
-        "        for drives in _within(bounds.slots, bounds.ejectable):\n"
-        "            yield (*ordinary[: bounds.slots], *drives[bounds.slots :])\n",
-        "    yield from _within(0, bounds.slots + bounds.ejectable)\n",
+        "    counts = _kinds(sort, bounds)\n    firsts =",
+        "    counts = [sum(_kinds(sort, bounds))]\n    firsts =",
         "a drive is taken for a slot", RENAMED,
     ),
     Mutant(
         "maps-are-not-moved", SYMMETRY,
-        "            to = permutation[Sort.SLOT][k] if p.field.per_slot else 0\n", "            to = k\n",
+        "            to = over[k] if over else k\n", "            to = k\n",
         "a renaming of slots leaves what stands at them", f"{PARTS}test_a_renaming_moves_every_field_of_its_sort",
     ),
     Mutant(
@@ -139,37 +138,37 @@ SEARCHING = (
         "an answer that is true as the retrieve begins stays on the look-out", ANSWER,
     ),
     Mutant(
-        "recovery-leaves-closing", RECOVER,
+        "recovery-leaves-closing", AGREEMENT,
         "s.resources[k] == s.xenstore[k].present, neg(s.closing[k]))", "s.resources[k] == s.xenstore[k].present)",
         "a device that is still going away is taken for recovered", HALF_WAY,
     ),
     Mutant(
-        "recovery-leaves-resources", RECOVER,
+        "recovery-leaves-resources", AGREEMENT,
         "s.template[k] == s.attached[k], s.resources[k] == s.xenstore[k].present, neg",
         "s.template[k] == s.attached[k], neg",
         "what is held for no device is taken for recovered", HALF_WAY,
     ),
     Mutant(
-        "recovery-leaves-lock", RECOVER,
+        "recovery-leaves-lock", AGREEMENT,
         "all_of(s.saved == s.alive, neg(s.paused), neg(s.locked))", "all_of(s.saved == s.alive, neg(s.paused))",
         "a lock that stays held is taken for recovered", HALF_WAY,
     ),
     Mutant(
-        "recovery-by-destruction", RECOVER,
+        "recovery-by-destruction", AGREEMENT,
         "    return all_of(s.alive, neg(runs(s)))\n", "    return s.alive\n",
         "a whole domain may be destroyed to recover it",
         f"{FACTS}test_only_what_is_half_created_or_half_destroyed_may_be_destroyed",
     ),
     Mutant(
-        "recovery-leaves-memory", RECOVER,
+        "recovery-leaves-memory", AGREEMENT,
         "    return s.granted == s.memory\n", "    return s.memory == s.memory\n",
         "a memory target that is not granted is taken for recovered",
         f"{FACTS}test_a_target_that_the_hypervisor_does_not_grant_is_no_agreement",
     ),
     Mutant(
         "one-cycle-is-none", MONITOR,
-        "_CYCLE = [bool(m & 0b1001) or m & 0b0110 == 0b0110 for m in range(16)]",
-        "_CYCLE = [bool(m & 0b1001) for m in range(16)]",
+        "            self._known[edges] = bool(wanted)\n",
+        "            self._known[edges] = any(i in js for i, js in wanted.items())\n",
         "two processes that wait for each other are not seen", WAITS,
     ),
     Mutant(
@@ -181,24 +180,24 @@ SEARCHING = (
     ),
     Mutant(
         "deadlock-is-an-end", MONITOR,
-        '        violated[at_work & ~can_go_on] |= BIT["every_operation_ends"]\n', "",
+        "        violated[at_work & ~can_go_on] |= self._ends\n", "",
         "operations that can never go on are not seen", WAITS,
     ),
     Mutant(
         "made-up-is-not-degraded", MONITOR,
-        'violated |= BIT["retrieve_never_degraded"] if MADE_UP in configs else 0', "violated |= 0",
+        "violated |= 0 if all(p.holds(me, k) for k in elements) else bit", "violated |= 0",
         "an answer with an entry that was made up is a good one",
         f"{FACTS}test_an_answer_with_an_entry_that_was_made_up_is_degraded",
     ),
     Mutant(
-        "name-is-not-reflected", ALONE,
-        "        if answer[1] != knobs[0] or (answer[2] != knobs[1] and not s.torn):\n",
-        "        if answer[2] != knobs[1] and not s.torn:\n",
+        "name-is-not-reflected", PROPERTIES,
+        "all_of(me.draft_name == s.name, any_of(me.draft_memory == s.granted, s.torn))",
+        "any_of(me.draft_memory == s.granted, s.torn)",
         "a retrieve may return any name", f"{FACTS}test_a_name_that_is_read_from_the_template_is_not_reflected",
     ),
     Mutant(
-        "torn-target-is-no-excuse", ALONE,
-        "(answer[2] != knobs[1] and not s.torn)", "answer[2] != knobs[1]",
+        "torn-target-is-no-excuse", PROPERTIES,
+        "any_of(me.draft_memory == s.granted, s.torn)", "me.draft_memory == s.granted",
         "a death between two writes refutes what no design can have",
         f"{FACTS}test_a_memory_target_that_is_not_granted_is_not_reflected",
     ),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from confsync.proofs.mutants.mutant import Mutant
 
-STEPS, GHOSTS, ENVIRONMENT = "model/libxl/steps.py", "model/libxl/ghosts.py", "model/libxl/environment.py"
-PROGRAM, STEP, FOOTPRINT, CONCRETE = (f"model/{name}.py" for name in ("program", "step", "footprint", "concrete"))
+STEPS, GHOSTS, ENVIRONMENT = "model/libxl/steps.py", "model/libxl/ghosts.py", "model/engine/environment.py"
+PROGRAM, STEP = "model/engine/program.py", "model/language/step.py"
+FOOTPRINT, CONCRETE = "model/engine/footprint.py", "model/engine/concrete.py"
 A_STEP = "test_step_facts.py::test_a_step"
 LEADS_TO = "test_search_parts.py::test_what_a_point_leads_to"
 READS = "test_search_parts.py::test_what_happens_at_a_point_depends_on_what_it_reads"
@@ -86,46 +87,45 @@ SEMANTICS = (
     ),
     Mutant(
         "dead-process-keeps-lock", ENVIRONMENT,
-        "all_of(getattr(s, lock), neg(getattr(me, held)))", "getattr(s, lock)",
+        "all_of(getattr(s, lock.taken), neg(getattr(me, lock.held)))", "getattr(s, lock.taken)",
         "the lock of a process that died stays held",
         "test_step_facts.py::test_who_dies_leaves_the_lock_file_and_not_the_lock",
     ),
     Mutant(
         "death-frees-every-lock", ENVIRONMENT,
-        "all_of(getattr(s, lock), neg(getattr(me, held)))", "False",
+        "all_of(getattr(s, lock.taken), neg(getattr(me, lock.held)))", "False",
         "a death drops the locks of the others",
         "test_step_facts.py::test_who_dies_leaves_the_lock_file_and_not_the_lock",
     ),
     Mutant(
-        "user-gives-what-is-made-up", ENVIRONMENT,
+        "user-gives-what-is-made-up", "model/libxl/environment.py",
         "(ABSENT, EMPTY, MADE_UP)]", "(ABSENT, EMPTY)]",
         "a device is attached with an entry that only retrieve makes up",
         "test_step_facts.py::test_what_an_operation_may_be_asked",
     ),
     Mutant(
         "death-forgets-what-was-vouched", GHOSTS,
-        '    """What the ghosts do where a process dies in an operation."""\n    settle(signature, s, me)\n',
-        '    """What the ghosts do where a process dies in an operation."""\n'
-        "    s.vouched = pointwise(lambda k: ABSENT)\n",
+        "        settle(signature, s, me)\n        if \"granted\" in signature.writes:\n",
+        "        s.vouched = pointwise(lambda k: ABSENT)\n        if \"granted\" in signature.writes:\n",
         "a death forgets what operations wrote into the template for their slots",
         "test_step_facts.py::test_a_death_keeps_what_was_vouched_for_a_device_that_is_there",
     ),
     Mutant(
         "death-vouches-for-nothing-there", GHOSTS,
-        '    """What the ghosts do where a process dies in an operation."""\n    settle(signature, s, me)\n',
-        '    """What the ghosts do where a process dies in an operation."""\n',
+        "        settle(signature, s, me)\n        if \"granted\" in signature.writes:\n",
+        "        if \"granted\" in signature.writes:\n",
         "what was written for a device that never came stays vouched for",
         "test_step_facts.py::test_a_death_before_the_device_is_there_vouches_for_nothing_in_its_slot",
     ),
     Mutant(
         "death-tears-nothing", GHOSTS,
-        '    if "granted" in signature.writes:\n        s.torn = any_of(s.torn, s.granted != s.memory)\n', "",
+        '        if "granted" in signature.writes:\n            s.torn = any_of(s.torn, s.granted != s.memory)\n', "",
         "a death between the two writes of a memory target is not remembered",
         "test_step_facts.py::test_a_death_between_the_two_writes_of_a_memory_target_is_remembered",
     ),
     Mutant(
         "error-excuses-torn-target", GHOSTS,
-        "    if tore:\n        s.torn = False\n", "",
+        '        if "granted" in written:\n            s.torn = False\n', "",
         "an operation that failed may leave a memory target that xenstore was not told",
         "test_step_facts.py::test_an_error_is_no_excuse_for_a_target_that_stays_torn",
     ),
@@ -142,13 +142,13 @@ SEMANTICS = (
     ),
     Mutant(
         "nobody-dies", PROGRAM,
-        'if layout.get(shared, "crashes") == self.bounds.crashes:', 'if layout.get(shared, "crashes") >= 0:',
+        'if layout.get(shared, counter) == getattr(self.bounds, counter):', 'if layout.get(shared, counter) >= 0:',
         "no process ever dies", "test_search_parts.py::test_so_many_die_and_no_more",
     ),
     Mutant(
         "one-more-dies-than-the-bound", PROGRAM,
-        'if layout.get(shared, "crashes") == self.bounds.crashes:',
-        'if layout.get(shared, "crashes") and layout.get(shared, "crashes") == self.bounds.crashes:',
+        'if layout.get(shared, counter) == getattr(self.bounds, counter):',
+        'if layout.get(shared, counter) and layout.get(shared, counter) == getattr(self.bounds, counter):',
         "a process dies where the bound is no death", "test_search_parts.py::test_so_many_die_and_no_more",
     ),
     Mutant(
@@ -193,8 +193,8 @@ SEMANTICS = (
     ),
     Mutant(
         "map-is-written-at-one-slot", CONCRETE,
-        "        for k, value in [(k.index, at(k)) for k in self.layout.slots]:\n",
-        "        for k, value in [(k.index, at(k)) for k in self.layout.slots[:1]]:\n",
+        "        for k, value in [(k.index, at(k)) for k in self.layout.elements(field.over)]:\n",
+        "        for k, value in [(k.index, at(k)) for k in self.layout.elements(field.over)[:1]]:\n",
         "a map that is written whole is written at the first slot alone", A_STEP,
     ),
 )  # fmt: skip

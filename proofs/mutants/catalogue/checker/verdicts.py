@@ -5,7 +5,15 @@ from __future__ import annotations
 from confsync.proofs.mutants.mutant import Mutant
 
 VERDICT, MANIFEST, CLAIMS, TRACE, VIOLATION, CONTRACT = (
-    f"model/{name}.py" for name in ("verdict", "manifest", "claims", "trace", "violation", "contract")
+    f"model/{name}.py"
+    for name in (
+        "engine/verdict",
+        "report/manifest",
+        "report/claims",
+        "engine/trace",
+        "engine/violation",
+        "engine/contract",
+    )
 )
 OBSERVED, TRANSACTION = "model/libxl/observed/design.py", "model/libxl/observed/transaction.py"
 LIMIT = "test_limits.py::test_a_limit_leaves_open_what_is_not_refuted"
@@ -37,7 +45,7 @@ VERDICTS = (
     ),
     Mutant(
         "manifest-of-other-bounds", MANIFEST,
-        '    if manifest["bounds"] != asdict(bounds):\n', "    if False:\n",
+        '    if manifest["bounds"] != bounds.counts():\n', "    if False:\n",
         "verdicts are held against those for other bounds", "test_manifest.py::test_other_bounds_are_another_manifest",
     ),
     Mutant(
@@ -82,8 +90,8 @@ VERDICTS = (
         "test_check_parts.py::test_an_operation_that_returns_success_for_nothing_is_refused",
     ),
     Mutant(
-        "contract-without-resources", CONTRACT,
-        "(s.resources[slot], s.resources[drive]) == (config != ABSENT, True)", "s.resources[drive]",
+        "contract-without-resources", "model/libxl/contract.py",
+        "(s.resources[SLOT], s.resources[DRIVE]) == (config != ABSENT, True)", "s.resources[DRIVE]",
         "an attach that allocates nothing is one",
         "test_check_parts.py::test_an_operation_that_returns_success_for_nothing_is_refused",
     ),

@@ -14,8 +14,7 @@ from confsync.model.engine.program import Program
 from confsync.model.engine.search.bfs import Limits, Progress
 from confsync.model.engine.trace import read_token, replay
 from confsync.model.engine.verdict import Cell
-from confsync.model.language.step import Design
-from confsync.model.libxl.state import Bounds
+from confsync.model.language import Bounds, Design
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,4 +64,7 @@ def bare(cell: Cell) -> Cell:
 def with_traces(cells: Iterable[Cell], tokens: Iterable[str], design: Design, bounds: Bounds) -> list[Cell]:
     """Cells with the traces that the tokens replay ("": none)."""
     program = Program(design, bounds)
-    return [replace(c, trace=replay(program, read_token(t))) if t else c for c, t in zip(cells, tokens, strict=True)]
+    return [
+        replace(c, trace=replay(program, read_token(t, type(bounds)))) if t else c
+        for c, t in zip(cells, tokens, strict=True)
+    ]

@@ -38,7 +38,7 @@ WITH_NUMBERS, WITH_STATEMENTS = 84, 130
 
 def schema() -> dict[str, object]:
     """The JSON schema of `as_json`."""
-    text = files("model").joinpath("cells.schema.json").read_text(encoding="utf-8")
+    text = files("confsync.model").joinpath("cells.schema.json").read_text(encoding="utf-8")
     return cast("dict[str, object]", json.loads(text))
 
 

@@ -30,7 +30,7 @@ FEW = 12
 
 def schema() -> dict[str, object]:
     """The JSON schema of `as_json`."""
-    text = files("proofs").joinpath("proof.schema.json").read_text(encoding="utf-8")
+    text = files("confsync.proofs").joinpath("proof.schema.json").read_text(encoding="utf-8")
     return cast("dict[str, object]", json.loads(text))
 
 

@@ -161,7 +161,7 @@ def test_of_several_designs_one_is_to_be_named(odd: Path) -> None:
     assert "the implementation does not follow two" in invoked("conform", *files, "--design=two", *UNFOLLOWED)
 
 
-@pytest.mark.parametrize("bug", ["xenstore-first", "retrieve-lies"])
+@pytest.mark.parametrize("bug", [pytest.param("xenstore-first", marks=pytest.mark.deep), "retrieve-lies"])
 def test_a_divergence_of_another_implementation(bug: str, odd: Path, tmp_path: Path) -> None:
     script = odd / "toolstack.pl"
     script.write_bytes(Path(PERL[1]).read_bytes())

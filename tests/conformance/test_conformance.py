@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import comb
 
 import pytest
@@ -13,6 +14,7 @@ from confsync.impl.ports import Domain, Requests
 from confsync.model.check import check
 from confsync.model.designs import DESIGNS, RECOMMENDED
 from confsync.model.language import ABSENT, FIRST_CONFIG
+from confsync.model.state import Bounds
 from confsync.model.step import SIGNATURES
 from confsync.model.trace import TokenError
 from confsync.model.verdict import Verdict
@@ -156,10 +158,17 @@ def test_no_other_design_is_followed(design: str) -> None:
     assert len(schedule.choices) == len(told.steps)
 
 
-@pytest.mark.slow
-def test_the_design_that_can_fail_holds_what_the_registered_one_holds() -> None:
+@pytest.mark.parametrize(
+    "bounds",
+    [
+        pytest.param(replace(SMALL, ejectable=0), marks=pytest.mark.slow),
+        pytest.param(SMALL, marks=pytest.mark.deep),
+    ],
+    ids=str,
+)
+def test_the_design_that_can_fail_holds_what_the_registered_one_holds(bounds: Bounds) -> None:
     verdicts = [
-        {c.property_name: c.verdict is Verdict.REFUTED for c in check(design, SMALL).cells}
+        {c.property_name: c.verdict is Verdict.REFUTED for c in check(design, bounds).cells}
         for design in (DESIGN, as_it_can_fail(DESIGN))
     ]
     assert verdicts[0] == verdicts[1]

@@ -78,10 +78,12 @@ XENSTORE_FAULTS = [
     Fault("ENOSPC", QuotaExceeded, share=(0, 3)),
     Fault("EQUOTA", QuotaReached, share=(1, 3)),
     Fault("EIO", XenstoreError, share=(2, 3)),
-    Fault("EIO from then on", XenstoreError, times=ALWAYS),
+    Fault("EIO from then on", XenstoreError, times=ALWAYS, share=(0, 2)),
     Fault("connection lost, request not done", ConnectionLost, loses=True, share=(0, 2)),
     Fault("connection lost, request done", ConnectionLost, loses=True, done=True, share=(0, 2)),
-    Fault("connection lost, request done, no new one", ConnectionLost, loses=True, done=True, times=ALWAYS),
+    Fault(
+        "connection lost, request done, no new one", ConnectionLost, loses=True, done=True, times=ALWAYS, share=(1, 2)
+    ),
     Fault("no answer, request not done", NoAnswer, share=(1, 2)),
     Fault("no answer, request done", NoAnswer, done=True, share=(1, 2)),
 ]

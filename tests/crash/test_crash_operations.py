@@ -35,6 +35,8 @@ and `rename`. So do the other kinds of device."""
 CORE = [operation for operation in of_group("core") if operation.name not in ALIKE]
 FEW = {"attach nic", "rename"}
 """Those of CORE that are tried on real files for every change; the others make more calls, and are tried in depth."""
+LATER = ("rename", "killed at a system call")
+"""In depth only, being costly: an attach makes these calls and more, and is killed at each for every change."""
 EVERY = list(OPERATIONS.values())
 UNLIKE = [o for o in EVERY if o.group == "core" or not o.name.startswith("forced")]
 """Force makes a difference in hotplug only."""
@@ -87,8 +89,19 @@ def check_seen(operation: Operation, answers: set[str]) -> None:
 
 
 @pytest.mark.usefixtures("ptrace")
-@pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("operation", unless([o for o in CORE if o.name not in FEW], CORE), ids=str)
+@pytest.mark.parametrize(
+    ("operation", "engine"),
+    [
+        pytest.param(
+            operation,
+            engine,
+            marks=() if operation.name in FEW and (operation.name, engine) != LATER else pytest.mark.deep,
+            id=f"{operation}-{engine}",
+        )
+        for operation in CORE
+        for engine in ENGINES
+    ],
+)
 def test_on_files(operation: Operation, engine: str, report: Report) -> None:
     outcome, answers = ENGINES[engine](operation)
     report.add(f"operations: {engine}", outcome.points, len(outcome.failures))

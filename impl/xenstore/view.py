@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 from confsync.impl.errors import Again, OutOfMemory, QuotaExceeded
@@ -107,14 +107,16 @@ class Private:
     def write(self, path: str, node: Node) -> None:
         seen = self.accessed[path]
         self.created = self.created or seen.now is None
-        self.accessed[path] = replace(seen, now=node, modified=True)
+        self.accessed[path] = Accessed(seen.before, node, True, seen.fires, seen.exact)
 
     def delete(self, path: str) -> None:
-        self.accessed[path] = replace(self.accessed[path], now=None, modified=True)
+        seen = self.accessed[path]
+        self.accessed[path] = Accessed(seen.before, None, True, seen.fires, seen.exact)
 
     def fire(self, path: str, node: Node, *, exact: bool = False, before: Node | None = None) -> None:  # noqa: ARG002
         seen = self.accessed[path]
-        self.accessed[path] = replace(seen, fires=True, exact=exact and (seen.exact or not seen.fires))
+        exact = exact and (seen.exact or not seen.fires)
+        self.accessed[path] = Accessed(seen.before, seen.now, seen.modified, True, exact)
 
     def spoil(self) -> None:
         self.spoilt = True

@@ -16,7 +16,7 @@ from typing import NamedTuple, ParamSpec
 import click
 
 from confsync.model.command.design_file import DesignFileError, load
-from confsync.model.command.registry import Observed, registry
+from confsync.model.command.registry import Observed, own_errors, registry
 from confsync.model.engine.check import Examined
 from confsync.model.engine.memory import default_limit
 from confsync.model.engine.parallel import WorkerDied, cores
@@ -80,7 +80,7 @@ def guarded(command: Callable[P, int]) -> Callable[P, None]:
 
     @wraps(command)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> None:
-        bad_input: tuple[type[Exception], ...] = (*BAD_INPUT, *registry().errors)
+        bad_input: tuple[type[Exception], ...] = (*BAD_INPUT, *own_errors())
         try:
             with _ended_by_signals():
                 code = command(*args, **kwargs)

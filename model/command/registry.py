@@ -54,3 +54,9 @@ def registry() -> Registry:
     """The registry of the command that runs: the front door gives it to each context."""
     found: Registry = click.get_current_context().obj.registry
     return found
+
+
+def own_errors() -> tuple[type[Exception], ...]:
+    """What is the user's mistake by the protocol; nothing for a command that is about none."""
+    given = click.get_current_context().obj
+    return registry().errors if given else ()

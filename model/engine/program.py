@@ -128,6 +128,7 @@ class Program:
                         "give one another name"
                     )
             self._validate(name, operation)
+        self._written: dict[int, frozenset[str]] = {}
         self.points: list[Point] = [Point("idle", (), 0)]
         self.first: dict[str, int] = {}
         self._numbers: dict[tuple[str, tuple[Step, ...], int, int], int] = {}
@@ -350,9 +351,12 @@ class Program:
 
     def written(self, point: int) -> frozenset[str]:
         """The shared fields that the operation's steps before a point write."""
-        p = self.points[point]
-        done = self.design[p.operation].steps[: max(p.done, 0)]
-        return frozenset().union(*(self.footprints[s].writes_shared for s in done))
+        found = self._written.get(point)
+        if found is None:
+            p = self.points[point]
+            done = self.design[p.operation].steps[: max(p.done, 0)]
+            found = self._written[point] = frozenset().union(*(self.footprints[s].writes_shared for s in done))
+        return found
 
     def signature(self, point: int) -> Signature:
         return self.protocol.operations[self.points[point].operation]

@@ -10,7 +10,7 @@ from typing import Any
 from confsync.model.language.bounds import Bounds
 from confsync.model.language.properties import Property, Slice
 from confsync.model.language.records import Field, LocalRecord, Record
-from confsync.model.language.sorts import COUNT, LOCATION, WATCH, Element, IndexSort, ValueSort
+from confsync.model.language.sorts import Element, IndexSort, ValueSort
 from confsync.model.language.step import Operation, Step
 from confsync.model.language.terms import Bool, LanguageError
 
@@ -201,11 +201,6 @@ class Protocol:
         index sort."""
         sort = over or (self.index_sorts[0] if self.index_sorts else None)
         return (bounds.elements(sort) or (sort.element(0),)) if sort else (None,)
-
-    @cached_property
-    def engine_fields(self) -> frozenset[str]:
-        """The fields that only the engine touches."""
-        return frozenset(f.name for f in self._fields() if f.sort in (LOCATION, COUNT, WATCH))
 
     @cached_property
     def element_fields(self) -> frozenset[str]:

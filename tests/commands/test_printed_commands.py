@@ -22,8 +22,7 @@ from confsync.impl.command.cli import domain
 from confsync.impl.operations import knobs, paths
 from confsync.impl.operations.transact import transact
 from confsync.impl.ports import Domain, Requests, Toolstack
-from confsync.proofs.libxl import refinement
-from confsync.proofs.prover import cli
+from confsync.proofs.libxl import cli, refinement
 
 TINY = ("--slots=1", "--ejectable=0", "--configs=1", "--names=1", "--amounts=1", "--jobs=1")
 EARLY = """base = "xenstore_first_locked"
@@ -162,7 +161,7 @@ def test_of_several_designs_one_is_to_be_named(odd: Path) -> None:
     assert "the implementation does not follow two" in invoked("conform", *files, "--design=two", *UNFOLLOWED)
 
 
-@pytest.mark.parametrize("bug", ["xenstore-first", "retrieve-lies"])
+@pytest.mark.parametrize("bug", [pytest.param("xenstore-first", marks=pytest.mark.deep), "retrieve-lies"])
 def test_a_divergence_of_another_implementation(bug: str, odd: Path, tmp_path: Path) -> None:
     script = odd / "toolstack.pl"
     script.write_bytes(Path(PERL[1]).read_bytes())
@@ -256,7 +255,8 @@ def test_every_place_that_prints_a_command_is_tested_here() -> None:
         for text in _strings(path)
         for m in PRINTS.finditer(text)
     }
-    names = {"confsync audit", "confsync conform", "confsync prove", "confsync certificate"}
+    # `confsync mutants` is advised for a checkout, where test_checker_mutants and test_impl_mutants run it.
+    names = {"confsync audit", "confsync conform", "confsync prove", "confsync certificate", "confsync mutants"}
     says_who = ("confsync audit: ", "confsync retrieve: ")
     lists = {"confsync designs", "confsync properties"}
     printed_here = {(p, t.split(" {")[0].strip()) for p, t in found if t.split(" {")[0].strip() in lists}

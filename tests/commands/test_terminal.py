@@ -6,12 +6,14 @@ import json
 import os
 import pty
 import re
+import select
 import subprocess
 import sys
 import unicodedata
 from pathlib import Path
 
 import pytest
+from forked import start
 from hypothesis import given
 from hypothesis import strategies as st
 from places import ROOT
@@ -50,23 +52,18 @@ def on_terminal(*arguments: str | bytes, cwd: Path | None = None) -> str:
         "COLUMNS": "100",
         "LC_ALL": "C.UTF-8",
     }
-    process = subprocess.Popen(
-        [sys.executable, "-m", "confsync", *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=theirs,
-        stderr=theirs,
-        cwd=cwd or ROOT,
-        env=environment,
-    )
-    os.close(theirs)
+    process = start(arguments, os.ttyname(theirs), cwd or ROOT, environment)
     found = b""
+    while select.select([ours, process.sentinel], [], [])[0] != [process.sentinel]:
+        found += os.read(ours, 1 << 16)
+    process.join()
+    os.close(theirs)
     try:
-        while part := os.read(ours, 1 << 16):
+        while part := os.read(ours, 1 << 16):  # the kernel may not have handed it over yet
             found += part
     except OSError:  # the other side is closed
         pass
     os.close(ours)
-    process.wait()
     return found.decode("utf-8")
 
 

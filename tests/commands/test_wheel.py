@@ -27,7 +27,7 @@ DATA = {
     "confsync/impl/embedded/schema.sql",
     "confsync/impl/shim/xenstored_shim.c",
     "confsync/model/report/cells.schema.json",
-    "confsync/proofs/certificate_reader.py",
+    "confsync/proofs/prover/certificate/certificate_reader.py",
     "confsync/proofs/conformance/external/protocol.schema.json",
 }
 """One of each kind of what is read at run time."""

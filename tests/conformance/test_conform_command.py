@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 from junitparser import JUnitXml
 
-from confsync.proofs.conformance.cli import conform
+from confsync.front_door import main
 from confsync.proofs.conformance.sample import most_steps
 from confsync.proofs.conformance.scope import Scope
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 
 def run(*arguments: str) -> Result:
-    return CliRunner().invoke(conform, ["--jobs", "1", *arguments], catch_exceptions=False)
+    return CliRunner().invoke(main, ["conform", "--jobs", "1", *arguments], catch_exceptions=False)
 
 
 SMALL = ("--operations", "attach,retrieve", "--crashes", "1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import comb
 
 import pytest
@@ -15,7 +16,7 @@ from confsync.model.engine.trace import TokenError
 from confsync.model.engine.verdict import Verdict
 from confsync.model.libxl.designs import DESIGNS, RECOMMENDED
 from confsync.model.libxl.operations import SIGNATURES
-from confsync.model.libxl.state import ABSENT, FIRST_CONFIG
+from confsync.model.libxl.state import ABSENT, FIRST_CONFIG, Bounds
 from confsync.proofs.conformance.asked import Asked
 from confsync.proofs.conformance.coverage import Reason
 from confsync.proofs.conformance.design import as_it_can_fail
@@ -66,12 +67,24 @@ def test_every_operation_alone_with_a_death_and_failures() -> None:
     assert {m.reason for m in report.model.missing} <= {Reason.PASSES, Reason.BEHIND}
 
 
-@pytest.mark.slow
-def test_every_pair_with_a_death_and_a_failure() -> None:
+FOR_EVERY_CHANGE = ("attach", "swap", "rename", "retrieve")
+"""A device, a medium, a knob and the answer: of these every pair is broken for every change."""
+
+
+@pytest.mark.parametrize(
+    "operations",
+    [
+        pytest.param(FOR_EVERY_CHANGE, marks=pytest.mark.slow),
+        pytest.param(tuple(SIGNATURES), marks=pytest.mark.deep),
+    ],
+    ids=["some", "all"],
+)
+def test_every_pair_with_a_death_and_a_failure(operations: tuple[str, ...]) -> None:
     """Of the model's transitions within the same bounds, each was taken or has a reason that was checked."""
-    report = explored(Scope(2, 1, 1), with_coverage=True)
+    scope = Scope(2, 1, 1, operations)
+    report = explored(scope, with_coverage=True)
     the_same(report)
-    assert report.combinations == combinations(2)
+    assert report.combinations == len(BEFORE) * comb(len(choices(0, operations)) + 1, 2)
     assert report.model
     assert report.model.holes == 0
     assert report.model.taken + sum(m.count for m in report.model.missing) == report.model.reachable
@@ -144,10 +157,17 @@ def test_no_other_design_is_followed(design: str) -> None:
     assert len(schedule.choices) == len(told.steps)
 
 
-@pytest.mark.slow
-def test_the_design_that_can_fail_holds_what_the_registered_one_holds() -> None:
+@pytest.mark.parametrize(
+    "bounds",
+    [
+        pytest.param(replace(SMALL, ejectable=0), marks=pytest.mark.slow),
+        pytest.param(SMALL, marks=pytest.mark.deep),
+    ],
+    ids=str,
+)
+def test_the_design_that_can_fail_holds_what_the_registered_one_holds(bounds: Bounds) -> None:
     verdicts = [
-        {c.property_name: c.verdict is Verdict.REFUTED for c in check(design, SMALL).cells}
+        {c.property_name: c.verdict is Verdict.REFUTED for c in check(design, bounds).cells}
         for design in (DESIGN, as_it_can_fail(DESIGN))
     ]
     assert verdicts[0] == verdicts[1]
@@ -260,10 +280,10 @@ def test_an_operation_that_breaks_diverges(monkeypatch: pytest.MonkeyPatch) -> N
 def test_walks_conform_and_the_same_seed_is_the_same_walk(scheduler: str) -> None:
     def walked(seed: int) -> tuple[int, int]:
         found = sample(
-            DESIGN, Scope(4, 2, 2), scheduler=scheduler, walks=25, seed=seed, depth=3, on_progress=lambda *_: None
+            DESIGN, Scope(4, 2, 2), scheduler=scheduler, walks=10, seed=seed, depth=3, on_progress=lambda *_: None
         )
         assert found.conforms
-        assert found.walks == 25
+        assert found.walks == 10
         return found.steps, found.longest
 
     assert walked(1) == walked(1) != walked(2)

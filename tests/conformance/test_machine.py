@@ -174,7 +174,7 @@ def test_the_recommended_design_stands_a_long_walk(examples: int) -> None:
 @pytest.mark.parametrize(
     ("design", "claim"),
     [
-        pytest.param("as_posted", "xenstore_has_template", marks=pytest.mark.slow),
+        pytest.param("as_posted", "xenstore_has_template", marks=pytest.mark.deep),
         pytest.param("xenstore_first_unchecked", "template_is_faithful", marks=pytest.mark.slow),
         pytest.param("xenstore_first_unchecked", "retrieve_is_exact", marks=pytest.mark.deep),
     ],

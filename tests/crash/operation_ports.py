@@ -78,10 +78,12 @@ XENSTORE_FAULTS = [
     Fault("ENOSPC", QuotaExceeded, share=(0, 3)),
     Fault("EQUOTA", QuotaReached, share=(1, 3)),
     Fault("EIO", XenstoreError, share=(2, 3)),
-    Fault("EIO from then on", XenstoreError, times=ALWAYS),
+    Fault("EIO from then on", XenstoreError, times=ALWAYS, share=(0, 2)),
     Fault("connection lost, request not done", ConnectionLost, loses=True, share=(0, 2)),
     Fault("connection lost, request done", ConnectionLost, loses=True, done=True, share=(0, 2)),
-    Fault("connection lost, request done, no new one", ConnectionLost, loses=True, done=True, times=ALWAYS),
+    Fault(
+        "connection lost, request done, no new one", ConnectionLost, loses=True, done=True, times=ALWAYS, share=(1, 2)
+    ),
     Fault("no answer, request not done", NoAnswer, share=(1, 2)),
     Fault("no answer, request done", NoAnswer, done=True, share=(1, 2)),
 ]
@@ -239,13 +241,17 @@ class PortOutcome:
     places: Counter[str] = field(default_factory=Counter)
 
 
-def break_everywhere(operation: Operation, faults: Sequence[Fault], *, full: bool = True) -> PortOutcome:
+def break_everywhere(
+    operation: Operation, faults: Sequence[Fault], *, full: bool = True, until: str | None = None
+) -> PortOutcome:
     """Run the operation with each fault at each call, and ask the oracle what is left. Unless it is to be done in
-    full, faults that are told alike share the calls among them."""
-    return asyncio.run(_break_everywhere(operation, faults, full))
+    full, faults that are told alike share the calls among them. `until`: no further than a problem with this in it."""
+    return asyncio.run(_break_everywhere(operation, faults, full, until))
 
 
-async def _break_everywhere(operation: Operation, faults: Sequence[Fault], full: bool) -> PortOutcome:
+async def _break_everywhere(
+    operation: Operation, faults: Sequence[Fault], full: bool, until: str | None
+) -> PortOutcome:
     outcome, oracle = PortOutcome(), Oracle(operation)
     for fault in faults:
         counting = Gate(replace(fault, times=0))
@@ -260,6 +266,8 @@ async def _break_everywhere(operation: Operation, faults: Sequence[Fault], full:
             outcome.points += 1
             outcome.places[fault.name] += 1
             outcome.failures += [f"{gate.where}: {problem}" for problem in problems]
+            if until is not None and any(until in problem for problem in problems):
+                return outcome
     outcome.answers = oracle.answers
     return outcome
 

@@ -21,7 +21,7 @@ from crash.ptrace import kill_everywhere, refused
 from crash.rivals import cut_in_everywhere
 from crash.store_work import WORKS, Work
 from crash.tracing import ActFailed, NotPermitted
-from crash.trial import Check, Outcome, Trial, Wreck, files_in
+from crash.trial import Act, Check, Outcome, Prepare, Trial, Wreck, files_in
 
 pytestmark = pytest.mark.slow
 
@@ -99,9 +99,28 @@ def test_what_is_left_alike_is_checked_once() -> None:
     assert (outcome.points, outcome.distinct) == (1, 2)
 
 
+def look_and_make(trial: Trial) -> None:
+    trial.folder.stat()
+    trial.begin()
+    for name in ("one", "two"):
+        if not (trial.folder / name).exists():
+            (trial.folder / name).mkdir()
+        trial.note(name)
+
+
 @traced
-@pytest.mark.parametrize("work", [pytest.param(WORKS[0], marks=pytest.mark.deep), WORKS[3]], ids=str)
-def test_calls_that_only_look_may_be_passed_over(work: Work) -> None:
+def test_calls_that_only_look_may_be_passed_over() -> None:
+    same_though_passed_over(nothing, look_and_make)
+
+
+@traced
+@pytest.mark.deep
+@pytest.mark.parametrize("work", [WORKS[0], WORKS[3]], ids=str)
+def test_calls_of_the_store_that_only_look_may_be_passed_over(work: Work) -> None:
+    same_though_passed_over(work.prepare, work.act)
+
+
+def same_though_passed_over(prepare: Prepare, act: Act) -> None:
     every, few = ([], [])  # type: tuple[list[Wreck], list[Wreck]]
     for seen, every_call in ((every, True), (few, False)):
 
@@ -109,7 +128,7 @@ def test_calls_that_only_look_may_be_passed_over(work: Work) -> None:
             seen.append(Wreck(Path(), wreck.notes, str(files_in(wreck.folder))))
             return []
 
-        kill_everywhere(work.prepare, work.act, collect, marked=True, every_call=every_call)
+        kill_everywhere(prepare, act, collect, marked=True, every_call=every_call)
     assert every == few
     assert len(every) > 2
 

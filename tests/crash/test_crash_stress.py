@@ -22,7 +22,7 @@ from crash.trial import ground
 
 pytestmark = pytest.mark.slow
 
-WORKERS, EACH, KILLS = 6, 100, 60
+WORKERS, EACH, KILLS = 6, 50, 30
 
 
 class Tally:

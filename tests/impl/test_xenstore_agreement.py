@@ -25,7 +25,7 @@ WHO = (0, 0, 1, 2)
 NAMED = (0, 1, 2, 3, 7)
 """Domains in permissions; the last does not exist."""
 QUICK, DEEP = 40, int(os.environ.get("XENSTORE_EXAMPLES", "300"))
-"""Of each test, and of each slow one."""
+"""Of each test, and of each deep one."""
 
 
 def examples(count: int) -> settings:
@@ -107,14 +107,14 @@ def test_memory_and_c_xenstored_when_transactions_meet(xenstored: Real, asked: l
     agree_with_c(xenstored, asked)
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 @examples(DEEP)
 @given(requests(len(WHO), domains=NAMED, most=60))
 def test_memory_and_c_xenstored_deep(xenstored: Real, asked: list[Request]) -> None:
     agree_with_c(xenstored, asked)
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 @examples(DEEP)
 @given(contended(len(WHO), paths=("/", "/a", "/a/b", "/a/c", "/e"), most=40))
 def test_memory_and_c_xenstored_when_transactions_meet_deep(xenstored: Real, asked: list[Request]) -> None:
@@ -193,7 +193,7 @@ def test_memory_and_oxenstored(oxenstored: Real, asked: list[Request]) -> None:
     agree_with_o(oxenstored, asked)
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 @examples(DEEP)
 @given(
     requests(2, domains=(0, 1, 2), paths=PLAIN, odd=("/a/", "//a", "/a b"), values=VALUES[:5], most=60)

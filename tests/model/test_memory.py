@@ -116,11 +116,12 @@ def test_what_work_has_left_counts_where_it_grows_too_large() -> None:
 
 
 def test_a_meter_counts_from_when_it_was_made() -> None:
-    kept = bytearray(b"x") * 2**25
+    # Of more than 32 MiB the allocator has a mapping of its own, and does not take what was freed before.
+    kept = bytearray(b"x") * 2**27
     meter = Meter(2**24)
     meter.check()
-    more = bytearray(b"x") * 2**25
-    assert 2**24 < meter.grown() < 2**27
+    more = bytearray(b"x") * 2**27
+    assert 2**26 < meter.grown() < 2**29
     with pytest.raises(LimitReached, match=r"the bound of 16 MiB of memory \(--max-memory raises it\)"):
         meter.check()
     assert len(kept) == len(more)

@@ -88,7 +88,7 @@ def notices(operation: str, design: Design, bounds: Bounds) -> str:
     return ""
 
 
-EACH = 4
+EACH = 6
 """Of so many mutants one is judged for every change; all are in the deep tests."""
 
 

@@ -137,7 +137,8 @@ def awkward() -> Design:
 @pytest.mark.parametrize(
     "bounds",
     [
-        Bounds(configs=1, amounts=1, processes=1),
+        Bounds(ejectable=0, configs=1, amounts=1, processes=1),
+        pytest.param(Bounds(configs=1, amounts=1, processes=1), marks=pytest.mark.deep),
         pytest.param(Bounds(slots=2, ejectable=0, configs=1, amounts=1, processes=1), marks=pytest.mark.deep),
     ],
     ids=str,
@@ -149,7 +150,7 @@ def test_a_value_is_kept_that_is_overwritten_before_it_is_used(bounds: Bounds, t
 
 
 def test_a_slice_of_a_program_is_a_smaller_model(tmp_path: Path) -> None:
-    whole = Program(awkward(), Bounds(configs=1, processes=2, ejectable=0))
+    whole = Program(awkward(), Bounds(configs=1, processes=2, ejectable=0, crashes=0))
     part = Program(awkward(), whole.bounds, only=cone(whole, frozenset({"torn"})))
     assert len(generate(part)) < len(generate(whole))
     agree(part, tmp_path)

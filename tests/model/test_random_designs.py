@@ -66,7 +66,7 @@ def test_a_few_random_designs(design: Design, bounds: Bounds) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("examples", [10, pytest.param(30, marks=pytest.mark.deep)])
+@pytest.mark.parametrize("examples", [6, pytest.param(30, marks=pytest.mark.deep)])
 def test_random_designs(examples: int) -> None:
     @given(DESIGNS_AT_RANDOM, st.sampled_from(VARIED))
     @settings(max_examples=examples, suppress_health_check=[HealthCheck.too_slow])

@@ -79,12 +79,12 @@ def test_a_mutant_that_is_no_mistake_is_not_noticed() -> None:
 
 @pytest.mark.slow
 def test_what_does_not_end_is_noticed_only_if_that_is_stated(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(judges, "PATIENCE", 4.0)
-    monkeypatch.setattr(judges, "SHORT_PATIENCE", 4.0)
+    monkeypatch.setattr(judges, "PATIENCE", 2.0)
+    monkeypatch.setattr(judges, "SHORT_PATIENCE", 2.0)
     new = "    while True:\n            pass\n        if process.returncode:\n"
     found = judges.judge(another(new))
     assert (found.by, found.said.word) == ("", Word.DIED)
-    assert "tests hung: not done after 4 s" in found.said.why
+    assert "tests hung: not done after 2 s" in found.said.why
     assert judges.judge(another(new, hangs=True)).as_stated
 
 

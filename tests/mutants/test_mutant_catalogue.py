@@ -114,13 +114,15 @@ def test_a_mutant_is_laid_out_without_compiled_files_and_the_checkout_stays_as_i
     mutant = Mutant("one", ATTACH, '"""', "'''", "", "pairs")
     with pytest.raises(NotApplicable):
         lay_out(tmp_path, mutant)
-    before = (ROOT / "model" / "step.py").read_text(encoding="utf-8")
+    before = (ROOT / "model" / "language" / "step.py").read_text(encoding="utf-8")
     mutant = Mutant("two", "model/language/step.py", before, "pass\n", "", "test_step.py::test_step")
     lay_out(tmp_path, mutant)
-    assert (tmp_path / "model" / "step.py").read_text(encoding="utf-8") == "pass\n"
-    assert (ROOT / "model" / "step.py").read_text(encoding="utf-8") == before
+    assert (tmp_path / "model" / "language" / "step.py").read_text(encoding="utf-8") == "pass\n"
+    assert (ROOT / "model" / "language" / "step.py").read_text(encoding="utf-8") == before
     assert not list(tmp_path.rglob("*.pyc"))
-    assert (tmp_path / "confsync" / "model" / "step.py").resolve() == (tmp_path / "model" / "step.py").resolve()
+    assert (tmp_path / "confsync" / "model" / "language" / "step.py").resolve() == (
+        tmp_path / "model" / "language" / "step.py"
+    ).resolve()
     for folder in ("confsync", "impl", "model", "proofs", "terminal", "tests"):
         copied = {p.relative_to(tmp_path) for p in (tmp_path / folder).rglob("*.py")}
         assert copied == {p.relative_to(ROOT) for p in (ROOT / folder).rglob("*.py")}

@@ -104,7 +104,8 @@ def test_what_never_happens_is_a_refusal_or_changes_nothing(recommended: tuple[C
     assert {t.name for t in never if t.label.kind is not Kind.REFUSED} == {"detach 1 mark_closing fails"}
 
 
-@pytest.mark.parametrize("name", [pytest.param(n, marks=() if n == RECOMMENDED else pytest.mark.deep) for n in DESIGNS])
+@pytest.mark.parametrize("name", DESIGNS)
+@pytest.mark.deep
 def test_every_design_agrees_everywhere(name: str) -> None:
     relation = Relation(DESIGNS[name])
     for bounds in (*SMALL, *(TWO if name == RECOMMENDED else ())):

@@ -197,6 +197,7 @@ def test_a_relation_with_other_models_is_found_out(few: Checked) -> None:
     assert next(disagreements(RELATIONS["a_death_keeps_the_lock"](DESIGNS[RECOMMENDED]), few), None)
 
 
+@pytest.mark.deep
 def test_the_models_are_the_successors_at_every_point() -> None:
     said = checked(DESIGNS[RECOMMENDED], BOUNDS, some(1))
     assert list(disagreements(Relation(DESIGNS[RECOMMENDED]), said)) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 
@@ -92,11 +93,12 @@ def test_what_holds_is_not_refuted(name: str) -> None:
     assert (sought.verdict, sought.depth, sought.stopped) == (Verdict.BOUNDED, 5, "")
 
 
-def test_every_property_on_one_state_agrees_with_the_search() -> None:
+@pytest.mark.parametrize("bounds", [replace(TWO, ejectable=0, configs=1), deep(TWO)], ids=["a device", "a drive too"])
+def test_every_property_on_one_state_agrees_with_the_search(bounds: Bounds) -> None:
     name = "xenstore_first_unlocked"
-    cells = {c.property_name: c for c in check(DESIGNS[name], TWO, on_one_state(LIBXL)).cells}
+    cells = {c.property_name: c for c in check(DESIGNS[name], bounds, on_one_state(LIBXL)).cells}
     for each in on_one_state(LIBXL):
-        cell, sought = cells[each], shortest(DESIGNS[name], TWO, each, 7)
+        cell, sought = cells[each], shortest(DESIGNS[name], bounds, each, 7)
         if cell.verdict is Verdict.REFUTED and cell.depth <= 7:
             assert (sought.verdict, sought.depth) == (Verdict.REFUTED, cell.depth), each
         else:

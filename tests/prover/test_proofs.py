@@ -138,6 +138,7 @@ TELLING = {
 }
 """Mutants, and a property that the search refutes of each within bounds."""
 LATER = {
+    "attach: 5 enter_xenstore before 4 write_template",
     "attach: without 1 take_lock",
     "attach: without 6 drop_lock",
     "create: clean-up once make_domain: leave_devices before release_devices",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -14,19 +15,49 @@ from junitparser import JUnitXml
 
 from confsync.front_door import main
 from confsync.model.engine.verdict import Cell, Verdict
+from confsync.model.language import Design
+from confsync.model.libxl.designs import DESIGNS
 from confsync.model.libxl.state import Bounds
 from confsync.model.report import manifest
 from confsync.proofs.prover import cli
+from confsync.proofs.prover.carrier.relation import Relation
+from confsync.proofs.prover.invariant.samples import Samples, take
+from confsync.proofs.prover.invariant.vocabulary import atoms
 from confsync.proofs.prover.output import schema
 from confsync.proofs.prover.report import Asked, Report, report_on
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("prove command")]
 
-HOLDS, REFUTED = "--property=lock_is_exclusive", "--property=template_has_xenstore"
+BOTH = ("lock_is_exclusive", "template_has_xenstore")
+HOLDS, REFUTED = (f"--property={name}" for name in BOTH)
 DESIGN = "xenstore_first_locked"
 EARLY = """base = "xenstore_first_locked"
 attach = [take_lock, read_template, refuse_if_present, write_template, drop_lock, enter_xenstore, allocate]
 """
+
+
+@cache
+def sampled(design: Design) -> Samples:
+    """The small states of a design, for all proofs of it that are made here."""
+    return take(design, atoms(Relation(design).program))
+
+
+@cache
+def reported(design: Design, *properties: str) -> Report:
+    return report_on(Asked((design,), properties, Bounds()), design)
+
+
+@pytest.fixture(autouse=True)
+def _sampled_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    sampled(DESIGNS[DESIGN])  # here, and not in the processes that a command starts
+    monkeypatch.setattr("confsync.proofs.prover.proof.take", lambda design, _: sampled(design))
+
+
+@pytest.fixture
+def _reported_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests of what is said: the same proof is not made again for each of them."""
+    reported(DESIGNS[DESIGN], *BOTH)
+    monkeypatch.setattr("confsync.proofs.prover.report.report_on", lambda asked, d, *_: reported(d, *asked.properties))
 
 
 def run(*arguments: str | Path) -> Result:
@@ -45,8 +76,9 @@ def test_what_is_proved_exits_with_0() -> None:
     assert re.search(r"\d+ lemmas; \d+ obligations \(1 initiation, \d+ consecution\)", result.stdout)
 
 
+@pytest.mark.usefixtures("_reported_once")
 def test_what_is_refuted_exits_with_1_and_tells_its_story_with_a_token_that_replays() -> None:
-    result = run("prove", DESIGN, REFUTED)
+    result = run("prove", DESIGN, HOLDS, REFUTED)
     assert result.exit_code == 1
     assert re.search(r"template_has_xenstore +REFUTED in 3 steps", result.stdout)
     (token,) = re.findall(r"confsync replay '([^']+)'", result.stdout)
@@ -89,6 +121,7 @@ def test_the_json_is_as_its_schema_says() -> None:
     assert "at most one process holds `locked`" in names
 
 
+@pytest.mark.usefixtures("_reported_once")
 def test_the_junit_has_a_case_for_each_property_and_each_obligation() -> None:
     result = run("prove", DESIGN, HOLDS, REFUTED, "--format=junit")
     (suite,) = JUnitXml.fromstring(result.stdout.encode())

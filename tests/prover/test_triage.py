@@ -141,16 +141,21 @@ def test_every_one_bears_being_evaluated() -> None:
     assert any(Bounds.of(c.program.bounds).amounts == 2 for c in ctis)
 
 
-def test_many_bear_being_evaluated() -> None:
+@pytest.mark.parametrize(
+    ("share", "bounds"),
+    [(0.2, LIBXL.small[2:3]), pytest.param(0.4, LIBXL.small[1:3], marks=pytest.mark.deep)],
+    ids=["few", "many"],
+)
+def test_many_bear_being_evaluated(share: float, bounds: tuple[Bounds, ...]) -> None:
     """With most candidates left out, whatever breaks of the others. Which and how many that are depends on the solver's
     answers; each of them is a counterexample by evaluation alone."""
     kept = random.Random(7)
 
     def some(program: Program, *rest: Any) -> list[Lemma]:
-        return [x for x in candidates(program, *rest) if kept.random() < 0.4]
+        return [x for x in candidates(program, *rest) if kept.random() < share]
 
     names = ("medium_agrees", "resources_have_xenstore", "retrieve_never_degraded", "every_operation_ends")
-    proof = attempt(recommended, names, some, bounds=LIBXL.small[1:3])
+    proof = attempt(recommended, names, some, bounds=bounds)
     broken = all_broken(proof)
     ctis = [counterexample(proof.found, b) for b in broken[:100]]
     assert ctis

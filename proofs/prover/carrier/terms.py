@@ -51,9 +51,14 @@ def constants(sort: ValueSort) -> dict[int, Any]:
 
 
 def axioms(protocol: Protocol) -> list[Any]:
-    """That values with a name differ."""
-    named = [list(constants(sort).values()) for sort in protocol.value_sorts]
-    return [z3.Distinct(*each) for each in named if len(each) > 1]
+    """That values with a name differ, and that every sort has two values at least: a state with fewer values is a state
+    among those with more, and a solver finds smaller models where nothing is degenerate."""
+    return [z3.Distinct(*_two_or_more(sort)) for sort in protocol.value_sorts]
+
+
+def _two_or_more(sort: ValueSort) -> list[Any]:
+    named = list(constants(sort).values())
+    return named if len(named) > 1 else [*named, z3.Const(f"another {sort.name}", z3_sort(sort))]
 
 
 def predicate(name: str, k: Any) -> Any:

@@ -76,6 +76,7 @@ def symbols_of(protocol: Protocol) -> dict[str, str]:
         found |= {kind.name: f"the {index.name.lower()} is {kind.name}" for kind in index.kinds[1:]}
     for sort in protocol.value_sorts:
         found |= {name: f"a {sort.name}: {sort.show(n)}" for n, name in enumerate(sort.constants)}
+        found[f"another {sort.name}"] = f"a {sort.name} that has no name"
     return found | {
         "me": "a process; the one that takes the step, if one is taken",
         "p": "another process",

@@ -165,8 +165,8 @@ def reachable_pairs(search: Search) -> tuple[NDArray[np.int64], NDArray[np.int64
 
 
 def small(protocol: Protocol) -> tuple[Bounds, ...]:
-    """The bounds of the searches: those that the protocol declares, else its default ones, and two elements of each kind
-    with one process: what is so of one's own element need not be so of another."""
+    """The bounds of the searches: those that the protocol declares, else its default ones, and two elements of each
+    kind with one process: what is so of one's own element need not be so of another."""
     if protocol.small:
         return protocol.small
     default = protocol.bounds()

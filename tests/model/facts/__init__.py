@@ -5,8 +5,8 @@ these would mislead both in the same way. A fact says in plain data what has to 
 are the claims of the 2014 discussion (A1 to C2, as `DESIGN.md` numbers them), libxl's documented behaviour, and the
 definitions of the properties; nothing here was copied from what a program printed.
 
-Nothing in this package imports anything of the project (`tests/test_witnesses.py` checks that), and nothing in it runs
-an operation. One adaptor for each engine (`facts_searched.py`, `facts_proved.py`) translates.
+Nothing in this package imports anything of the project (`tests/model/test_witnesses.py` checks that), and nothing in it
+runs an operation. One adaptor for each engine (`facts_searched.py`, `facts_proved.py`) translates.
 """
 
 from facts.abstract import SEEN

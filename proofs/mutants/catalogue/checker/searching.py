@@ -73,7 +73,8 @@ SEARCHING = (
     Mutant(
         "first-name-is-renamed", SYMMETRY,
         "factors.append((values, _within(values.first, others), factorial(others), size))",
-        "factors.append((values, _within(0, others + 1) if values.first == 1 else _within(values.first, others), 2, size))",
+        "of = (0, others + 1) if values.first == 1 else (values.first, others)\n"
+        "        factors.append((values, _within(*of), 2, size))",
         "the name that a domain is created with is taken for any other", RENAMED,
     ),
     Mutant(

@@ -130,6 +130,8 @@ class Terminates(Property):
 
 OF_PROCESSES = (LocksExclusive, LockOrderAcyclic, Terminates)
 """Forms that are decided on where the processes are."""
+OF_OBSERVER = (AnswerInvariant, Linearizable, AloneInvariant, FixedPoint)
+"""Forms that are about what the observer answers."""
 OF_QUIESCENCE = (AloneInvariant, FixedPoint)
 """Forms that are decided in every state in which no operation is at work, by what the observer answers there."""
 

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from confsync.model.language.bounds import Bounds
-from confsync.model.language.properties import Property, Slice
+from confsync.model.language.properties import OF_OBSERVER, Property, Slice
 from confsync.model.language.records import Field, LocalRecord, Record
 from confsync.model.language.sorts import Element, IndexSort, ValueSort
 from confsync.model.language.step import Operation, Step
@@ -166,6 +166,17 @@ class Protocol:
     """Small bounds that together show what a design can do: a prover tries candidate lemmas there before it proves
     any."""
     words: Words = field(default_factory=Words)
+
+    def __post_init__(self) -> None:
+        """LanguageError if a name is of two fields, for a field is known by its name; or if there is no observer and a
+        property is about what one answers."""
+        if twice := sorted(self.shared_fields.keys() & self.local_fields.keys()):
+            raise LanguageError(f"protocol {self.name}: `{twice[0]}` is a field of both records: rename one of them")
+        of_observer = [p.name for p in self.properties.values() if isinstance(p, OF_OBSERVER)]
+        if of_observer and not self.observer:
+            raise LanguageError(
+                f"protocol {self.name}: `{of_observer[0]}` is about what an observer answers, and there is no observer"
+            )
 
     @cached_property
     def bits(self) -> dict[str, int]:

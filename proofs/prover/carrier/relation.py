@@ -73,6 +73,7 @@ class Relation:
     def __init__(self, design: Design, cells: type[Z3Cells] = Z3Cells) -> None:
         self.design = design
         self.protocol = design.protocol
+        _check_symbols(design.protocol)
         self.index = _index_sort(design.protocol)
         """What elements are of; of a protocol without an index sort, a sort that nothing is said of."""
         # A program is made for bounds; its points and where they lead are the same for all.
@@ -147,6 +148,23 @@ class Relation:
                 after.local.write(self.program.protocol.local_fields[held], False)
         starts = n in self.program.first.values()
         return Transition(f"{self.names[n]} {kind.value}", Label(kind, n), starts, guards, before, after, goes_to)
+
+
+def _check_symbols(protocol: Protocol) -> None:
+    """On terms a name is a symbol: of two things with one name, a proof would take one for the other. LanguageError
+    names the first. Constants of different sorts may have one name."""
+    means = dict.fromkeys(("me", "p", "k"), "one of the prover's own names")
+    named = [(name, "a field") for name in (*protocol.shared_fields, *protocol.local_fields)]
+    named += [(kind.name, f"a kind of {sort.name}") for sort in protocol.index_sorts for kind in sort.kinds[1:]]
+    named += [(name, f"a constant of {sort.name}") for sort in protocol.value_sorts for name in sort.constants]
+    seen = set[tuple[str, str]]()
+    for name, what in named:
+        first = means.setdefault(name, what)
+        constants = first.startswith("a constant") and what.startswith("a constant")
+        if not name.isidentifier() or (name, what) in seen or (first != what and not constants):
+            other = f"is {first}, and is {what} too" if name.isidentifier() else f"is no name for {what}"
+            raise LanguageError(f"a proof needs a name for each thing: in protocol {protocol.name}, `{name}` {other}")
+        seen.add((name, what))
 
 
 def _index_sort(protocol: Protocol) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from confsync.model.engine.verdict import Verdict
 from confsync.model.language import Design, GivenLemma, LanguageError
@@ -17,6 +17,7 @@ from confsync.proofs.prover.carrier.relation import Relation
 from confsync.proofs.prover.carrier.solver import RLIMIT, Apart
 from confsync.proofs.prover.invariant.candidates import candidates
 from confsync.proofs.prover.invariant.houdini import Broken, Strengthening
+from confsync.proofs.prover.invariant.induction import Claim
 from confsync.proofs.prover.invariant.lemma import Clause, Lemma, Names
 from confsync.proofs.prover.invariant.samples import take
 from confsync.proofs.prover.invariant.vocabulary import atoms, stated
@@ -81,7 +82,7 @@ def prove(
     found, apart = Strengthening(relation, pool, rlimit), Apart()
     properties = design.protocol.properties
     asked = properties if names is None else names
-    needs = {name: needed(properties[name], found.induction, arguments) for name in asked}
+    needs = apart_by_name({name: needed(properties[name], found.induction, arguments) for name in asked})
     wanted = [x for n in needs.values() for x in n.lemmas] + list(given.values())
     found.offer(x for x in wanted if holds_at_first(found.induction, x, apart))
     claims = {c.name: c for n in needs.values() for c in n.claims}
@@ -97,15 +98,38 @@ def prove(
     return Proof(design, say, found, needs, discharged, verdicts, why, unproved, time.perf_counter() - began, clock)
 
 
+def apart_by_name(needs: Mapping[str, Needed]) -> dict[str, Needed]:
+    """The same, where a claim has a name of its own: one that another property has under this name, and that says
+    something else, has the property's name with it. By its name a claim is shown or refused."""
+    called: dict[str, Claim] = {}
+
+    def own(name: str, claim: Claim) -> Claim:
+        if _same(called.setdefault(claim.name, claim), claim):
+            return claim
+        return own(name, replace(claim, name=f"{claim.name} ({name})"))
+
+    return {name: replace(n, claims=tuple(own(name, c) for c in n.claims)) for name, n in needs.items()}
+
+
+def _same(one: Claim, other: Claim) -> bool:
+    """Two claims say the same, of the same processes and elements."""
+    terms = [
+        [*(z for _, z in c.given), c.fails, *(z for use in c.uses for z in (use.process, use.k))] for c in (one, other)
+    ]
+    alike = len(terms[0]) == len(terms[1]) and all(a.eq(b) for a, b in zip(*terms, strict=True))
+    return alike and [use.points for use in one.uses] == [use.points for use in other.uses]
+
+
 def verdicts_of(
     needs: Mapping[str, Needed], found: Strengthening, discharged: Iterable[Discharged]
 ) -> dict[str, Verdict]:
-    """The verdict on each property. PROVED: its lemmas are all kept, none of its claims is refused, and every
-    obligation of the proof is discharged, since each lemma rests on the others. UNKNOWN: anything else."""
+    """The verdict on each property. PROVED: it has lemmas or claims, its lemmas are all kept, none of its claims is
+    refused, and every obligation of the proof is discharged, since each lemma rests on the others. UNKNOWN: anything
+    else."""
     sound = all(d.verdict is Verdict.PROVED for d in discharged)
 
     def shown(n: Needed) -> bool:
-        if n.missing:
+        if n.missing or not (n.lemmas or n.claims):
             return False
         return all(x in found.needed for x in n.lemmas) and not any(c.name in found.refused for c in n.claims)
 

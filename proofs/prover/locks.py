@@ -6,19 +6,25 @@ is waited for is held by its owner, a ghost; where no owner waits, somebody can 
 
 from __future__ import annotations
 
-from itertools import combinations
+from collections.abc import Iterable, Iterator
+from itertools import combinations, permutations
 from typing import Any
 
 import z3
 
 from confsync.model.engine.program import IDLE, Kind, Program
 from confsync.model.language import LanguageError
-from confsync.proofs.prover.carrier.terms import any_of, negation
+from confsync.proofs.prover.carrier.terms import PROCESS, any_of, negation
 from confsync.proofs.prover.invariant.induction import Claim, Induction, Use
 
 
+def no_lock() -> Claim:
+    """What a property of locks comes to in a protocol that has none: there is nothing to show."""
+    return Claim("there is no lock", (), z3.BoolVal(False), ())
+
+
 def acyclic(ind: Induction) -> tuple[Claim, ...]:
-    """No process waits for a lock that it holds, and no two for each other's."""
+    """No process waits for a lock that it holds, and no two or more in a circle, each for a lock of the next one's."""
     program = ind.relation.program
     about = {
         lock: [
@@ -29,27 +35,46 @@ def acyclic(ind: Induction) -> tuple[Claim, ...]:
         for lock, held in program.protocol.holders.items()
     }
     points = frozenset(n for each in about.values() for n in each)
-    uses = (Use(ind.me, ind.k, points), Use(ind.p, ind.k, points))
 
     def waits(process: Any, lock: str) -> Any:
         return any_of([ind.at(process, n) for n in about[lock]])
 
+    def uses(processes: Iterable[Any]) -> tuple[Use, ...]:
+        return tuple(Use(q, ind.k, points) for q in processes)
+
+    def circle(locks: tuple[str, ...]) -> Claim:
+        """No processes wait for these, one each, and hold the one that the process before waits for."""
+        others = [z3.Const(f"process {n}", PROCESS) for n in range(3, len(locks) + 1)]
+        processes = [ind.me, ind.p, *others]
+        around = zip(processes, locks, (*locks[1:], locks[0]), strict=True)
+        every = [part for q, wanted, held in around for part in (waits(q, wanted), ind.holds(q, held))]
+        apart = (("another process", ind.p != ind.me),)
+        return Claim(_in_a_circle(locks), apart, z3.And(*every), uses(processes))
+
     own = [
-        Claim(f"nobody waits for `{x}` who holds it", (), z3.And(waits(ind.me, x), ind.holds(ind.me, x)), uses)
+        Claim(
+            f"nobody waits for `{x}` who holds it",
+            (),
+            z3.And(waits(ind.me, x), ind.holds(ind.me, x)),
+            uses((ind.me, ind.p)),
+        )
         for x in program.protocol.holders
     ]
-    each_other = [
-        Claim(
-            f"no two wait for each other's `{one}` and `{two}`",
-            (("another process", ind.p != ind.me),),
-            z3.And(waits(ind.me, one), ind.holds(ind.me, two), waits(ind.p, two), ind.holds(ind.p, one)),
-            uses,
-        )
-        for one, two in combinations(program.protocol.holders, 2)
-    ]
-    if len(program.protocol.locks) > 2:
-        raise LanguageError("that locks are waited for in no circle is proved for two locks at most")
-    return (*own, *each_other)
+    return (*own, *map(circle, _circles(tuple(program.protocol.holders)))) or (no_lock(),)
+
+
+def _circles(locks: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """All orders of two locks or more in a circle, each once: a circle begins anywhere."""
+    for size in range(2, len(locks) + 1):
+        for first, *rest in combinations(locks, size):
+            yield from ((first, *order) for order in permutations(rest))
+
+
+def _in_a_circle(locks: tuple[str, ...]) -> str:
+    named = [f"`{lock}`" for lock in locks]
+    if len(named) == 2:
+        return f"no two wait for each other's {' and '.join(named)}"
+    return f"no {len(named)} wait in a circle for {', '.join(named)}"
 
 
 def _comes_to(program: Program, n: int) -> bool:

@@ -50,8 +50,8 @@ def needed(p: Property, induction: Induction, arguments: Arguments) -> Needed:  
             return Needed(claims=answers.alone(induction, p))
         case FixedPoint():
             return Needed(claims=answers.fixed_point(induction, p))
-        case LocksExclusive() if protocol.locks:
-            return Needed(tuple(map(Exclusive, protocol.holders)))
+        case LocksExclusive():
+            return Needed(tuple(map(Exclusive, protocol.holders)), () if protocol.locks else (locks.no_lock(),))
         case LockOrderAcyclic():
             return Needed(claims=locks.acyclic(induction))
         case Terminates():

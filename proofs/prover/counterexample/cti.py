@@ -118,7 +118,7 @@ class Smallest:
         """What each number stands for, by sort: the constants, and what else occurs."""
         self.last = {z3_sort(sort): constants(sort)[sort.first - 1] for sort in sorts if sort.first > 1}
         """The value of a sort that is taken only where nothing else will do: the last constant."""
-        self.everybody = (self.induction.me, self.induction.p, *self.induction.owner.values())
+        self.everybody = self._everybody()
         self.processes, self.points, self.elements = list[Any](), list[int](), list[Any]()
         """Those that differ; and where each process is."""
         self.used: list[tuple[Lemma, int, Any]] = []
@@ -133,6 +133,12 @@ class Smallest:
         for n, q in enumerate(self.processes):
             self._fix(self.relation.view(q).local, self.protocol.local, self.kept(n))
         self.solver.must((), EnginesDisagree("what is possible one by one is not together"))
+
+    def _everybody(self) -> tuple[Any, ...]:
+        """The processes that the question is about."""
+        named = [self.induction.me, self.induction.p, *self.induction.owner.values()]
+        named += [use.process for use in self.broken.what.uses] if isinstance(self.broken.what, Claim) else []
+        return tuple({q.get_id(): q for q in named}.values())
 
     def kept(self, n: int) -> set[str]:
         """The locals of a process that have a say: those that are live, and those it begins with."""

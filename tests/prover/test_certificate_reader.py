@@ -100,14 +100,14 @@ def _an_operation_less_in_the_orders(folder: Path) -> str:
     index = read(folder)
     index["design"]["operations"] = [o for o in index["design"]["operations"] if o["name"] != "rename"]
     put(folder, index)
-    return "rename 1 rename_at_once takes: no order of steps has this transition"
+    return "rename 1 rename_at_once takes: no order of steps has this"
 
 
 def _a_step_that_can_no_longer_fail(folder: Path) -> str:
     index = read(folder)
     index["design"]["steps"]["write_template"]["may_fail"] = False
     put(folder, index)
-    return "attach 4 write_template fails: no order of steps has this transition"
+    return "attach 4 write_template fails: no order of steps has this"
 
 
 def _another_way(folder: Path) -> str:

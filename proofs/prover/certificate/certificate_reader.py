@@ -65,7 +65,7 @@ class Reader:
             for i, step in enumerate(steps):
                 parts = [part["steps"] for part in undo if part["once"] in steps[:i] and part["steps"]]
                 self.outcomes(name, step, places[i], places[i] if i else "idle", places[i + 1], parts, parts)
-        self.wrong += [f"{name}: no order of steps has this transition" for name in self.unseen]
+        self.wrong += [f"{n}: no order of steps has this" for n, t in self.unseen.items() if t["from"] in self.undone]
 
     def outcomes(
         self, operation: str, step: str, here: str, begins: str, taken: Any, refused: Any, failed: Any

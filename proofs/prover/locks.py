@@ -43,7 +43,7 @@ def acyclic(ind: Induction) -> tuple[Claim, ...]:
         return tuple(Use(q, ind.k, points) for q in processes)
 
     def circle(locks: tuple[str, ...]) -> Claim:
-        """No processes wait for these, one each, and hold the one that the process before waits for."""
+        """No processes wait for these locks, one each, while each holds the one that the next of them waits for."""
         others = [z3.Const(f"process {n}", PROCESS) for n in range(3, len(locks) + 1)]
         processes = [ind.me, ind.p, *others]
         around = zip(processes, locks, (*locks[1:], locks[0]), strict=True)

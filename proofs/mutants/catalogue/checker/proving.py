@@ -39,6 +39,22 @@ PROVING = (
         "test_obligations.py::test_one_obligation_that_is_not_discharged_and_nothing_is_proved",
     ),
     Mutant(
+        "nothing-to-show-is-shown",
+        PROOF,
+        "        if n.missing or not (n.lemmas or n.claims):",
+        "        if n.missing:",
+        "a property for which nothing is claimed is proved",
+        "test_odd_protocols.py::test_an_argument_that_claims_nothing_proves_nothing",
+    ),
+    Mutant(
+        "claims-of-one-name-are-one",
+        PROOF,
+        "        if _same(called.setdefault(claim.name, claim), claim):",
+        "        if called.setdefault(claim.name, claim):",
+        "of two claims with one name, the last is shown for both",
+        "test_odd_protocols.py::test_of_two_properties_of_one_form_each_is_shown",
+    ),
+    Mutant(
         "one-lemma-will-do",
         PROOF,
         "return all(x in found.needed for x in n.lemmas) and",
